@@ -1,0 +1,89 @@
+#include <algorithm>
+
+#include "program/passes.h"
+
+namespace ganglion {
+
+namespace {
+
+bool reads(const Operation& operation, int value) {
+  return std::count(operation.inputs.begin(), operation.inputs.end(), value) != 0;
+}
+
+// Whether operation `from` may run at the place of a later operation `to`.
+bool can_delay(const Program& program, size_t from, size_t to) {
+  for (size_t between = from + 1; between < to; ++between) {
+    const Operation& other = program.operations[between];
+    if (conflict(program, program.operations[from], other)) return false;
+    for (int value : program.operations[from].outputs) {
+      if (reads(other, value)) return false;
+    }
+  }
+  return true;
+}
+
+// The product that operation `at` can become the epilogue of, or -1: the latest one it reads at its own
+// shape, and which has a result of that shape to be computed in.
+int product_for(const Program& program, size_t at) {
+  const Operation& chain = program.operations[at];
+  const bool has_place = std::any_of(chain.outputs.begin(), chain.outputs.end(), [&](int value) {
+    return program.values[static_cast<size_t>(value)].storage == Storage::arena;
+  });
+  int best = -1;
+  for (int value : chain.inputs) {
+    const int producer = program.values[static_cast<size_t>(value)].producer;
+    if (producer < 0 || !has_place || program.shape(value) != chain.expression.shape) continue;
+    const Operation& product = program.operations[static_cast<size_t>(producer)];
+    if (product.kind != "matmul" || !product.expression.instructions.empty() || product.section != chain.section)
+      continue;
+    if (can_delay(program, static_cast<size_t>(producer), at)) best = std::max(best, producer);
+  }
+  return best;
+}
+
+// Renumbers the registers so that the product is operand 0, and keeps the product when others read it.
+void attach(Operation& product, const Operation& chain, bool stored) {
+  const int made = product.outputs[0];
+  const int at = static_cast<int>(std::find(chain.inputs.begin(), chain.inputs.end(), made) - chain.inputs.begin());
+  const auto renumber = [&](int from) { return from < 0 || from > at ? from : from == at ? 0 : from + 1; };
+  Expression expression = chain.expression;
+  for (Instruction& instruction : expression.instructions) {
+    instruction.a = renumber(instruction.a);
+    instruction.b = renumber(instruction.b);
+    instruction.c = renumber(instruction.c);
+  }
+  for (int& result : expression.results) result = renumber(result);
+  for (int value : chain.inputs) {
+    if (value != made) product.inputs.push_back(value);
+  }
+  product.outputs = chain.outputs;
+  if (stored) {
+    product.outputs.push_back(made);
+    expression.results.push_back(0);
+  }
+  product.expression = std::move(expression);
+}
+
+}  // namespace
+
+void fuse_epilogues(Program& program) {
+  for (size_t at = 0; at < program.operations.size(); ++at) {
+    if (program.operations[at].kind != "expression" || program.operations[at].expression.instructions.empty()) continue;
+    const int from = product_for(program, at);
+    if (from < 0) continue;
+    Operation product = program.operations[static_cast<size_t>(from)];
+    const int made = product.outputs[0];
+    bool stored = std::any_of(program.outputs.begin(), program.outputs.end(),
+                              [&](const auto& output) { return output.second == made; });
+    for (size_t other = 0; other < program.operations.size(); ++other) {
+      stored = stored || (other != at && reads(program.operations[other], made));
+    }
+    attach(product, program.operations[at], stored);
+    program.operations[at] = std::move(product);
+    program.operations.erase(program.operations.begin() + from);
+    number_producers(program);
+    --at;
+  }
+}
+
+}  // namespace ganglion

@@ -1,0 +1,68 @@
+// Reverse-mode differentiation: walks the operations backwards and lets each rule emit its part.
+#include <vector>
+
+#include "core/error.h"
+#include "program/builder.h"
+#include "program/rule.h"
+
+namespace ganglion {
+
+std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int seed) {
+  check_value(output, "gradient");
+  for (int value : wrt) check_value(value, "gradient");
+  if (seed >= 0) {
+    check_value(seed, "gradient");
+    check(shape(seed) == shape(output), "[gradient] seed of shape ", to_string(shape(seed)), " for an output of shape ",
+          to_string(shape(output)));
+  } else {
+    seed = broadcast_to(constant(1.0), shape(output));
+  }
+
+  const size_t values = program_.values.size();
+  const size_t operations = program_.operations.size();
+
+  // Values through which a gradient reaches `wrt`; only there are rules asked.
+  std::vector<char> needed(values, 0);
+  for (int value : wrt) needed[static_cast<size_t>(value)] = 1;
+  for (const Operation& operation : program_.operations) {
+    if (!find_rule(operation.kind).gradient) continue;
+    for (int value : operation.inputs) {
+      if (!needed[static_cast<size_t>(value)]) continue;
+      for (int made : operation.outputs) needed[static_cast<size_t>(made)] = 1;
+    }
+  }
+
+  backward_ = true;
+  std::vector<int> gradients(values, -1);
+  gradients[static_cast<size_t>(output)] = seed;
+  const std::string caller = label;
+  for (size_t index = operations; index-- > 0;) {
+    const Operation operation = program_.operations[index];  // a copy: rules append operations
+    std::vector<int> d_outputs;
+    bool reached = false;
+    for (int value : operation.outputs) {
+      d_outputs.push_back(gradients[static_cast<size_t>(value)]);
+      reached = reached || (d_outputs.back() >= 0 && needed[static_cast<size_t>(value)]);
+    }
+    const Rule& rule = find_rule(operation.kind);
+    if (!reached || !rule.gradient) continue;
+    label = operation.label;
+    const std::vector<int> d_inputs = rule.gradient(*this, operation, d_outputs);
+    for (size_t i = 0; i < d_inputs.size(); ++i) {
+      const size_t value = static_cast<size_t>(operation.inputs[i]);
+      if (d_inputs[i] < 0 || !needed[value]) continue;
+      gradients[value] = gradients[value] < 0 ? d_inputs[i] : add(gradients[value], d_inputs[i]);
+    }
+  }
+  label = caller;
+  backward_ = false;
+
+  std::vector<int> result;
+  for (int value : wrt) {
+    const int found = gradients[static_cast<size_t>(value)];
+    result.push_back(found >= 0 ? found : broadcast_to(constant(0.0), shape(value)));
+  }
+  return result;
+}
+
+}  // namespace ganglion

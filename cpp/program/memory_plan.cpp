@@ -1,0 +1,185 @@
+#include "program/memory_plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "program/rule.h"
+
+namespace ganglion {
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const Program& program, int64_t rows) : program_(program), rows_(rows), roots_(program.values.size()) {
+    for (size_t value = 0; value < roots_.size(); ++value) roots_[value] = {static_cast<int>(value), 0};
+    lives_.assign(roots_.size(), {});
+  }
+
+  MemoryPlan run() {
+    alias_views();
+    alias_packs();
+    measure_lives();
+    alias_in_place();
+    return place();
+  }
+
+ private:
+  struct Root {
+    int value;       // whose memory this is
+    int64_t offset;  // elements from its start
+  };
+  struct Life {
+    int first = -1, last = -1;  // operations; an input is there from the start
+    bool used = false;
+  };
+
+  const Value& value(int id) const { return program_.values[static_cast<size_t>(id)]; }
+  bool in_arena(int id) const { return value(id).storage == Storage::arena || value(id).storage == Storage::input; }
+  int64_t size(int id) const { return value(id).shape.size(rows_); }
+
+  Root root(int id) const {
+    Root found = roots_[static_cast<size_t>(id)];
+    while (roots_[static_cast<size_t>(found.value)].value != found.value) {
+      const Root next = roots_[static_cast<size_t>(found.value)];
+      found = {next.value, found.offset + next.offset};
+    }
+    return found;
+  }
+
+  void alias_views() {
+    for (const Operation& operation : program_.operations) {
+      if (operation.kind != "expression" && find_rule(operation.kind).view) {
+        roots_[static_cast<size_t>(operation.outputs[0])] = {operation.inputs[0], 0};
+      }
+    }
+  }
+
+  // A part is computed inside the pack when nothing else gave it a place. Engines copy the others.
+  void alias_packs() {
+    for (const Operation& operation : program_.operations) {
+      if (operation.kind != "pack") continue;
+      int64_t offset = 0;
+      for (int part : operation.inputs) {
+        const Root memory = root(part);
+        const bool whole = memory.offset == 0 && size(memory.value) == size(part);
+        if (whole && value(memory.value).storage == Storage::arena && !packed(memory.value)) {
+          roots_[static_cast<size_t>(memory.value)] = {operation.outputs[0], offset};
+          packed_.push_back(memory.value);
+          packed_.push_back(operation.outputs[0]);
+        }
+        offset += padded_size(size(part));
+      }
+    }
+  }
+
+  bool packed(int id) const { return std::count(packed_.begin(), packed_.end(), id) != 0; }
+
+  void measure_lives() {
+    const int end = static_cast<int>(program_.operations.size());
+    for (int input : program_.inputs) touch(input, -1);
+    for (int index = 0; index < end; ++index) {
+      const Operation& operation = program_.operations[static_cast<size_t>(index)];
+      const bool reads = operation.kind == "expression" || !find_rule(operation.kind).shape_only;
+      for (int id : operation.inputs) {
+        if (reads) touch(id, index);
+      }
+      for (int id : operation.outputs) touch(id, index);
+    }
+    for (const auto& [name, id] : program_.outputs) touch(id, end);
+  }
+
+  void touch(int id, int index) {
+    Life& life = lives_[static_cast<size_t>(root(id).value)];
+    if (!life.used) life = {index, index, true};
+    life.first = std::min(life.first, index);
+    life.last = std::max(life.last, index);
+  }
+
+  void alias_in_place() {
+    for (size_t index = 0; index < program_.operations.size(); ++index) {
+      const Operation& operation = program_.operations[index];
+      if (operation.kind != "expression") continue;
+      for (int output : operation.outputs) {
+        if (value(output).storage != Storage::arena || root(output).value != output || packed(output)) continue;
+        for (int operand : operation.inputs) {
+          const int memory = root(operand).value;
+          Life& life = lives_[static_cast<size_t>(memory)];
+          const bool dies = value(memory).storage == Storage::arena && life.last == static_cast<int>(index);
+          if (!dies || packed(memory) || memory == output || size(memory) != size(output) ||
+              value(operand).shape != operation.expression.shape) {
+            continue;
+          }
+          roots_[static_cast<size_t>(output)] = {memory, 0};
+          const Life& taken = lives_[static_cast<size_t>(output)];
+          life.last = std::max(life.last, taken.last);
+          // One output a place, even if nothing reads the output later.
+          if (life.last == static_cast<int>(index)) life.last = static_cast<int>(index) + 1;
+          break;
+        }
+      }
+    }
+  }
+
+  // Largest first, each at the lowest offset that no value alive at the same time holds.
+  MemoryPlan place() const {
+    MemoryPlan plan;
+    plan.places.resize(roots_.size());
+    std::vector<int> order;
+    for (int id = 0; id < static_cast<int>(roots_.size()); ++id) {
+      if (in_arena(id) && lives_[static_cast<size_t>(id)].used && roots_[static_cast<size_t>(id)].value == id)
+        order.push_back(id);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return size(a) > size(b); });
+    std::vector<int> placed;
+    for (int id : order) {
+      const Life& life = lives_[static_cast<size_t>(id)];
+      std::vector<std::pair<int64_t, int64_t>> taken;
+      for (int other : placed) {
+        const Life& theirs = lives_[static_cast<size_t>(other)];
+        if (theirs.last < life.first || life.last < theirs.first) continue;
+        const int64_t begin = plan.places[static_cast<size_t>(other)].offset;
+        taken.emplace_back(begin, begin + padded_size(size(other)));
+      }
+      std::sort(taken.begin(), taken.end());
+      int64_t offset = 0;
+      for (const auto& [begin, end] : taken) {
+        if (offset + padded_size(size(id)) <= begin) break;
+        offset = std::max(offset, end);
+      }
+      plan.places[static_cast<size_t>(id)] = {Storage::arena, offset};
+      plan.arena = std::max(plan.arena, offset + padded_size(size(id)));
+      placed.push_back(id);
+    }
+
+    std::vector<int64_t> constant_offsets;
+    for (const std::vector<double>& constant : program_.constants) {
+      constant_offsets.push_back(plan.constants);
+      plan.constants += padded_size(static_cast<int64_t>(constant.size()));
+    }
+    for (int id = 0; id < static_cast<int>(roots_.size()); ++id) {
+      const Root memory = root(id);
+      const Value& owner = value(memory.value);
+      Place base{Storage::arena, plan.places[static_cast<size_t>(memory.value)].offset};
+      if (!in_arena(memory.value)) {
+        base = {owner.storage, owner.storage == Storage::constant ? constant_offsets[static_cast<size_t>(owner.offset)]
+                                                                  : owner.offset};
+      }
+      if (memory.value != id) plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset};
+      if (memory.value == id && !in_arena(id)) plan.places[static_cast<size_t>(id)] = base;
+    }
+    return plan;
+  }
+
+  const Program& program_;
+  const int64_t rows_;
+  std::vector<Root> roots_;
+  std::vector<Life> lives_;
+  std::vector<int> packed_;
+};
+
+}  // namespace
+
+MemoryPlan plan_memory(const Program& program, int64_t rows) { return Planner(program, rows).run(); }
+
+}  // namespace ganglion

@@ -1,0 +1,26 @@
+// Gives every value its place: intermediates share one arena by the time they live, views stand on what they
+// show, the parts of a pack are computed in place, and an expression overwrites an operand that dies in it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "program/program.h"
+
+namespace ganglion {
+
+struct Place {
+  Storage storage = Storage::arena;  // inputs stand in the arena too
+  int64_t offset = 0;                // elements from the start of that storage
+};
+
+struct MemoryPlan {
+  std::vector<Place> places;  // of each value
+  int64_t arena = 0;          // elements
+  int64_t constants = 0;      // elements of all constants, one behind the other
+};
+
+// For batches of at most `rows`.
+MemoryPlan plan_memory(const Program& program, int64_t rows);
+
+}  // namespace ganglion

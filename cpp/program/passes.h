@@ -1,0 +1,40 @@
+// The passes between a written program and one that an engine runs.
+#pragma once
+
+#include <vector>
+
+#include "program/program.h"
+
+namespace ganglion {
+
+// Drops what neither an output nor an assignment needs.
+void eliminate_dead_operations(Program& program);
+
+// Joins elementwise operations and assignments over one shape into expressions: one pass over memory each.
+void fuse_expressions(Program& program);
+
+// Lets a product apply the expression that follows it (bias, activation, ...) to each block while it is in the cache.
+void fuse_epilogues(Program& program);
+
+// The expression that joins elementwise operations and assignments, given in the order they were written. `wanted`
+// tells which values the rest of the program reads; `inputs` and `outputs` are filled with the values of the joined
+// operation.
+Expression join_expression(const Program& program, const std::vector<const Operation*>& members,
+                           const std::vector<char>& wanted, std::vector<int>* inputs, std::vector<int>* outputs);
+
+// True for the kinds an expression can hold.
+bool is_elementwise(const Operation& operation);
+
+// True where an output of the operation is written to weights or state (a view of them is not written).
+bool writes(const Program& program, const Operation& operation, int output);
+
+// Whether an operation writes weights or state that another reads or writes.
+bool writes_over(const Program& program, const Operation& writer, const Operation& other);
+
+// Whether two operations must keep their order because one writes weights or state that the other touches.
+bool conflict(const Program& program, const Operation& a, const Operation& b);
+
+// Sets Value::producer from the operations as they stand.
+void number_producers(Program& program);
+
+}  // namespace ganglion

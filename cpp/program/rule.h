@@ -1,0 +1,57 @@
+// What the program knows of a kind of operation: its shape rule, its gradient rule, its cost. One file
+// per family (elementwise.cpp, matmul.cpp, ...) adds its rules to the table; nothing else in the
+// program knows a kind by name, the fusion passes excepted.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+
+namespace ganglion {
+
+class Builder;
+
+struct Rule {
+  int arity = 1;  // number of inputs, -1 for any
+
+  // Shapes of the outputs. Raises Error on inputs that do not fit.
+  std::vector<Shape> (*infer)(const Program& program, const Operation& operation) = nullptr;
+
+  // Emits the gradients with respect to the inputs, given those with respect to the outputs (-1 where an
+  // output has none). Returns one value per input, -1 for none. Null: no gradient passes.
+  std::vector<int> (*gradient)(Builder& builder, const Operation& operation,
+                               const std::vector<int>& d_outputs) = nullptr;
+
+  // A value that already is the result (an identity, a folded constant), or -1. May be null.
+  int (*simplify)(Builder& builder, const Operation& operation) = nullptr;
+
+  // Floating point operations of one run; null: one for each element written.
+  int64_t (*flops)(const Program& program, const Operation& operation, int64_t rows) = nullptr;
+
+  // The output is the input's memory under another shape.
+  bool view = false;
+
+  // Only the input's shape is looked at, never its elements.
+  bool shape_only = false;
+};
+
+using RuleTable = std::map<std::string, Rule>;
+
+void add_elementwise_rules(RuleTable& rules);
+void add_matmul_rules(RuleTable& rules);
+void add_reduction_rules(RuleTable& rules);
+void add_layout_rules(RuleTable& rules);
+void add_softmax_rules(RuleTable& rules);
+void add_state_rules(RuleTable& rules);
+
+const RuleTable& rule_table();
+const Rule& find_rule(const std::string& kind);  // raises Error on an unknown kind
+
+// Reads {"shape": [...], "batched": 0 or 1}.
+Shape attribute_shape(const Operation& operation);
+// NumPy's broadcasting. Raises Error.
+Shape broadcast_shapes(const std::string& kind, const Shape& a, const Shape& b);
+
+}  // namespace ganglion
