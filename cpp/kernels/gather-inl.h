@@ -1,0 +1,112 @@
+// Rows of a user's array, of any real type and strides, as contiguous scalars.
+#pragma once
+
+#include "kernels/elementwise-inl.h"
+
+namespace ganglion {
+namespace GANGLION_ISA {
+
+struct Half {
+  uint16_t bits;
+};
+struct Boolean {
+  uint8_t value;
+};
+
+// Half: its exponent and fraction, moved into a float's, are 2^112 times too small; subnormals come out right too.
+template <class T>
+GANGLION_INLINE T convert(Half x) {
+  const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000) << 16, rest = static_cast<uint32_t>(x.bits & 0x7fff)
+                                                                             << 13;
+  const float scaled = from_bits<float>(rest) * 0x1p112f;
+  const uint32_t value = rest >= 0x0f800000u ? rest | 0x7f800000u : to_bits(scaled);
+  return static_cast<T>(from_bits<float>(value | sign));
+}
+template <class T>
+GANGLION_INLINE T convert(Boolean x) {
+  return x.value != 0 ? T{1} : T{0};
+}
+template <class T, class S>
+GANGLION_INLINE T convert(S x) {
+  return static_cast<T>(x);
+}
+
+// Arrays of users need not be aligned.
+template <class S>
+GANGLION_INLINE S read(const char* from) {
+  S x;
+  __builtin_memcpy(&x, from, sizeof x);
+  return x;
+}
+
+// One sample: the dimensions from `axis` on. Those from `flat` on are contiguous, `flat_size` values.
+template <class T, class S>
+T* gather_sample(T* out, const char* from, const GatherSource& source, int axis, int flat, int64_t flat_size) {
+  if (axis == flat) {
+    GANGLION_INDEPENDENT
+    for (int64_t i = 0; i < flat_size; ++i) out[i] = convert<T>(read<S>(from + i * static_cast<int64_t>(sizeof(S))));
+    return out + flat_size;
+  }
+  const int64_t extent = source.extents[axis], stride = source.strides[axis];
+  if (axis == source.rank - 1) {
+    for (int64_t i = 0; i < extent; ++i) out[i] = convert<T>(read<S>(from + i * stride));
+    return out + extent;
+  }
+  for (int64_t i = 0; i < extent; ++i) {
+    out = gather_sample<T, S>(out, from + i * stride, source, axis + 1, flat, flat_size);
+  }
+  return out;
+}
+
+template <class T, class S>
+void gather_as(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count) {
+  int flat = source.rank;
+  int64_t flat_size = 1;
+  while (flat > 0 && source.strides[flat - 1] == flat_size * static_cast<int64_t>(sizeof(S))) {
+    flat_size *= source.extents[--flat];
+  }
+  const char* const data = static_cast<const char*>(source.data);
+  for (int64_t i = 0; i < count; ++i) {
+    const char* const from = data + (rows ? rows[i] : first + i) * source.row_stride;
+    if (rows && i + 1 < count) {
+      // The next sample lies anywhere: ask for its first page while this one is copied.
+      const char* const next = data + rows[i + 1] * source.row_stride;
+      const int64_t bytes = smaller(flat_size * static_cast<int64_t>(sizeof(S)), 4096);
+      for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(next + byte);
+    }
+    out = gather_sample<T, S>(out, from, source, 0, flat, flat_size);
+  }
+}
+
+template <class T>
+void gather(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count) {
+  switch (source.type) {
+    case DataType::u8:
+      return gather_as<T, uint8_t>(out, source, rows, first, count);
+    case DataType::i8:
+      return gather_as<T, int8_t>(out, source, rows, first, count);
+    case DataType::u16:
+      return gather_as<T, uint16_t>(out, source, rows, first, count);
+    case DataType::i16:
+      return gather_as<T, int16_t>(out, source, rows, first, count);
+    case DataType::u32:
+      return gather_as<T, uint32_t>(out, source, rows, first, count);
+    case DataType::i32:
+      return gather_as<T, int32_t>(out, source, rows, first, count);
+    case DataType::u64:
+      return gather_as<T, uint64_t>(out, source, rows, first, count);
+    case DataType::i64:
+      return gather_as<T, int64_t>(out, source, rows, first, count);
+    case DataType::f16:
+      return gather_as<T, Half>(out, source, rows, first, count);
+    case DataType::f32:
+      return gather_as<T, float>(out, source, rows, first, count);
+    case DataType::f64:
+      return gather_as<T, double>(out, source, rows, first, count);
+    case DataType::boolean:
+      return gather_as<T, Boolean>(out, source, rows, first, count);
+  }
+}
+
+}  // namespace GANGLION_ISA
+}  // namespace ganglion

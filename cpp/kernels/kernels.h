@@ -1,0 +1,123 @@
+// The table of kernels. Every kernel is one body (`*-inl.h`), compiled once per instruction set and
+// scalar; `kernels<T>()` is the table chosen at start by the processor, or by GANGLION_ISA.
+// Kernels trust their caller: sizes and pointers were checked before.
+//
+// Bits. The result of a kernel does not depend on the instruction set (AVX2 and AVX-512; NEON has FMA
+// too), nor on how the work is cut into blocks: an output of a product is one chain of fused
+// multiply-adds in order of k; a sum over contiguous values is 16 virtual lanes folded by a fixed tree
+// in fixed chunks; everything else is elementwise.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/opcode.h"
+
+namespace ganglion {
+
+// C (m x n) = A (m x k) B (k x n), or C += A B. A and B are read through two strides in elements, so
+// a transpose needs no copy; the columns of C are contiguous.
+template <class T>
+struct Matmul {
+  int64_t m, n, k;
+  const T* a;
+  int64_t a_row, a_column;
+  const T* b;
+  int64_t b_row, b_column;
+  T* c;
+  int64_t c_row;
+  bool accumulate;
+};
+
+// How a product is cut: a function of its sizes and strides alone, never of the number of threads. Blocks are
+// independent; each owns a rectangle of C. Good for every product of these sizes and strides.
+struct MatmulPlan {
+  int64_t blocks = 1;                         // 0 when C is empty
+  int64_t block_rows = 0, block_columns = 0;  // size of a block; the last ones are smaller
+  int64_t column_blocks = 1;                  // block i is row block i / column_blocks, column block i % column_blocks
+  int64_t thread_workspace = 0;               // elements of T, one per thread, aligned to 64 bytes
+  // For the kernels: vectors run along the rows of C, and which operand is copied first.
+  bool turned = false, pack_left = false, pack_right = false;
+};
+
+// Counter of the random numbers: element i of stream s at step t under a seed is always the same.
+struct RandomKey {
+  uint64_t seed;
+  uint32_t stream;
+  uint64_t step;
+};
+
+// What one gather reads: rows of a user's array, of any real dtype and any strides.
+enum class DataType : int32_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64, boolean };
+
+struct GatherSource {
+  const void* data;
+  DataType type;
+  int64_t row_stride;      // bytes between samples
+  int rank;                // dimensions of one sample, 0 for a scalar label
+  const int64_t* extents;  // of one sample
+  const int64_t* strides;  // bytes
+};
+
+template <class T>
+struct KernelTable {
+  // Products.
+  MatmulPlan (*matmul_plan)(const Matmul<T>& product);
+  void (*matmul_block)(const Matmul<T>& product, const MatmulPlan& plan, int64_t block, T* thread_workspace);
+
+  // elementwise[opcode](out, a, b, c, count): operands contiguous, `out` may be any of them.
+  // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c;
+  // multiply_add is fused a * b + c. Not for random_uniform and random_normal (null).
+  void (*elementwise[kOpcodeCount])(T* out, const T* a, const T* b, const T* c, int64_t count);
+
+  // Elements [first, first + count) of a stream: uniform in [0, 1), standard normal.
+  void (*random_uniform)(T* out, const RandomKey& key, int64_t first, int64_t count);
+  void (*random_normal)(T* out, const RandomKey& key, int64_t first, int64_t count);
+
+  // Reductions of x (outer, reduced, inner), contiguous, to out (outer, inner). With inner == 1 a sum runs
+  // over 16 virtual lanes; otherwise each column is summed in order of `reduced`.
+  // x_outer and x_reduced are the strides of x, so that a part of the columns can be given.
+  void (*reduce_sum)(T* out, const T* x, int64_t outer, int64_t reduced, int64_t inner, int64_t x_outer,
+                     int64_t x_reduced);
+  void (*reduce_max)(T* out, const T* x, int64_t outer, int64_t reduced, int64_t inner, int64_t x_outer,
+                     int64_t x_reduced);
+
+  // Rows of x (rows, columns), contiguous.
+  void (*argmax)(T* out, const T* x, int64_t rows, int64_t columns);  // first of equals; out (rows,)
+  void (*softmax)(T* out, const T* x, int64_t rows, int64_t columns);
+  void (*log_softmax)(T* out, const T* x, int64_t rows, int64_t columns);
+  // d_x = probabilities * (d_out - sum(d_out * probabilities))
+  void (*softmax_gradient)(T* d_x, const T* probabilities, const T* d_out, int64_t rows, int64_t columns);
+  // d_x = d_out - exp(out) * sum(d_out)
+  void (*log_softmax_gradient)(T* d_x, const T* out, const T* d_out, int64_t rows, int64_t columns);
+  // Cross-entropy of softmax(logits) against class indices (sparse; index (rows,)) or a distribution
+  // (rows, columns). loss (rows,); probabilities (rows, columns). Exact at extreme logits: the loss of a sure and
+  // right row is log1p of the other classes' share, never log(1) = 0. An index outside [0, columns) gives NaN.
+  void (*sparse_crossentropy)(T* loss, T* probabilities, const T* logits, const T* index, int64_t rows,
+                              int64_t columns);
+  void (*crossentropy)(T* loss, T* probabilities, const T* logits, const T* target, int64_t rows, int64_t columns);
+  // d_logits = d_loss * (probabilities - one_hot(index)); the true class's entry is minus the sum of the others',
+  // exact.
+  void (*sparse_crossentropy_gradient)(T* d_logits, const T* probabilities, const T* index, const T* d_loss,
+                                       int64_t rows, int64_t columns);
+  // d_logits = d_loss * (probabilities * sum(target) - target)
+  void (*crossentropy_gradient)(T* d_logits, const T* probabilities, const T* target, const T* d_loss, int64_t rows,
+                                int64_t columns);
+
+  // out[i] = sample rows[i] of the source, converted, contiguous; rows == nullptr means first, first + 1, ...
+  void (*gather)(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count);
+
+  // For benchmarks: `rounds` of independent fused multiply-adds in registers; returns the operations done.
+  int64_t (*multiply_adds)(int64_t rounds);
+};
+
+// float and double. The first call chooses, and throws an Error when GANGLION_ISA names no set this machine has.
+template <class T>
+const KernelTable<T>& kernels();
+
+// Name of the instruction set in use, and of all this machine can run, best first: "avx512", "avx2", "baseline";
+// "neon".
+const char* kernel_isa();
+std::vector<const char*> available_isas();
+
+}  // namespace ganglion

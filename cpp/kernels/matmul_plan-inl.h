@@ -1,0 +1,94 @@
+// How a matrix product is cut into blocks, and which way its tiles lie.
+#pragma once
+
+#include "kernels/matmul_block-inl.h"
+
+namespace ganglion {
+namespace GANGLION_ISA {
+
+// Estimated cycles. Two fused multiply-adds a cycle, if a tile has enough chains to hide their latency.
+template <class T>
+struct MatmulCost {
+  const TileProduct<T>& x;
+  bool turned, accumulate;
+
+  bool packs_right() const { return x.right_column != 1; }
+
+  int64_t block(int64_t rows, int64_t columns) const {
+    constexpr int64_t lanes = Simd<T>::lanes;
+    const int64_t vectors = divide_up(columns, lanes), strips = divide_up(rows, kTileRows);
+    const int64_t widest = rows <= kFewRows && !packs_right() ? kWideVectors : kTileVectors;
+    const int64_t chains = smaller(rows, kTileRows) * smaller(vectors, widest);
+    const int64_t multiply = rows * vectors * x.k / 2 * 8 / smaller(chains, 8);
+    // A tile one vector wide is held up by its broadcasts.
+    const int64_t narrow = vectors == 1 ? multiply / 8 : 0;
+    const int64_t calls = strips * divide_up(vectors, widest) * divide_up(x.k, MatmulSizes<T>::depth) * 25;
+    const int64_t stores = rows * vectors;
+    const int64_t transposed =
+        (packs_right() ? vectors * lanes * x.k : 0) + (turned ? vectors * lanes * rows * (accumulate ? 2 : 1) : 0);
+    // Operands come from the second cache when they all fit, otherwise from farther away.
+    const bool near = (x.rows + x.columns) * x.k * static_cast<int64_t>(sizeof(T)) <= 512 * 1024;
+    const int64_t read = (rows + columns) * x.k * static_cast<int64_t>(sizeof(T)) / (near ? 64 : 16);
+    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 6 : 3);
+  }
+};
+
+// Blocks to aim for. The smallest product that is cut is some 0.7 microseconds of one thread's work.
+inline int64_t wanted_blocks(int64_t flops) {
+  if (flops < 180000) return 1;
+  if (flops < 1000000) return 2;
+  if (flops < 8000000) return 4;
+  if (flops < 64000000) return 8;
+  return flops < 512000000 ? 16 : 32;
+}
+
+template <class T>
+MatmulPlan matmul_plan(const Matmul<T>& x) {
+  using Sizes = MatmulSizes<T>;
+  MatmulPlan plan;
+  plan.block_rows = x.m;
+  plan.block_columns = x.n;
+  plan.blocks = x.m > 0 && x.n > 0;
+  if (x.m == 0 || x.n == 0 || x.k == 0) return plan;
+
+  const TileProduct<T> straight = tile_product(x, false), turned = tile_product(x, true);
+  plan.turned = MatmulCost<T>{turned, true, x.accumulate}.block(turned.rows, turned.columns) <
+                MatmulCost<T>{straight, false, x.accumulate}.block(straight.rows, straight.columns);
+  const TileProduct<T>& y = plan.turned ? turned : straight;
+  const MatmulCost<T> cost{y, plan.turned, x.accumulate};
+
+  // Powers of two of blocks, as many as are wanted and cost little more than one. Rows are cut first: whole rows of C
+  // are what an epilogue likes; below eight rows a tile would only wait for `right`.
+  const int64_t granule = y.rows <= kFewRows && !cost.packs_right() ? kWideVectors * Sizes::lanes : Sizes::strip;
+  const int64_t strips = divide_up(y.columns, granule);
+  int64_t rows = y.rows, columns = y.columns;
+  const int64_t whole = cost.block(rows, columns);
+  int64_t best = 0;
+  for (int64_t wanted = wanted_blocks(2 * x.m * x.n * x.k); wanted > 1 && best == 0; wanted /= 2) {
+    for (int64_t row_blocks = wanted; row_blocks >= 1; row_blocks /= 2) {
+      const int64_t block_rows = divide_up(y.rows, row_blocks);
+      const int64_t block_columns = divide_up(strips, wanted / row_blocks) * granule;
+      if (block_rows < 8 && row_blocks > 1) continue;
+      const int64_t total = wanted * cost.block(block_rows, smaller(block_columns, y.columns));
+      if (total * 20 > whole * 23 || (best != 0 && total * 50 >= best * 49)) continue;
+      best = total;
+      rows = block_rows;
+      columns = smaller(block_columns, y.columns);
+    }
+  }
+  rows = divide_up(y.rows, divide_up(y.rows, smaller(rows, Sizes::most_rows)));
+
+  // Copies pay where many tiles read what lies on many pages.
+  constexpr int64_t page = 4096 / sizeof(T);
+  plan.pack_right = cost.packs_right() || (y.right_row >= page && rows >= 8 * kTileRows);
+  plan.pack_left = larger(y.left_row, y.left_column) >= page && columns >= 8 * Sizes::strip && rows >= kTileRows;
+  plan.block_rows = plan.turned ? columns : rows;
+  plan.block_columns = plan.turned ? rows : columns;
+  plan.column_blocks = divide_up(x.n, plan.block_columns);
+  plan.blocks = divide_up(x.m, plan.block_rows) * plan.column_blocks;
+  plan.thread_workspace = MatmulWorkspace<T>(plan, rows, columns).size();
+  return plan;
+}
+
+}  // namespace GANGLION_ISA
+}  // namespace ganglion
