@@ -1,0 +1,45 @@
+#include "bindings/bind_training.h"
+
+#include <limits>
+
+#include "bindings/arrays.h"
+#include "bindings/bound_executable.h"
+#include "core/cores.h"
+#include "core/thread_pool.h"
+#include "training/finite.h"
+
+#if defined(_WIN32)
+#define GANGLION_EXPORT extern "C" __declspec(dllexport)
+#else
+#define GANGLION_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+// threadpoolctl knows the library by these among all that are named _core.
+GANGLION_EXPORT int ganglion_get_num_threads() { return ganglion::get_num_threads(); }
+GANGLION_EXPORT void ganglion_set_num_threads(int threads) { ganglion::set_num_threads(threads); }
+
+namespace ganglion {
+namespace {
+
+int64_t first_not_finite_row(pybind11::handle array, double largest) {
+  Source source = read_rows("first_not_finite", "array", array);
+  const pybind11::gil_scoped_release released;
+  return first_not_finite(source, largest);
+}
+
+}  // namespace
+
+void bind_training(pybind11::module_& m) {
+  namespace py = pybind11;
+  bind_executable(m);
+  bind_trainer(m);
+  m.def("first_not_finite", &first_not_finite_row, py::arg("array"),
+        py::arg("largest") = std::numeric_limits<double>::max(),
+        "The first row of an array with a NaN or a value beyond +-largest, -1 when there is none.");
+  m.def("get_num_threads", &get_num_threads, "Threads that programs run on.");
+  m.def("set_num_threads", &set_num_threads, py::arg("threads"));
+  m.def("available_cores", &available_cores, py::arg("root") = "",
+        "Processors that the scheduler and the control groups leave to this process.");
+}
+
+}  // namespace ganglion

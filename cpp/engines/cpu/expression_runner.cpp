@@ -1,0 +1,169 @@
+#include "engines/cpu/expression_runner.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace ganglion {
+
+namespace {
+
+// Repeats the first `period` elements of a tile, which begins `phase` elements into the period.
+template <class T>
+void repeat(T* tile, const T* data, int64_t period, int64_t phase, int64_t count) {
+  int64_t filled = std::min(period - phase, count);
+  std::memcpy(tile, data + phase, static_cast<size_t>(filled) * sizeof(T));
+  const int64_t rest = std::min(phase, count - filled);
+  std::memcpy(tile + filled, data, static_cast<size_t>(rest) * sizeof(T));
+  filled += rest;
+  while (filled < count) {
+    const int64_t more = std::min(filled / period * period, count - filled);
+    std::memcpy(tile + filled, tile, static_cast<size_t>(more) * sizeof(T));
+    filled += more;
+  }
+}
+
+}  // namespace
+
+template <class T>
+ExpressionRunner<T>::ExpressionRunner(const Program& program, const Expression& expression, std::vector<int> operands,
+                                      std::vector<int> results)
+    : program_(program),
+      expression_(expression),
+      operand_values_(std::move(operands)),
+      result_values_(std::move(results)),
+      kernels_(kernels<T>()) {}
+
+template <class T>
+void ExpressionRunner<T>::bind(int64_t rows, Memory<T>& memory) {
+  elements_ = expression_.shape.size(rows);
+  operands_.clear();
+  for (int value : operand_values_) {
+    Operand operand;
+    operand.data = memory.at(value);
+    operand.view = StridedView::broadcast(program_.shape(value), expression_.shape, rows);
+    if (!operand.view.contiguous()) operand.access = operand.view.single() ? Access::once : Access::every_tile;
+    if (elements_ == 1) operand.access = Access::direct;
+    operands_.push_back(std::move(operand));
+  }
+  // A tile of whole periods reads the same each time. The longest period decides.
+  int64_t longest = 1;
+  for (const Operand& operand : operands_) {
+    if (operand.access == Access::every_tile && operand.view.period() <= kTile) {
+      longest = std::max(longest, operand.view.period());
+    }
+  }
+  tile_ = kTile / longest * longest;
+  for (Operand& operand : operands_) {
+    const int64_t period = operand.view.period();
+    if (operand.access == Access::every_tile && period > 0 && tile_ % period == 0) operand.access = Access::once;
+  }
+  results_.clear();
+  for (int value : result_values_) results_.push_back({memory.at(value), false});
+  assign_tiles();
+}
+
+// The last instruction that reads a register; the number of instructions if it is stored at the end of a tile.
+template <class T>
+int ExpressionRunner<T>::last_use(int reg) const {
+  const int count = static_cast<int>(expression_.instructions.size());
+  for (size_t r = 0; r < results_.size(); ++r) {
+    if (expression_.results[r] == reg && !results_[r].direct) return count;
+  }
+  for (int i = count; i-- > 0;) {
+    const Instruction& instruction = expression_.instructions[static_cast<size_t>(i)];
+    if (instruction.a == reg || instruction.b == reg || instruction.c == reg) return i;
+  }
+  return -1;
+}
+
+template <class T>
+void ExpressionRunner<T>::assign_tiles() {
+  const int count = static_cast<int>(expression_.instructions.size());
+  result_of_.assign(static_cast<size_t>(count), -1);
+  // An instruction writes straight to its result unless that would overwrite an operand somebody still reads.
+  for (size_t r = 0; r < results_.size(); ++r) {
+    const int instruction = expression_.results[r] - expression_.operands;
+    if (instruction < 0 || result_of_[static_cast<size_t>(instruction)] >= 0) continue;
+    const bool safe = std::none_of(operands_.begin(), operands_.end(), [&](const Operand& operand) {
+      return operand.data == results_[r].data && last_use(static_cast<int>(&operand - operands_.data())) > instruction;
+    });
+    if (!safe) continue;
+    result_of_[static_cast<size_t>(instruction)] = static_cast<int>(r);
+    results_[r].direct = true;
+  }
+
+  slots_ = 0;
+  for (Operand& operand : operands_) {
+    if (operand.access != Access::direct) operand.slot = static_cast<int>(slots_++);
+  }
+  std::vector<int> released;
+  slots_of_.assign(static_cast<size_t>(count), -1);
+  for (int i = 0; i < count; ++i) {
+    // Tiles of registers read here for the last time are free to be written by this instruction.
+    for (int earlier = 0; earlier < i; ++earlier) {
+      int& slot = slots_of_[static_cast<size_t>(earlier)];
+      if (slot >= 0 && last_use(expression_.operands + earlier) == i) released.push_back(slot);
+    }
+    if (result_of_[static_cast<size_t>(i)] >= 0) continue;
+    if (released.empty()) {
+      slots_of_[static_cast<size_t>(i)] = static_cast<int>(slots_++);
+    } else {
+      slots_of_[static_cast<size_t>(i)] = released.back();
+      released.pop_back();
+    }
+  }
+}
+
+template <class T>
+void ExpressionRunner<T>::fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const {
+  const int64_t period = operand.view.period();
+  if (period > 0 && period < count) {
+    repeat(tile, operand.data, period, begin % period, count);
+  } else {
+    operand.view.read(tile, operand.data, begin, count);
+  }
+}
+
+template <class T>
+void ExpressionRunner<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
+  T* registers[kMaxRegisters];
+  const size_t operand_count = operands_.size();
+  for (size_t i = 0; i < operand_count; ++i) {
+    if (operands_[i].slot < 0) continue;
+    registers[i] = scratch + operands_[i].slot * kTile;
+    if (operands_[i].access == Access::once) fill(operands_[i], registers[i], begin, std::min(tile_, end - begin));
+  }
+  for (int64_t at = begin; at < end; at += tile_) {
+    const int64_t count = std::min(tile_, end - at);
+    for (size_t i = 0; i < operand_count; ++i) {
+      const Operand& operand = operands_[i];
+      // Read only where this instruction does not also write, as `safe` above ensures.
+      if (operand.access == Access::direct) registers[i] = const_cast<T*>(operand.data) + at;
+      if (operand.access == Access::every_tile) fill(operand, registers[i], at, count);
+    }
+    for (size_t i = 0; i < expression_.instructions.size(); ++i) {
+      const Instruction& instruction = expression_.instructions[i];
+      const int result = result_of_[i];
+      T* out = result >= 0 ? results_[static_cast<size_t>(result)].data + at : scratch + slots_of_[i] * kTile;
+      registers[operand_count + i] = out;
+      if (instruction.opcode == Opcode::random_uniform) {
+        kernels_.random_uniform(out, {key.seed, instruction.stream, key.step}, at, count);
+      } else if (instruction.opcode == Opcode::random_normal) {
+        kernels_.random_normal(out, {key.seed, instruction.stream, key.step}, at, count);
+      } else {
+        const auto read = [&](int reg) { return reg < 0 ? nullptr : registers[reg]; };
+        kernels_.elementwise[static_cast<int>(instruction.opcode)](out, read(instruction.a), read(instruction.b),
+                                                                   read(instruction.c), count);
+      }
+    }
+    for (size_t r = 0; r < results_.size(); ++r) {
+      if (results_[r].direct) continue;
+      std::memmove(results_[r].data + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
+    }
+  }
+}
+
+template class ExpressionRunner<float>;
+template class ExpressionRunner<double>;
+
+}  // namespace ganglion

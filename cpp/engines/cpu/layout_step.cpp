@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "engines/cpu/step.h"
+#include "engines/cpu/strided_view.h"
+
+namespace ganglion {
+
+namespace {
+
+// transpose and slice: the output read through strides of the input.
+template <class T>
+class StridedCopyStep : public Step<T> {
+ public:
+  explicit StridedCopyStep(const StepSource<T>& source) : source_(source) {}
+
+  void bind(int64_t rows) override {
+    const Shape& from = source_.shape(source_.input(0));
+    const Shape& to = source_.shape(source_.output());
+    const size_t rank = static_cast<size_t>(from.rank());
+    std::vector<int64_t> from_strides(rank, 1), extents, strides;
+    for (size_t axis = rank; axis-- > 1;) {
+      from_strides[axis - 1] = from_strides[axis] * from.extent(static_cast<int>(axis), rows);
+    }
+    int64_t start = 0;
+    for (size_t axis = 0; axis < rank; ++axis) extents.push_back(to.extent(static_cast<int>(axis), rows));
+    if (source_.operation.kind == "transpose") {
+      for (int64_t axis : attribute_list(source_.operation, "permutation")) {
+        strides.push_back(from_strides[static_cast<size_t>(axis)]);
+      }
+    } else {
+      strides = from_strides;
+      start = attribute_int(source_.operation, "start") *
+              from_strides[static_cast<size_t>(attribute_int(source_.operation, "axis"))];
+    }
+    view_ = StridedView(extents, strides);
+    from_ = source_.at(source_.input(0)) + start;
+    elements_ = to.size(rows);
+  }
+  int64_t chunks(int) const override { return chunk_count(elements_, kChunkElements); }
+  void run(int, int64_t chunk, int, const RunKey&) override {
+    const int64_t begin = chunk * kChunkElements;
+    view_.read(source_.at(source_.output()) + begin, from_, begin, std::min(kChunkElements, elements_ - begin));
+  }
+
+ private:
+  StepSource<T> source_;
+  StridedView view_{{}, {}};
+  const T* from_ = nullptr;
+  int64_t elements_ = 0;
+};
+
+// concat and pad: rows of the parts, laid side by side; a part without memory is zeros.
+template <class T>
+class JoinStep : public Step<T> {
+ public:
+  explicit JoinStep(const StepSource<T>& source) : source_(source) {}
+
+  void bind(int64_t rows) override {
+    const Operation& operation = source_.operation;
+    const int axis = static_cast<int>(attribute_int(operation, "axis"));
+    const Shape& shape = source_.shape(source_.output());
+    outer_ = 1;
+    int64_t inner = 1;
+    for (int i = 0; i < shape.rank(); ++i) {
+      if (i < axis) outer_ *= shape.extent(i, rows);
+      if (i > axis) inner *= shape.extent(i, rows);
+    }
+    width_ = shape.extent(axis, rows) * inner;
+    parts_.clear();
+    const bool pad = operation.kind == "pad";
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner});
+    for (int value : operation.inputs) {
+      parts_.push_back({source_.at(value), source_.shape(value).extent(axis, rows) * inner});
+    }
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner});
+    rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / width_);
+  }
+  int64_t chunks(int) const override { return chunk_count(outer_, rows_per_chunk_); }
+  void run(int, int64_t chunk, int, const RunKey&) override {
+    const int64_t first = chunk * rows_per_chunk_;
+    for (int64_t row = first; row < std::min(first + rows_per_chunk_, outer_); ++row) {
+      T* out = source_.at(source_.output()) + row * width_;
+      for (const Part& part : parts_) {
+        if (part.data) {
+          std::memcpy(out, part.data + row * part.width, static_cast<size_t>(part.width) * sizeof(T));
+        } else {
+          std::fill_n(out, part.width, T(0));
+        }
+        out += part.width;
+      }
+    }
+  }
+
+ private:
+  struct Part {
+    const T* data;
+    int64_t width;
+  };
+  StepSource<T> source_;
+  std::vector<Part> parts_;
+  int64_t outer_ = 1, width_ = 1, rows_per_chunk_ = 1;
+};
+
+// pack: most parts were computed in place; zeros stand between them.
+template <class T>
+class PackStep : public Step<T> {
+ public:
+  explicit PackStep(const StepSource<T>& source) : source_(source) {}
+
+  void bind(int64_t) override {}
+  int64_t chunks(int) const override { return static_cast<int64_t>(source_.operation.inputs.size()); }
+  void run(int, int64_t chunk, int, const RunKey&) override {
+    T* out = source_.at(source_.output());
+    for (int64_t i = 0; i < chunk; ++i) out += padded_size(size(i));
+    const T* part = source_.at(source_.input(static_cast<size_t>(chunk)));
+    if (part != out) std::memcpy(out, part, static_cast<size_t>(size(chunk)) * sizeof(T));
+    std::fill(out + size(chunk), out + padded_size(size(chunk)), T(0));
+  }
+
+ private:
+  int64_t size(int64_t part) const { return source_.shape(source_.input(static_cast<size_t>(part))).sample_size(); }
+  StepSource<T> source_;
+};
+
+}  // namespace
+
+template <class T>
+StepPointer<T> make_layout_step(const StepSource<T>& source) {
+  const std::string& kind = source.operation.kind;
+  if (kind == "pack") return std::make_unique<PackStep<T>>(source);
+  if (kind == "concat" || kind == "pad") return std::make_unique<JoinStep<T>>(source);
+  return std::make_unique<StridedCopyStep<T>>(source);
+}
+
+template StepPointer<float> make_layout_step(const StepSource<float>&);
+template StepPointer<double> make_layout_step(const StepSource<double>&);
+
+}  // namespace ganglion

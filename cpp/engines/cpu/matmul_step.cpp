@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <optional>
+
+#include "engines/cpu/expression_runner.h"
+#include "engines/cpu/step.h"
+
+namespace ganglion {
+
+namespace {
+
+// A product, or a batch of them, and the expression applied to each block of it.
+template <class T>
+class MatmulStep : public Step<T> {
+ public:
+  explicit MatmulStep(const StepSource<T>& source) : source_(source), kernels_(kernels<T>()) {
+    const Operation& operation = source.operation;
+    transpose_a_ = attribute_int(operation, "transpose_a") != 0;
+    transpose_b_ = attribute_int(operation, "transpose_b") != 0;
+    product_value_ = operation.outputs[0];
+    if (operation.expression.instructions.empty()) return;
+    product_value_ = place_of_product();
+    std::vector<int> operands{product_value_};
+    operands.insert(operands.end(), operation.inputs.begin() + 2, operation.inputs.end());
+    epilogue_.emplace(source.program, operation.expression, operands, operation.outputs);
+  }
+
+  void bind(int64_t rows) override {
+    const Shape& a = source_.shape(source_.input(0));
+    const Shape& b = source_.shape(source_.input(1));
+    const Shape& c = source_.shape(product_value_);
+    const bool batched = b.rank() > 2;
+    const int64_t n = c.extent(c.rank() - 1, rows);
+    const int64_t k = a.extent(transpose_a_ ? a.rank() - 2 : a.rank() - 1, rows);
+    const int64_t m = batched ? c.extent(c.rank() - 2, rows) : c.size(rows) / n;
+    const int64_t a_columns = a.extent(a.rank() - 1, rows), b_columns = b.extent(b.rank() - 1, rows);
+
+    product_ = {m,
+                n,
+                k,
+                source_.at(source_.input(0)),
+                a_columns,
+                1,
+                source_.at(source_.input(1)),
+                b_columns,
+                1,
+                source_.at(product_value_),
+                n,
+                false};
+    if (transpose_a_) std::swap(product_.a_row, product_.a_column);
+    if (transpose_b_) std::swap(product_.b_row, product_.b_column);
+    batch_ = batched ? c.size(rows) / (m * n) : 1;
+    plan_ = kernels_.matmul_plan(product_);
+
+    int64_t thread_scratch = plan_.thread_workspace;
+    if (epilogue_) {
+      epilogue_->bind(rows, source_.memory);
+      thread_scratch = std::max(thread_scratch, epilogue_->scratch_elements());
+    }
+    source_.memory.require_scratch(0, thread_scratch);
+  }
+
+  int64_t chunks(int) const override { return batch_ * plan_.blocks; }
+
+  void run(int, int64_t chunk, int thread, const RunKey& key) override {
+    const int64_t index = chunk / plan_.blocks, block = chunk % plan_.blocks;
+    Matmul<T> product = product_;
+    product.a += index * product.m * product.k;
+    product.b += index * product.k * product.n;
+    product.c += index * product.m * product.n;
+    T* scratch = source_.memory.thread_scratch(thread);
+    kernels_.matmul_block(product, plan_, block, scratch);
+    if (epilogue_) finish_block(index * product.m, block, scratch, key);
+  }
+
+ private:
+  // Where the product is computed: its own value when it is kept, otherwise the first result of its shape.
+  int place_of_product() const {
+    const Operation& operation = source_.operation;
+    for (size_t r = 0; r < operation.outputs.size(); ++r) {
+      if (operation.expression.results[r] == 0) return operation.outputs[r];
+    }
+    return *std::find_if(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
+      return source_.program.values[static_cast<size_t>(value)].storage == Storage::arena;
+    });
+  }
+
+  void finish_block(int64_t first_row, int64_t block, T* scratch, const RunKey& key) {
+    const int64_t row = block / plan_.column_blocks * plan_.block_rows;
+    const int64_t column = block % plan_.column_blocks * plan_.block_columns;
+    const int64_t row_end = std::min(row + plan_.block_rows, product_.m);
+    const int64_t column_end = std::min(column + plan_.block_columns, product_.n);
+    if (column == 0 && column_end == product_.n) {
+      epilogue_->run((first_row + row) * product_.n, (first_row + row_end) * product_.n, scratch, key);
+      return;
+    }
+    for (int64_t i = first_row + row; i < first_row + row_end; ++i) {
+      epilogue_->run(i * product_.n + column, i * product_.n + column_end, scratch, key);
+    }
+  }
+
+  StepSource<T> source_;
+  const KernelTable<T>& kernels_;
+  bool transpose_a_, transpose_b_;
+  int product_value_;
+  std::optional<ExpressionRunner<T>> epilogue_;
+  Matmul<T> product_{};
+  MatmulPlan plan_;
+  int64_t batch_ = 1;
+};
+
+}  // namespace
+
+template <class T>
+StepPointer<T> make_matmul_step(const StepSource<T>& source) {
+  return std::make_unique<MatmulStep<T>>(source);
+}
+
+template StepPointer<float> make_matmul_step(const StepSource<float>&);
+template StepPointer<double> make_matmul_step(const StepSource<double>&);
+
+}  // namespace ganglion

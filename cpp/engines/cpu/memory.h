@@ -1,0 +1,44 @@
+// The memory a program runs in: where each value stands, for the batch at hand.
+#pragma once
+
+#include <vector>
+
+#include "core/buffer.h"
+#include "engines/executable.h"
+#include "program/memory_plan.h"
+
+namespace ganglion {
+
+template <class T>
+class Memory {
+ public:
+  Memory(const Program& program, const Buffers& buffers);
+
+  // Plans and allocates for batches of at most `rows`.
+  void reserve(int64_t rows);
+  int64_t reserved() const { return reserved_; }
+
+  T* at(int value);
+  const T* at(int value) const { return const_cast<Memory*>(this)->at(value); }
+  void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
+  int64_t arena_bytes() const { return plan_.arena * static_cast<int64_t>(sizeof(T)); }
+
+  // Scratch memory: one block that all threads share, and one for each thread. Both keep what they hold
+  // only within a phase or, shared, between neighbouring phases of one step.
+  void require_scratch(int64_t shared, int64_t per_thread);
+  void require_threads(int threads);
+  T* shared_scratch() { return shared_.data(); }
+  T* thread_scratch(int thread) { return threads_.data() + thread * thread_size_; }
+
+ private:
+  const Program& program_;
+  Buffers buffers_;
+  MemoryPlan plan_;
+  int64_t reserved_ = 0;
+  Buffer<T> arena_, constants_, shared_, threads_;
+  std::vector<T> scalars_;
+  int64_t shared_size_ = 0, thread_size_ = 0;
+  int thread_count_ = 0;
+};
+
+}  // namespace ganglion

@@ -1,0 +1,58 @@
+// One operation of a program, made ready to run on the CPU. A step is one or more phases, with a barrier
+// between them; a phase is a number of chunks that threads share out. How a step is cut depends on its sizes
+// alone, never on the number of threads, so the bits of a result do not either.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engines/cpu/memory.h"
+#include "engines/executable.h"
+#include "kernels/kernels.h"
+
+namespace ganglion {
+
+// Elements of one chunk where nothing else decides: some microseconds of work.
+constexpr int64_t kChunkElements = 16384;
+
+inline int64_t chunk_count(int64_t total, int64_t chunk) { return (total + chunk - 1) / chunk; }
+
+template <class T>
+class Step {
+ public:
+  virtual ~Step() = default;
+  // Fixes sizes and addresses for a batch of `rows`; declares the scratch memory it needs.
+  virtual void bind(int64_t rows) = 0;
+  virtual int phases() const { return 1; }
+  virtual int64_t chunks(int phase) const = 0;
+  virtual void run(int phase, int64_t chunk, int thread, const RunKey& key) = 0;
+};
+
+// What a step is made from; outlives it.
+template <class T>
+struct StepSource {
+  const Program& program;
+  const Operation& operation;
+  Memory<T>& memory;
+
+  int input(size_t i) const { return operation.inputs[i]; }
+  int output(size_t i = 0) const { return operation.outputs[i]; }
+  const Shape& shape(int value) const { return program.shape(value); }
+  T* at(int value) const { return memory.at(value); }
+};
+
+template <class T>
+using StepPointer = std::unique_ptr<Step<T>>;
+
+template <class T>
+StepPointer<T> make_expression_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_matmul_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_reduction_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_row_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_layout_step(const StepSource<T>& source);
+
+}  // namespace ganglion

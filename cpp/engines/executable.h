@@ -1,0 +1,46 @@
+// A program made ready to run by an engine. All an engine shows to training and to the bindings.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "program/program.h"
+
+namespace ganglion {
+
+// The flat buffers a program works on. They belong to the network and outlive the executable.
+struct Buffers {
+  void* parameters = nullptr;
+  void* states = nullptr;
+};
+
+// Identifies one run to the random numbers.
+struct RunKey {
+  uint64_t seed = 0;
+  uint64_t step = 0;
+};
+
+template <class T>
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  virtual const Program& program() const = 0;
+  // Lays out the arena for batches of at most `rows`. Nothing is allocated between two calls.
+  virtual void reserve(int64_t rows) = 0;
+  // Where to write input `index` (position in Program::inputs) before a run, contiguous.
+  virtual T* input(int index) = 0;
+  virtual void set_scalar(int index, double value) = 0;
+  // Runs the operations of one section over `rows` samples. Throws nothing once reserved.
+  virtual void run(Section section, int64_t rows, const RunKey& key) = 0;
+  // Where output `index` (position in Program::outputs) stands after a run.
+  virtual const T* output(int index) const = 0;
+  // Seconds spent in each operation since the last call with `enable`.
+  virtual std::vector<double> profile(bool enable) = 0;
+  virtual int64_t arena_bytes() const = 0;
+};
+
+template <class T>
+std::unique_ptr<Executable<T>> make_cpu_executable(Program program, const Buffers& buffers);
+
+}  // namespace ganglion

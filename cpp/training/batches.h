@@ -1,0 +1,74 @@
+// Where batches come from: the user's own arrays, read row by row as they lie in memory, and the order in which an
+// epoch visits the rows.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "training/mapped_file.h"
+
+namespace ganglion {
+
+// An array whose rows are the samples, of any real dtype and any strides. Does not own the memory.
+class Source {
+ public:
+  // `extents` and `strides` (bytes) are those of one sample. A source that is not batched is one sample that
+  // every batch reads whole.
+  Source(const void* data, DataType type, bool batched, int64_t rows, int64_t row_stride, std::vector<int64_t> extents,
+         std::vector<int64_t> strides);
+
+  DataType type() const { return type_; }
+  bool batched() const { return batched_; }
+  int64_t rows() const { return rows_; }
+  int64_t sample_size() const { return sample_size_; }
+
+  // out (count, sample) = the samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; converted to
+  // T, contiguous.
+  template <class T>
+  void gather(T* out, const int64_t* rows, int64_t first, int64_t count);
+
+ private:
+  GatherSource memory() const;
+  // Samples through the file, by way of `staging`.
+  template <class T>
+  void gather_file(T* out, const int64_t* rows, int64_t first, int64_t count, char* staging) const;
+  int64_t staging_bytes(int64_t rows) const;
+
+  const char* data_;
+  DataType type_;
+  bool batched_;
+  int64_t rows_;
+  int64_t row_stride_;
+  int64_t sample_size_ = 1;
+  std::vector<int64_t> extents_;
+  std::vector<int64_t> strides_;
+  // Of a memory-mapped array: a row's bytes from the lowest to the highest address, and where its
+  // first element is among them.
+  MappedFile file_;
+  int64_t row_bytes_ = 0;
+  int64_t row_origin_ = 0;
+  std::vector<char> staging_;
+};
+
+// The order of an epoch: a permutation of the rows that is a function of (seed, epoch) alone, every one equally
+// likely, or the rows as they lie.
+class EpochOrder {
+ public:
+  explicit EpochOrder(int64_t rows);
+
+  void in_order() { shuffled_ = false; }
+  void shuffle(uint64_t seed, uint64_t epoch);
+
+  // Rows `first ... first + count` of the epoch; null when they are these numbers themselves. Holds until the
+  // next call.
+  const int64_t* rows(int64_t first, int64_t count);
+
+ private:
+  int64_t size_;
+  bool shuffled_ = false;
+  std::vector<uint32_t> order_;  // half the memory of int64: there may be many small rows
+  std::vector<int64_t> batch_;
+};
+
+}  // namespace ganglion

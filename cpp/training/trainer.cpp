@@ -1,0 +1,146 @@
+#include "training/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "core/error.h"
+
+namespace ganglion {
+namespace {
+
+constexpr std::chrono::milliseconds kPollInterval{100};
+
+// Says when it is time to ask.
+class Clock {
+ public:
+  bool due() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < kPollInterval) return false;
+    last_ = now;
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+int64_t common_rows(const std::vector<Source>& inputs) {
+  for (const Source& input : inputs) {
+    if (input.batched()) return input.rows();
+  }
+  throw Error("[Trainer] the program has no input with a batch dimension");
+}
+
+template <class T>
+void gather_inputs(Executable<T>& executable, std::vector<Source>& inputs, const int64_t* rows, int64_t first,
+                   int64_t count) {
+  for (size_t index = 0; index < inputs.size(); ++index) {
+    inputs[index].gather(executable.input(static_cast<int>(index)), rows, first, count);
+  }
+}
+
+}  // namespace
+
+template <class T>
+Trainer<T>::Trainer(Executable<T>& executable, std::vector<Source> inputs, int64_t batch_size)
+    : executable_(executable),
+      inputs_(std::move(inputs)),
+      batch_size_(batch_size),
+      data_rows_(common_rows(inputs_)),
+      order_(data_rows_) {
+  const Program& program = executable.program();
+  for (const auto& [name, value] : program.outputs) {
+    const Shape& shape = program.shape(value);
+    check(!shape.batched, "[Trainer] output '", name, "' has shape ", to_string(shape),
+          ", but outputs are summed over batches and cannot depend on their size");
+    if (name == "loss") {
+      check(shape.sample_size() == 1, "[Trainer] the loss must be one number, got shape ", to_string(shape));
+      loss_output_ = static_cast<int>(sums_.size());
+    }
+    sums_.emplace_back(static_cast<size_t>(shape.sample_size()));
+  }
+}
+
+template <class T>
+void Trainer<T>::start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch) {
+  if (order_seed) {
+    order_.shuffle(*order_seed, epoch);
+  } else {
+    order_.in_order();
+  }
+  position_ = 0;
+  rows_seen_ = 0;
+  for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);
+}
+
+template <class T>
+double Trainer<T>::loss() const {
+  return loss_output_ < 0 ? 0.0 : static_cast<double>(executable_.output(loss_output_)[0]);
+}
+
+template <class T>
+void Trainer<T>::add_outputs(int64_t rows) {
+  rows_seen_ += rows;
+  for (size_t index = 0; index < sums_.size(); ++index) {
+    const T* output = executable_.output(static_cast<int>(index));
+    const double weight = static_cast<int>(index) == loss_output_ ? static_cast<double>(rows) : 1.0;
+    for (double& sum : sums_[index]) sum += weight * static_cast<double>(*output++);
+  }
+}
+
+template <class T>
+StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
+  Clock clock;
+  RunKey key = steps.key;
+  int64_t done = 0;
+  for (; done < steps.count && position_ < data_rows_; ++done, ++key.step) {
+    const int64_t count = std::min(batch_size_, data_rows_ - position_);
+    gather_inputs(executable_, inputs_, order_.rows(position_, count), position_, count);
+    for (size_t index = 0; index < steps.scalars.size(); ++index) {
+      executable_.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
+    }
+    executable_.run(Section::gradient, count, key);
+    if (steps.update) {
+      if (!std::isfinite(loss())) return {done, false};
+      if ((key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0) {
+        executable_.run(Section::update, count, key);
+      }
+    }
+    position_ += count;
+    add_outputs(count);
+    if (clock.due()) {
+      const double mean = loss_output_ < 0 ? 0.0 : sums_[static_cast<size_t>(loss_output_)][0] / rows_seen_;
+      if (!poll(done + 1, mean)) return {done + 1, true};
+    }
+  }
+  return {done, true};
+}
+
+template <class T>
+bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
+             const std::vector<T*>& results, const Poll& poll) {
+  const Program& program = executable.program();
+  Clock clock;
+  for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
+    const int64_t count = std::min(batch_size, rows - first);
+    gather_inputs(executable, inputs, nullptr, first, count);
+    executable.run(Section::gradient, count, key);
+    for (size_t index = 0; index < results.size(); ++index) {
+      const int64_t sample = program.shape(program.outputs[index].second).sample_size();
+      std::copy_n(executable.output(static_cast<int>(index)), count * sample, results[index] + first * sample);
+    }
+    if (clock.due() && !poll(0, 0.0)) return false;
+  }
+  return true;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+template bool predict(Executable<float>&, std::vector<Source>&, int64_t, int64_t, RunKey, const std::vector<float*>&,
+                      const Poll&);
+template bool predict(Executable<double>&, std::vector<Source>&, int64_t, int64_t, RunKey, const std::vector<double*>&,
+                      const Poll&);
+
+}  // namespace ganglion

@@ -1,0 +1,70 @@
+// The loop that runs an epoch of a program over the user's arrays.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "engines/executable.h"
+#include "training/batches.h"
+
+namespace ganglion {
+
+// Asked every tenth of a second, with the steps done and the mean loss since the epoch began; false ends the run.
+using Poll = std::function<bool(int64_t steps, double mean_loss)>;
+
+// A part of an epoch.
+struct Steps {
+  int64_t count = 0;                   // at most; fewer when the epoch ends before
+  RunKey key;                          // of the first step; the step number grows by one
+  std::vector<const double*> scalars;  // for each of Program::scalars one value a step
+  int64_t accumulation = 1;            // the update runs in every step whose number + 1 is a multiple
+  bool update = true;
+};
+
+struct StepsDone {
+  int64_t count;
+  bool finite;  // false: the loss of the step after these was not finite, and that step was not taken
+};
+
+template <class T>
+class Trainer {
+ public:
+  // `inputs` in the order of Program::inputs; those that are batched have equally many rows. A program's
+  // output "loss" is the mean over its batch; outputs do not depend on the batch's size. The executable outlives
+  // the trainer.
+  Trainer(Executable<T>& executable, std::vector<Source> inputs, int64_t batch_size);
+
+  // Sets the position and the sums back. Without a seed the rows come as they lie.
+  void start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch);
+
+  // Without an update a loss that is not finite stops nothing, and shows in the sums.
+  StepsDone run(const Steps& steps, const Poll& poll);
+
+  // Since start_epoch: the samples seen; and each output summed over the batches, "loss" weighted by their rows.
+  int64_t rows() const { return rows_seen_; }
+  const std::vector<std::vector<double>>& sums() const { return sums_; }
+
+ private:
+  double loss() const;
+  void add_outputs(int64_t rows);
+
+  Executable<T>& executable_;
+  std::vector<Source> inputs_;
+  int64_t batch_size_;
+  int64_t data_rows_;
+  EpochOrder order_;
+  int loss_output_ = -1;
+  int64_t position_ = 0;  // rows of the epoch that were handed out
+  int64_t rows_seen_ = 0;
+  std::vector<std::vector<double>> sums_;
+};
+
+// Runs the forward pass over all rows, batch by batch, and writes output i to results[i], (rows, sample). Batch b has
+// step number key.step + b. False when poll ended it.
+template <class T>
+bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
+             const std::vector<T*>& results, const Poll& poll);
+
+}  // namespace ganglion
