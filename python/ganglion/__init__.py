@@ -1,0 +1,74 @@
+"""Neural networks: Keras's layers, scikit-learn's manners, a compiled core.
+
+>>> from ganglion import Sequential, layers
+>>> net = Sequential([layers.Dense(8, activation="relu"), layers.Dense(1)], loss="mse")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ganglion import (
+    activations,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+    regularizers,
+    schedules,
+)
+from ganglion._core import __version__
+from ganglion.errors import DivergenceWarning, NotFittedError
+from ganglion.sequential import Sequential
+from ganglion.threads import get_num_threads, set_num_threads
+
+if TYPE_CHECKING:
+    from ganglion import datasets, examples, plot
+    from ganglion.estimators import NeuralClassifier, NeuralRegressor
+
+# What needs more than NumPy is loaded when it is first asked for.
+_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
+_LAZY_NAMES = {
+    "NeuralClassifier": "ganglion.estimators",
+    "NeuralRegressor": "ganglion.estimators",
+}
+
+__all__ = [
+    "DivergenceWarning",
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "NotFittedError",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "examples",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "plot",
+    "regularizers",
+    "schedules",
+    "set_num_threads",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY_MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _LAZY_NAMES:
+        return getattr(importlib.import_module(_LAZY_NAMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,222 @@
+"""A network whose shapes are known: its weights in memory, and its programs ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion import _core, compile
+from ganglion.compile import Recipe
+from ganglion.optimizers import Slots
+from ganglion.tracing import Trace
+from ganglion.value import Shape
+from ganglion.variables import Variable
+
+Array = NDArray[Any]
+
+# Rows that a layer is shown together when it adapts to the data.
+_ADAPT_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer as the summary shows it."""
+
+    name: str
+    kind: str
+    output_shape: Shape
+    weights: int
+    trainable_weights: int
+
+
+class Built:
+    """Weights, optimizer state and programs of a network.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What the programs are made of, with empty variables.
+    dtype : {"float32", "float64"}
+        Of weights and arithmetic.
+
+    Attributes
+    ----------
+    output_shape : tuple
+        (None, ...).
+    parameters, states : Store
+        The flat buffers of weights and of optimizer state; ``states`` is None before training.
+    slots : Slots or None
+        What stands where in ``states``.
+    rows : list of LayerRow
+        The layers.
+    """
+
+    def __init__(self, recipe: Recipe, dtype: str) -> None:
+        trace = Trace(training=False, variables=recipe.variables)
+        with trace:
+            self.output_shape: Shape = compile.trace_layers(recipe, trace)[1].shape
+        recipe.variables.lay_out()
+        self.recipe = recipe
+        self.dtype = dtype
+        self.rows = [
+            self._row(call.path, type(call.layer).__name__, call.output.shape)
+            for call in trace.calls
+            if "/" not in call.path
+        ]
+        self.parameters = _core.Store(recipe.variables.size, dtype)
+        self.states: _core.Store | None = None
+        self.slots: Slots | None = None
+        self._executables: dict[tuple[str, bool], _core.Executable] = {}
+
+    def _row(self, path: str, kind: str, output_shape: Shape) -> LayerRow:
+        own = [v for v in self.variables if v.name.startswith(path + "/")]
+        trained = sum(variable.size for variable in own if variable.trainable)
+        return LayerRow(path, kind, output_shape, sum(v.size for v in own), trained)
+
+    # Weights.
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights in the order of ``get_weights``."""
+        return list(self.recipe.variables)
+
+    def view(self, variable: Variable) -> Array:
+        """Return the values of a weight, writable, in its shape."""
+        return self.parameters.array[variable.span].reshape(variable.shape)
+
+    def initialize(self, seed: int) -> None:
+        """Draw all weights anew, and set the optimizer's state back."""
+        for variable in self.variables:
+            self.view(variable)[...] = variable.initial_value(seed)
+        self.reset_states()
+
+    @property
+    def stores(self) -> list[_core.Store]:
+        """All that training changes."""
+        return [self.parameters] if self.states is None else [self.parameters, self.states]
+
+    def take_weights(self, other: Built) -> None:
+        """Copy from another network the weights that have the same name and shape here."""
+        for variable in other.variables:
+            mine = self.recipe.variables
+            if variable.name in mine and mine[variable.name].shape == variable.shape:
+                self.view(mine[variable.name])[...] = other.view(variable)
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights, or none when one does not fit.
+
+        Raises
+        ------
+        TypeError
+            For a weight that holds no numbers.
+        ValueError
+            For another number of arrays, another shape, or a value that is not finite.
+        """
+        variables = self.variables
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"[set_weights] the network has {len(variables)} weights, got {len(weights)}"
+            )
+        arrays = [np.asarray(weight) for weight in weights]
+        for index, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
+            where = f"[set_weights] weight {index} ({variable.name})"
+            if array.shape != variable.shape:
+                raise ValueError(f"{where} must have shape {variable.shape}, got {array.shape}")
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"{where} must hold numbers, got dtype {array.dtype}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{where} has a value that is not finite")
+        for variable, array in zip(variables, arrays, strict=True):
+            self.view(variable)[...] = array
+
+    def adapt(self, X: Array) -> None:
+        """Let the layers that need it learn from the data, each from what reaches it.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, ...)
+            Read in batches.
+        """
+        for index, (layer, row) in enumerate(zip(self.recipe.layers, self.rows, strict=True)):
+            if layer.needs_adapt:
+                for name, value in layer.adapt(self._reaching(index, X)).items():
+                    self.view(self.recipe.variables[f"{row.name}/{name}"])[...] = value
+
+    def _reaching(self, index: int, X: Array) -> Iterator[Array]:
+        """Yield, batch by batch, what the first ``index`` layers make of the data."""
+        program = compile.predict_program(self.recipe.with_layers(index))
+        executable = _core.Executable(program, self.dtype, self.parameters, None)
+        for start in range(0, len(X), _ADAPT_ROWS):
+            batch = X[start : start + _ADAPT_ROWS]
+            yield executable.predict([batch], len(batch))[0]
+
+    # The state of the optimizer.
+
+    def reset_states(self) -> None:
+        """Set the optimizer's state to what it is before training."""
+        if self.states is not None and self.slots is not None:
+            self.slots.fill(self.states.array)
+
+    def get_states(self) -> dict[str, Array]:
+        """Return copies of the optimizer's state by name; empty before training."""
+        if self.states is None or self.slots is None:
+            return {}
+        array = self.states.array
+        return {slot.name: array[slot.span].reshape(slot.shape).copy() for slot in self.slots}
+
+    def set_states(self, states: Mapping[str, Array]) -> None:
+        """Replace the optimizer's state, or nothing when it does not fit.
+
+        Raises
+        ------
+        ValueError
+            For other names or shapes than the optimizer has.
+        """
+        if not states:
+            return
+        self.executable("train")
+        assert self.states is not None and self.slots is not None
+        expected = {slot.name: slot.shape for slot in self.slots}
+        given = {name: array.shape for name, array in states.items()}
+        if expected != given:
+            raise ValueError(f"[optimizer] its state has {expected}, got {given}")
+        for slot in self.slots:
+            self.states.array[slot.span] = states[slot.name].reshape(-1)
+
+    # Programs.
+
+    def executable(self, name: str, flag: bool = False) -> _core.Executable:
+        """Return a program ready to run, made when first asked for.
+
+        Parameters
+        ----------
+        name : {"predict", "forward", "evaluate", "train", "backward"}
+            Which; see `ganglion.compile`.
+        flag : bool
+            For "evaluate" and "train" whether samples have weights; for "backward" whether layers
+            act as in training.
+        """
+        key = (name, flag)
+        if key not in self._executables:
+            self._executables[key] = self._make(*key)
+        return self._executables[key]
+
+    def _make(self, name: str, flag: bool) -> _core.Executable:
+        if name == "train":
+            program, slots = compile.train_program(self.recipe, flag)
+            if self.states is None:
+                self.states = _core.Store(slots.size, self.dtype)
+                self.slots = slots
+                slots.fill(self.states.array)
+            return _core.Executable(program, self.dtype, self.parameters, self.states)
+        if name == "evaluate":
+            program = compile.evaluate_program(self.recipe, flag)
+        elif name == "backward":
+            program = compile.backward_program(self.recipe, flag)
+        else:
+            program = compile.predict_program(self.recipe, training=name == "forward")
+        return _core.Executable(program, self.dtype, self.parameters, None)

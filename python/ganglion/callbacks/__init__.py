@@ -1,0 +1,17 @@
+"""What happens between the epochs of a fit: stopping, saving, changing the learning rate."""
+
+from ganglion.callbacks.base import Callback, LambdaCallback
+from ganglion.callbacks.files import CSVLogger, ModelCheckpoint
+from ganglion.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from ganglion.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

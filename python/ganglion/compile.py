@@ -1,0 +1,146 @@
+"""The programs of a network, each traced from its layers, loss, optimizer and metrics.
+
+==========  ======================  ==========================================================
+program     inputs                  outputs
+==========  ======================  ==========================================================
+predict     x                       prediction
+forward     x                       prediction, with layers as in training
+evaluate    x, y[, weight]          loss, and the statistics of each metric
+train       x, y[, weight]          the same; its update section changes weights and state
+backward    x, d_prediction         d_x, and the gradient of each trainable weight
+==========  ======================  ==========================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ganglion import _core, ops
+from ganglion.layers import Layer
+from ganglion.losses import Loss
+from ganglion.metrics import Metric
+from ganglion.optimizers import Optimizer, Slots
+from ganglion.tracing import Trace
+from ganglion.value import Shape, Value
+from ganglion.variables import Variables
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What programs are made of.
+
+    Attributes
+    ----------
+    layers : sequence of Layer
+        Applied one after the other.
+    input_shape : tuple
+        (None, ...).
+    variables : Variables
+        The weights, laid out.
+    loss : Loss or None
+        None for prediction alone.
+    optimizer : Optimizer
+        Makes the update section.
+    metrics : dict of str to Metric
+        By the names under which they are reported.
+    """
+
+    layers: Sequence[Layer]
+    input_shape: Shape
+    variables: Variables
+    loss: Loss | None
+    optimizer: Optimizer
+    metrics: dict[str, Metric]
+
+    def with_layers(self, count: int) -> Recipe:
+        """Return the recipe of the first ``count`` layers."""
+        return replace(self, layers=self.layers[:count])
+
+
+class _Recomputation(Trace):
+    """A pass that was made before: moving statistics are not updated a second time."""
+
+    def apply(self, kind: str, *operands: Any, **attributes: Any) -> Value:
+        if kind == "assign":
+            target, value = operands
+            return value if isinstance(value, Value) else target
+        return super().apply(kind, *operands, **attributes)
+
+
+def trace_layers(recipe: Recipe, trace: Trace) -> tuple[Value, Value]:
+    """Apply the layers to a new input; return input and prediction."""
+    x = trace.input("x", recipe.input_shape)
+    prediction = x
+    for layer in recipe.layers:
+        prediction = layer(prediction)
+    if not prediction.shape or prediction.shape[0] is not None:
+        raise ValueError(
+            f"[Sequential] the layers must give a result for each sample, shape (None, ...), "
+            f"got {prediction.shape}"
+        )
+    return x, prediction
+
+
+def predict_program(recipe: Recipe, training: bool = False) -> _core.Program:
+    """Return the program from x to prediction."""
+    trace = Trace(training=training, variables=recipe.variables)
+    with trace:
+        trace.output("prediction", trace_layers(recipe, trace)[1])
+    return trace.finish()
+
+
+def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
+    """Add inputs, layers, loss and metrics; return the loss with its penalties, a scalar."""
+    assert recipe.loss is not None
+    _, prediction = trace_layers(recipe, trace)
+    target = trace.input("y", recipe.loss.target_shape(prediction.shape))
+    losses = recipe.loss(target, prediction)  # (None, ...)
+    weight = trace.input("weight", (None,)) if weighted else None
+    if weight is not None:
+        # The sum is divided by the number of samples, not by that of the weights, as in Keras.
+        losses = losses * ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
+    loss = ops.mean(losses)
+    for penalty in trace.penalties:
+        loss = loss + penalty
+    trace.output("loss", loss)
+    for name, metric in recipe.metrics.items():
+        with trace.scope(name):
+            trace.output(name, metric.update(target, prediction, weight))
+    return loss
+
+
+def evaluate_program(recipe: Recipe, weighted: bool) -> _core.Program:
+    """Return the program from x, y and perhaps weight to loss and metrics."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        _objective(recipe, trace, weighted)
+    return trace.finish()
+
+
+def train_program(recipe: Recipe, weighted: bool) -> tuple[_core.Program, Slots]:
+    """Return the same with layers as in training and an update, and what state that keeps."""
+    trace = Trace(training=True, variables=recipe.variables)
+    with trace:
+        loss = _objective(recipe, trace, weighted)
+        gradients = trace.gradient(loss, _trained_weights(recipe, trace))
+        slots = recipe.optimizer.apply(trace, recipe.variables, gradients)
+    return trace.finish(), slots
+
+
+def backward_program(recipe: Recipe, training: bool) -> _core.Program:
+    """Return the program from x and d_prediction to d_x and the gradient of each trained weight."""
+    trace = _Recomputation(training=training, variables=recipe.variables)
+    with trace:
+        x, prediction = trace_layers(recipe, trace)
+        seed = trace.input("d_prediction", prediction.shape)
+        gradients = trace.gradient(prediction, [x, *_trained_weights(recipe, trace)], seed)
+        names = ["x", *(variable.name for variable in recipe.variables.trainable)]
+        for name, gradient in zip(names, gradients, strict=True):
+            trace.output(f"d_{name}", gradient)
+    return trace.finish()
+
+
+def _trained_weights(recipe: Recipe, trace: Trace) -> list[Value]:
+    return [trace.weights[variable.name] for variable in recipe.variables.trainable]

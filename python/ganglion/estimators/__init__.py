@@ -1,0 +1,12 @@
+"""Networks as scikit-learn estimators: settings in the constructor, then fit and predict."""
+
+from __future__ import annotations
+
+from ganglion.optional import require
+
+require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-learn")
+
+from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
+from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
+
+__all__ = ["NeuralClassifier", "NeuralRegressor"]

@@ -1,0 +1,257 @@
+"""What the estimators share: checking the data, building the network, training it."""
+
+from __future__ import annotations
+
+import copy
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ganglion import layers as layer_library
+from ganglion import losses, optimizers
+from ganglion.callbacks import Callback, EarlyStopping
+from ganglion.sequential import Sequential
+from ganglion.spec import settings_of
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a network: how many outputs, their activation, and the loss that fits them."""
+
+    units: int
+    activation: str
+    loss: str
+
+
+class NeuralEstimator(BaseEstimator, ABC):
+    """A network that is built from ``y`` and trained anew by ``fit``.
+
+    The constructor only stores, as scikit-learn's estimators do; values are checked by ``fit``.
+    """
+
+    network_: Sequential
+
+    def __init__(
+        self,
+        layers: Sequence[int | layer_library.Layer] = (100,),
+        *,
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        kernel_regularizer: Any = None,
+        loss: str | losses.Loss = "auto",
+        optimizer: str | optimizers.Optimizer = "adam",
+        learning_rate: Any = None,
+        epochs: int = 100,
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        metrics: Sequence[Any] = (),
+        callbacks: Sequence[Callback] = (),
+        warm_start: bool = False,
+        random_state: Any = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        verbose: int | str = 0,
+    ) -> None:
+        self.layers = layers
+        self.activation = activation
+        self.dropout = dropout
+        self.kernel_regularizer = kernel_regularizer
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.min_delta = min_delta
+        self.metrics = metrics
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.dtype = dtype
+        self.device = device
+        self.verbose = verbose
+
+    @abstractmethod
+    def _check_targets(self, y: Any) -> NDArray[Any]:
+        """Return ``y`` as an array, or say why it can't be learned."""
+
+    @abstractmethod
+    def _learn_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> None:
+        """Take the classes or the number of targets from ``y``."""
+
+    @abstractmethod
+    def _encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Turn ``y`` into what the loss takes."""
+
+    @abstractmethod
+    def _head(self) -> Head:
+        """Return the output layer for the targets learned, and the loss it takes."""
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return the groups whose shares the validation split keeps, or None."""
+        return None
+
+    def _class_weight_of(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return what the classes of ``y`` weigh, sample by sample, or None."""
+        return None
+
+    def _fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        partial: bool = False,
+        classes: ArrayLike | None = None,
+    ) -> None:
+        """Train for ``epochs``, or, when ``partial``, for one on from the weights there are."""
+        reset = not ((partial or self.warm_start) and hasattr(self, "network_"))
+        inputs, labels = self._checked(X, y, reset=reset)
+        if reset:
+            self._learn_targets(labels, classes)
+        target = self._encode(labels)
+        weight = self._sample_weight(inputs, labels, sample_weight)
+        seed = self._seed()
+        callbacks = list(self.callbacks)
+        validation = None
+        if weight is not None and not partial:
+            # The scale of the weights must not act as a second learning rate.
+            weight = weight / weight.mean()
+        if self.early_stopping and not partial:
+            inputs, target, weight, validation = self._split(inputs, labels, target, weight, seed)
+            callbacks.append(EarlyStopping(patience=self.patience, min_delta=self.min_delta))
+        if reset:
+            self.network_ = self._build(seed)
+        self.network_.fit(
+            inputs,
+            target,
+            epochs=1 if partial else self.epochs,
+            batch_size=self.batch_size,
+            validation_data=validation,
+            sample_weight=weight,
+            callbacks=callbacks,
+            shuffle=self.shuffle,
+            verbose=self.verbose,
+        )
+        self.history_ = self.network_.history_
+        losses_by_epoch = self.history_.get("loss", [])  # empty when the first epoch diverged
+        self.loss_ = losses_by_epoch[-1] if losses_by_epoch else np.nan
+        self.n_iter_ = len(losses_by_epoch)
+
+    def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
+        # "numeric" keeps integers and float32 as they are: the core reads them in place.
+        X, y = validate_data(
+            self, X, y, reset=reset, dtype="numeric", allow_nd=True, multi_output=True
+        )
+        return X, self._check_targets(y)
+
+    def _sample_weight(
+        self, X: NDArray[Any], y: NDArray[Any], sample_weight: ArrayLike | None
+    ) -> NDArray[Any] | None:
+        weight = self._class_weight_of(y)
+        if sample_weight is None:
+            return weight
+        given: NDArray[Any] = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return given if weight is None else given * weight
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, numbers.Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+
+    def _split(
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        target: NDArray[Any],
+        weight: NDArray[Any] | None,
+        seed: int,
+    ) -> tuple[Any, Any, Any, tuple[Any, ...]]:
+        """Set a fraction aside to stop by. The only place where the data is copied."""
+        fraction = self.validation_fraction
+        if not 0 < fraction < 1:
+            raise ValueError(
+                f"[{type(self).__name__}] validation_fraction must be in (0, 1), got {fraction!r}"
+            )
+        arrays = [X, target] if weight is None else [X, target, weight]
+        halves = train_test_split(
+            *arrays,
+            test_size=fraction,
+            random_state=seed,
+            stratify=self._strata(y),
+        )
+        kept, held_out = halves[0::2], tuple(halves[1::2])
+        return kept[0], kept[1], kept[2] if weight is not None else None, held_out
+
+    def _build(self, seed: int) -> Sequential:
+        head = self._head()
+        output = layer_library.Dense(
+            head.units, activation=head.activation, kernel_regularizer=self.kernel_regularizer
+        )
+        return Sequential(
+            [*self._hidden_layers(), output],
+            loss=self._loss(),
+            optimizer=self._optimizer(),
+            metrics=list(self.metrics),
+            random_state=seed,
+            dtype=self.dtype,
+            device=self.device,
+        )
+
+    def _hidden_layers(self) -> list[layer_library.Layer]:
+        if isinstance(self.layers, str) or not isinstance(self.layers, Iterable):
+            raise TypeError(
+                f"[{type(self).__name__}] layers must be a list of widths and Layers, "
+                f"got {self.layers!r}"
+            )
+        hidden: list[layer_library.Layer] = []
+        for layer in self.layers:
+            if isinstance(layer, layer_library.Layer):
+                hidden.append(copy.deepcopy(layer))
+            elif isinstance(layer, numbers.Integral):
+                hidden.append(
+                    layer_library.Dense(
+                        int(layer),
+                        activation=self.activation,
+                        kernel_regularizer=self.kernel_regularizer,
+                    )
+                )
+                if self.dropout:
+                    hidden.append(layer_library.Dropout(self.dropout))
+            else:
+                raise TypeError(
+                    f"[{type(self).__name__}] layers must hold widths and Layers, got {layer!r}"
+                )
+        return hidden
+
+    def _loss(self) -> losses.Loss:
+        return losses.get(self._head().loss if self.loss == "auto" else self.loss)
+
+    def _optimizer(self) -> optimizers.Optimizer:
+        optimizer = optimizers.get(self.optimizer)
+        if self.learning_rate is None:
+            return optimizer
+        return type(optimizer)(**{**settings_of(optimizer), "learning_rate": self.learning_rate})
+
+    def _outputs(self, X: ArrayLike) -> NDArray[Any]:
+        """Return what the network's last layer gives for each row, (n, units)."""
+        check_is_fitted(self, "network_")
+        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
+        outputs: NDArray[Any] = self.network_.predict(X)
+        return outputs

@@ -1,0 +1,319 @@
+"""A network that predicts classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import type_of_target
+
+from ganglion import losses, optimizers
+from ganglion.callbacks import Callback
+from ganglion.estimators.base import Head, NeuralEstimator
+from ganglion.estimators.labels import Labels, label_array
+from ganglion.layers import Layer
+
+
+class NeuralClassifier(ClassifierMixin, NeuralEstimator):
+    """Classify with a network of hidden layers of your choice.
+
+    The output layer and the loss follow from ``y``: two classes give one sigmoid with binary
+    cross-entropy, more give a softmax with categorical cross-entropy, and a matrix of zeros and
+    ones (several labels a sample) gives a sigmoid for each column.
+
+    Parameters
+    ----------
+    layers : sequence of int or Layer, default=(100,)
+        The hidden layers. A number is the width of a `layers.Dense` with ``activation``; a layer is
+        taken as it is (its copy is trained, so it can be used again).
+    activation : str or callable, default="relu"
+        Activation of the layers given by their width.
+    dropout : float, default=0.0
+        Share of the outputs set to zero in training after each layer given by its width, [0, 1).
+    kernel_regularizer : str, Regularizer or None, default=None
+        Penalty on the weights of the layers given by their width and of the output layer.
+    loss : "auto", str or Loss, default="auto"
+        Another loss on the same output layer, for example ``"categorical_focal_crossentropy"``.
+    optimizer : str or Optimizer, default="adam"
+        Update rule.
+    learning_rate : float, LearningRateSchedule or None, default=None
+        Replaces the optimizer's own.
+    epochs : int, default=100
+        Passes over the data.
+    batch_size : int or None, default=32
+        Samples of one update; None for all of them.
+    shuffle : bool, default=True
+        Whether each epoch has an order of its own.
+    early_stopping : bool, default=False
+        Whether to set ``validation_fraction`` of the data aside, to stop when the loss there no
+        longer falls, and to keep the best weights. The classes keep their shares. This copies the
+        data; otherwise it is read in place.
+    validation_fraction : float, default=0.1
+        Share of the data that early stopping holds out, (0, 1).
+    patience : int, default=10
+        Epochs without improvement before early stopping ends the training.
+    min_delta : float, default=0.0
+        How much the validation loss must fall to count as an improvement.
+    metrics : sequence of str or Metric, default=()
+        What to follow beside the loss in ``history_``.
+    callbacks : sequence of Callback, default=()
+        Called at each epoch.
+    class_weight : dict, "balanced" or None, default=None
+        What each class counts in the loss, by its label; ``"balanced"`` for weights that give every
+        class the same sum. For several labels a sample, a list of dictionaries, a label each.
+    warm_start : bool, default=False
+        Whether ``fit`` trains on from the weights of the last ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seeds weights, order and dropout. The same number gives the same bits.
+    dtype : {"float32", "float64"}, default="float32"
+        Number type of weights and arithmetic.
+    device : str, default="auto"
+        Where to train.
+    verbose : int or "auto", default=0
+        0 for silence, 1 for a progress bar, 2 for a line each epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted. For several labels a sample, the numbers of the columns.
+    network_ : Sequential
+        The trained network.
+    history_ : dict of str to list of float
+        Loss and metrics after each epoch; with early stopping also those on the held-out data,
+        under names that begin with ``val_``.
+    loss_ : float
+        Mean training loss of the last epoch.
+    n_iter_ : int
+        Epochs trained.
+    n_outputs_ : int
+        Outputs of the last layer.
+    n_features_in_ : int
+        Columns of ``X``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where ``X`` had them.
+
+    Notes ----- ``fit`` scales the sample weights (times those of the classes) to a mean of one. So
+    a sample of weight two counts as two samples, whatever the others are, when ``batch_size`` is
+    None; with smaller batches this holds on average.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from ganglion import NeuralClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = NeuralClassifier([16], learning_rate=0.01, epochs=50, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    >>> model.predict_proba(X[:2]).shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int | Layer] = (100,),
+        *,
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        kernel_regularizer: Any = None,
+        loss: str | losses.Loss = "auto",
+        optimizer: str | optimizers.Optimizer = "adam",
+        learning_rate: Any = None,
+        epochs: int = 100,
+        batch_size: int | None = 32,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        metrics: Sequence[Any] = (),
+        callbacks: Sequence[Callback] = (),
+        class_weight: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        dtype: str = "float32",
+        device: str = "auto",
+        verbose: int | str = 0,
+    ) -> None:
+        super().__init__(
+            layers,
+            activation=activation,
+            dropout=dropout,
+            kernel_regularizer=kernel_regularizer,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            patience=patience,
+            min_delta=min_delta,
+            metrics=metrics,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            random_state=random_state,
+            dtype=dtype,
+            device=device,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> NeuralClassifier:
+        """Train on labelled samples, anew unless ``warm_start``.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Finite numbers of any real type.
+        y : array of shape (n_samples,) or (n_samples, n_labels)
+            Labels: numbers or strings; or zeros and ones, a column for each label.
+        sample_weight : array of shape (n_samples,), optional
+            What each sample counts in the loss, at least 0.
+
+        Returns
+        -------
+        NeuralClassifier
+            Itself, trained.
+
+        Raises
+        ------
+        ValueError
+            For data that is empty, of unequal lengths or not finite; for labels that are no
+            classes, that are all one class, or, with ``warm_start``, that the last ``fit`` did not
+            see; for a setting out of its range.
+        TypeError
+            For an entry of ``layers`` that is neither a width nor a Layer.
+        """
+        self._fit(X, y, sample_weight)
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> NeuralClassifier:
+        """Train for one epoch on these samples, on from the weights there are.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Finite numbers of any real type.
+        y : array of shape (n_samples,) or (n_samples, n_labels)
+            Labels, each among ``classes``.
+        classes : array of shape (n_classes,), optional
+            Every label there will be. The first call needs it, unless ``y`` is a matrix of zeros
+            and ones; later calls may repeat it.
+        sample_weight : array of shape (n_samples,), optional
+            What each sample counts in the loss, at least 0, taken as it is.
+
+        Returns
+        -------
+        NeuralClassifier
+            Itself, trained a little more.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; and for a first call without ``classes``, or ``class_weight="balanced"``,
+            which needs all the labels.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                '[NeuralClassifier] class_weight="balanced" needs all labels at once: '
+                "give partial_fit a dictionary of weights"
+            )
+        first = not hasattr(self, "network_")
+        if first and classes is None and type_of_target(y) != "multilabel-indicator":
+            raise ValueError("[NeuralClassifier] the first call of partial_fit needs classes")
+        if not (first or classes is None or np.array_equal(np.unique(classes), self.classes_)):
+            raise ValueError(
+                "[NeuralClassifier] classes differ from those of the first call: "
+                f"{np.unique(classes)} against {self.classes_}"
+            )
+        self._fit(X, y, sample_weight, partial=True, classes=classes)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of each sample.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Finite numbers of any real type.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels; for several labels a sample, one where the probability is over a half.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For data of another width than the network was trained on, or not finite.
+        """
+        outputs = self._outputs(X)
+        return self._labels.decode(outputs)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the probability of each class for each sample.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+            Finite numbers of any real type.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Rows that sum to one; for several labels a sample, the probability of each label alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For data of another width than the network was trained on, or not finite.
+        """
+        outputs = self._outputs(X)
+        return self._labels.probabilities(outputs)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _check_targets(self, y: Any) -> NDArray[Any]:
+        return label_array(y)
+
+    def _learn_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> None:
+        self._labels = Labels.of(y, classes)
+        self.classes_ = self._labels.classes
+        self.n_outputs_ = self._labels.units
+
+    def _encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        return self._labels.encode(y, one_hot=self._loss().target_kind != "class_index")
+
+    def _head(self) -> Head:
+        if self._labels.independent:
+            return Head(self.n_outputs_, "sigmoid", "binary_crossentropy")
+        return Head(self.n_outputs_, "softmax", "sparse_categorical_crossentropy")
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        return None if self._labels.multilabel else y
+
+    def _class_weight_of(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        if self.class_weight is None:
+            return None
+        weight: NDArray[Any] = compute_sample_weight(self.class_weight, y)
+        return weight

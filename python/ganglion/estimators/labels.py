@@ -1,0 +1,138 @@
+"""Class labels: what a network learns instead of them, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+
+def label_array(y: Any) -> NDArray[Any]:
+    """Return labels as an array of one dimension, or of two for several labels a sample.
+
+    Parameters
+    ----------
+    y : array of shape (n_samples,), (n_samples, 1) or (n_samples, n_labels), dense or sparse
+        A column is flattened, with scikit-learn's ``DataConversionWarning``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_labels)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        For numbers that are no classes, and for several columns that are not zeros and ones.
+
+    Examples
+    --------
+    >>> label_array(["b", "a"])
+    array(['b', 'a'], dtype='<U1')
+    """
+    dense = np.asarray(y.toarray() if issparse(y) else y)
+    check_classification_targets(dense)
+    if dense.ndim == 1 or dense.shape[1] == 1:
+        flat: NDArray[Any] = column_or_1d(dense, warn=True)
+        return flat
+    if type_of_target(dense) != "multilabel-indicator":
+        raise ValueError(
+            "[NeuralClassifier] y of several columns must hold zeros and ones, one a label"
+        )
+    return dense
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a problem.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted; the numbers of the columns when ``multilabel``.
+    multilabel : bool
+        Whether a sample may have several labels at once.
+
+    Examples
+    --------
+    >>> labels = Labels.of(np.array(["cat", "dog", "cat"]))
+    >>> labels.units, labels.encode(np.array(["dog", "cat"]), one_hot=False).tolist()
+    (1, [[1], [0]])
+    >>> labels.decode(np.array([[0.9], [0.2]])).tolist()
+    ['dog', 'cat']
+    """
+
+    classes: NDArray[Any]
+    multilabel: bool = False
+
+    @classmethod
+    def of(cls, y: NDArray[Any], classes: Any = None) -> Labels:
+        """Return the labels in ``y``, or those in ``classes`` when given.
+
+        Raises
+        ------
+        ValueError
+            When all samples are of one class.
+        """
+        if y.ndim == 2:
+            return cls(np.arange(y.shape[1]), multilabel=True)
+        found = np.unique(y if classes is None else column_or_1d(classes))
+        if len(found) < 2:
+            raise ValueError(
+                f"[NeuralClassifier] y must hold two classes or more, got one class: {found.tolist()}"
+            )
+        return cls(found)
+
+    @property
+    def units(self) -> int:
+        """Outputs of the network: one for two classes, otherwise one for each."""
+        return 1 if len(self.classes) == 2 and not self.multilabel else len(self.classes)
+
+    @property
+    def independent(self) -> bool:
+        """Whether each output is a probability of its own (sigmoid, not softmax)."""
+        return self.multilabel or self.units == 1
+
+    def encode(self, y: NDArray[Any], *, one_hot: bool) -> NDArray[Any]:
+        """Return what the loss takes: (n, units) zeros and ones, or (n,) class numbers.
+
+        Raises
+        ------
+        ValueError
+            For labels that are not among ``classes``, or another number of columns.
+        """
+        if self.multilabel != (y.ndim == 2) or (y.ndim == 2 and y.shape[1] != len(self.classes)):
+            expected = f"(n, {len(self.classes)})" if self.multilabel else "(n,)"
+            raise ValueError(f"[NeuralClassifier] y must have the shape {expected}, got {y.shape}")
+        if self.multilabel:
+            return y.astype(np.uint8)
+        unknown = np.setdiff1d(y, self.classes)
+        if len(unknown):
+            raise ValueError(
+                f"[NeuralClassifier] y holds labels that are not among the classes: {unknown[:5]}"
+            )
+        index = np.searchsorted(self.classes, y)
+        if self.units == 1:
+            return index[:, np.newaxis].astype(np.uint8)
+        if one_hot:
+            return np.eye(len(self.classes), dtype=np.uint8)[index]
+        return np.asarray(index)
+
+    def decode(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the most probable labels for outputs of shape (n, units)."""
+        if self.multilabel:
+            return (outputs > 0.5).astype(np.intp)
+        index = outputs[:, 0] > 0.5 if self.units == 1 else outputs.argmax(axis=1)
+        labels: NDArray[Any] = self.classes[index.astype(np.intp)]
+        return labels
+
+    def probabilities(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """Return the probability of each class, (n, n_classes), for outputs of shape (n, units)."""
+        if self.units == 1 and not self.multilabel:
+            return np.hstack([1 - outputs, outputs])
+        return outputs

@@ -1,0 +1,1 @@
+"""Complete programs, each run by ``python -m ganglion.examples.NAME``."""

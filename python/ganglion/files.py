@@ -1,0 +1,110 @@
+"""Keeping networks in files: the weights as safetensors, their description as JSON in the header.
+
+Loading constructs layers, losses and optimizers known by their names. It runs no code of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ganglion import spec, tensors
+from ganglion.built import Built
+from ganglion.training import Training
+
+Array = NDArray[Any]
+
+FORMAT = "ganglion"
+VERSION = 1
+_WEIGHTS = "weights/"
+_STATES = "optimizer/"
+
+
+def save(net: Training, built: Built, path: str | os.PathLike[str], training_state: bool) -> None:
+    """Write a network to a file; see `Sequential.save`."""
+    description: dict[str, Any] = {
+        "class": type(net).__name__,
+        "layers": spec.serialize(net.layers),
+        "loss": spec.serialize(net.loss),
+        "optimizer": spec.serialize(net.optimizer),
+        "metrics": spec.serialize(net.metrics),
+        "input_shape": list(built.recipe.input_shape),
+        "dtype": net.dtype,
+        "seed": net.seed_,
+        "adapted": net.adapted,
+    }
+    arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
+    if training_state:
+        description["training"] = net.training_state()
+        arrays |= {_STATES + name: array for name, array in built.get_states().items()}
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "description": json.dumps(description),
+    }
+    tensors.write(path, arrays, metadata)
+
+
+def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
+    """Return the network of a file; see `Sequential.load`.
+
+    Parameters
+    ----------
+    make : callable
+        The class, called with the settings that the file describes.
+    path : str or path
+        The file.
+    """
+    arrays, metadata = tensors.read(path)
+    description = _description(os.fspath(path), metadata)
+    try:
+        net = make(
+            layers=spec.deserialize(description["layers"]),
+            loss=spec.deserialize(description["loss"]),
+            optimizer=spec.deserialize(description["optimizer"]),
+            metrics=spec.deserialize(description["metrics"]),
+            random_state=description["seed"],
+            dtype=description["dtype"],
+        )
+        net.build(description["input_shape"])
+        net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
+        if "training" in description:
+            net.restore_training(description["training"], _with_prefix(arrays, _STATES))
+        net.adapted = bool(description["adapted"])
+    except KeyError as error:
+        raise tensors.unreadable(path, f"{error} is missing") from None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise tensors.unreadable(path, str(error)) from error
+    return net
+
+
+def _description(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if metadata.get("format") != FORMAT:
+        raise tensors.unreadable(path, "it holds no network of ganglion")
+    version = metadata.get("version", "")
+    if not version.isdigit() or int(version) > VERSION:
+        raise tensors.unreadable(
+            path, f"it has version {version or 'none'}, this ganglion reads up to {VERSION}"
+        )
+    try:
+        description = json.loads(metadata["description"])
+    except (KeyError, ValueError):
+        description = None
+    if not isinstance(description, dict):
+        raise tensors.unreadable(path, "its description is missing or damaged")
+    return description
+
+
+def _in_order(arrays: Mapping[str, Array], names: list[str]) -> list[Array]:
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise ValueError(f"weight {missing[0]!r} is missing")
+    return [arrays[name] for name in names]
+
+
+def _with_prefix(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

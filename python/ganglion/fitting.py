@@ -1,0 +1,236 @@
+"""The loop over epochs: batches in the core, then validation, history and callbacks."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion import _core
+from ganglion.callbacks.base import Callback, Logs, overrides
+from ganglion.data import Samples, all_finite
+from ganglion.errors import DivergenceWarning
+from ganglion.metrics import Metric
+from ganglion.progress import Progress
+
+if TYPE_CHECKING:
+    from ganglion.built import Built
+    from ganglion.sequential import Sequential
+    from ganglion.training import Training
+
+# Rows evaluated together. The results hardly depend on it; the speed does.
+EVALUATION_BATCH = 512
+
+
+def logs_of(trainer: _core.Trainer, metrics: dict[str, Metric]) -> Logs:
+    """Return the mean loss and the metrics since the epoch began."""
+    sums = trainer.sums
+    rows = trainer.rows
+    logs = {"loss": float(sums["loss"]) / rows if rows else math.nan}
+    for name, metric in metrics.items():
+        logs[name] = float(metric.result(sums[name]))
+    return logs
+
+
+class Evaluation:
+    """Loss and metrics of samples under the weights as they are, again and again."""
+
+    def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
+        executable = built.executable("evaluate", samples.weight is not None)
+        self._metrics = built.recipe.metrics
+        self._steps = -(-len(samples) // batch_size)
+        self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+
+    def run(self) -> Logs:
+        """Evaluate now."""
+        self._trainer.start_epoch(None, 0)
+        self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+        return logs_of(self._trainer, self._metrics)
+
+
+class Steps:
+    """Training steps of a network on samples, in as many calls as it takes."""
+
+    def __init__(self, net: Training, built: Built, samples: Samples, batch_size: int) -> None:
+        executable = built.executable("train", samples.weight is not None)
+        self.per_epoch = -(-len(samples) // batch_size)
+        self._net = net
+        self._built = built
+        self._batch_size = batch_size
+        self._scalars = executable.program.scalars
+        self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+        self._first = net.step_
+
+    def start_epoch(self, order_seed: int | None, epoch: int) -> None:
+        """Go back to the first batch."""
+        self._trainer.start_epoch(order_seed, epoch)
+        self._first = self._net.step_
+
+    def run(self, count: int, progress: Progress | None) -> bool:
+        """Take up to ``count`` steps; False when the loss of one was not finite.
+
+        The network's step number is right however this ends.
+        """
+        net = self._net
+        scalars = net.scalars(np.arange(net.step_, net.step_ + count))
+        try:
+            _, finite = self._trainer.run(
+                count,
+                net.step_,
+                net.seed_,
+                {name: scalars[name] for name in self._scalars},
+                net.optimizer.batches_per_update,
+                True,
+                None if progress is None else self._report(progress),
+            )
+        finally:
+            net.step_ = self._first + -(-self._trainer.rows // self._batch_size)
+        return finite
+
+    def _report(self, progress: Progress) -> Callable[[int, float], None]:
+        before = self._net.step_ - self._first
+        return lambda steps, loss: progress.batch((before + steps) * self._batch_size, loss)
+
+    def logs(self) -> Logs:
+        """Return the mean loss and the metrics since the epoch began."""
+        return logs_of(self._trainer, self._built.recipe.metrics)
+
+
+class Fit:
+    """One call of ``fit``: its arguments are checked, its network is built."""
+
+    def __init__(
+        self,
+        net: Training,
+        built: Built,
+        samples: Samples,
+        validation: Samples | None,
+        *,
+        epochs: int,
+        batch_size: int,
+        callbacks: Sequence[Callback],
+        shuffle: bool,
+        verbose: int,
+    ) -> None:
+        self._net = net
+        self._built = built
+        self._steps = Steps(net, built, samples, batch_size)
+        self._validation = (
+            None
+            if validation is None
+            else Evaluation(built, validation, max(batch_size, EVALUATION_BATCH))
+        )
+        self._epochs = epochs
+        self._callbacks = callbacks
+        self._shuffle = shuffle
+        self._by_batch = any(
+            overrides(callback, hook)
+            for callback in callbacks
+            for hook in ("on_train_batch_begin", "on_train_batch_end")
+        )
+        self._progress = Progress(verbose, net.epoch_, epochs, len(samples))
+        # What a fit that diverges goes back to: at first where it began, whose loss is that of its
+        # first batch.
+        self._best_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
+        self._best_loss = math.nan
+        self._best_epoch: int | None = None
+
+    def run(self) -> None:
+        """Train. Callbacks end it early, and so does a loss that is not finite."""
+        net = self._net
+        names = ["loss", *self._built.recipe.metrics]
+        if self._validation is not None:
+            names += [f"val_{name}" for name in names]
+        for callback in self._callbacks:
+            callback.set_model(cast("Sequential", net))
+            callback.set_params(
+                {"epochs": self._epochs, "steps": self._steps.per_epoch, "metrics": names}
+            )
+        net.stop_training = False
+        logs: Logs = {}
+        try:
+            self._notify("on_train_begin", {})
+            for epoch in range(net.epoch_, net.epoch_ + self._epochs):
+                finite = self._run_epoch(epoch)
+                if not finite:
+                    break
+                logs = self._end_epoch(epoch)
+                if net.stop_training:
+                    break
+            net.finalize()
+            self._notify("on_train_end", logs)
+        finally:
+            self._progress.close(logs)
+
+    def _notify(self, hook: str, *arguments: Any) -> None:
+        for callback in self._callbacks:
+            getattr(callback, hook)(*arguments)
+
+    def _run_epoch(self, epoch: int) -> bool:
+        """Train on all batches; False when the loss or the weights became infinite or NaN."""
+        self._notify("on_epoch_begin", epoch, {})
+        self._progress.begin_epoch(epoch)
+        steps = self._steps
+        steps.start_epoch(self._net.seed_ if self._shuffle else None, epoch)
+        finite = self._run_batches() if self._by_batch else self._run_at_once()
+        if not finite or not all_finite(self._built.parameters.array):
+            self._recover(epoch)
+            return False
+        return True
+
+    def _run_step(self) -> bool:
+        finite = self._steps.run(1, None)
+        if finite and math.isnan(self._best_loss):
+            self._best_loss = self._steps.logs()["loss"]
+        return finite
+
+    def _run_at_once(self) -> bool:
+        begun = not math.isnan(self._best_loss) or self._run_step()
+        return begun and self._steps.run(self._steps.per_epoch, self._progress.if_shown())
+
+    def _run_batches(self) -> bool:
+        for batch in range(self._steps.per_epoch):
+            self._notify("on_train_batch_begin", batch, {})
+            if not self._run_step():
+                return False
+            self._notify("on_train_batch_end", batch, self._steps.logs())
+            if self._net.stop_training:
+                break
+        return True
+
+    def _end_epoch(self, epoch: int) -> Logs:
+        logs = self._steps.logs()
+        if self._validation is not None:
+            logs |= {f"val_{name}": value for name, value in self._validation.run().items()}
+        self._net.epoch_ = epoch + 1
+        monitored = logs.get("val_loss", logs["loss"])
+        if monitored < self._best_loss:
+            self._best_loss, self._best_epoch = monitored, epoch
+            np.copyto(self._best_weights, self._built.parameters.array)
+        self._notify("on_epoch_end", epoch, logs)
+        self._net.record(logs)
+        self._progress.end_epoch(logs)
+        return logs
+
+    def _recover(self, epoch: int) -> None:
+        """Go back to the best weights so far, with the optimizer as it is at first."""
+        step = self._net.step_
+        np.copyto(self._built.parameters.array, self._best_weights)
+        self._built.reset_states()
+        self._net.step_ = 0
+        kept = (
+            "those from before the fit"
+            if self._best_epoch is None
+            else f"those of epoch {self._best_epoch + 1}, with loss {self._best_loss:.4g}"
+        )
+        warnings.warn(
+            f"[fit] training diverged in epoch {epoch + 1}, step {step}: the loss or a weight is "
+            f"no longer finite. Stopped; the weights are {kept}. A smaller learning rate, clipnorm "
+            "or scaled data may help.",
+            DivergenceWarning,
+            stacklevel=5,
+        )

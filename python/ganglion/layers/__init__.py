@@ -1,0 +1,31 @@
+"""The layers. Names, arguments, defaults, formulas and weight layouts are Keras's."""
+
+from ganglion.layers.activation import Activation, PReLU
+from ganglion.layers.adapted import Normalization
+from ganglion.layers.base import Layer
+from ganglion.layers.combinators import Branches, Residual
+from ganglion.layers.dense import Dense
+from ganglion.layers.dropout import Dropout, GaussianNoise
+from ganglion.layers.input import Input
+from ganglion.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.layers.regularization import ActivityRegularization
+from ganglion.layers.shape import Flatten, Rescaling, Reshape
+
+__all__ = [
+    "Activation",
+    "ActivityRegularization",
+    "BatchNormalization",
+    "Branches",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GaussianNoise",
+    "Input",
+    "Layer",
+    "LayerNormalization",
+    "Normalization",
+    "PReLU",
+    "Rescaling",
+    "Reshape",
+    "Residual",
+]

@@ -1,0 +1,202 @@
+"""What every layer is: settings, and a ``build`` method that writes its part of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from ganglion import initializers, ops, regularizers
+from ganglion.errors import check_boolean, place, suggestion
+from ganglion.initializers import Initializer
+from ganglion.regularizers import Regularizer
+from ganglion.spec import Spec, parameter_names
+from ganglion.tracing import LayerCall, current_trace
+from ganglion.value import Value
+
+
+class LayerSettings(TypedDict, total=False):
+    """The settings that every layer takes, see :class:`Layer`."""
+
+    name: str | None
+    trainable: bool
+    activity_regularizer: str | Regularizer | None
+
+
+class Layer(Spec, kind="layer"):
+    """Base class of the layers.
+
+    A layer holds settings and no weights: those belong to the network, and one layer may serve in
+    several. A subclass stores its arguments in attributes of the same names, passes what it does
+    not know to ``super().__init__``, and writes its operations in :meth:`build`. Keras's ``dtype``
+    is the network's.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name within the network, by default ``"dense"``, ``"dense_1"``, ... after the class.
+    trainable : bool
+        False leaves the weights of this layer, and of the layers within it, as they are.
+    activity_regularizer : str or Regularizer, optional
+        Penalty on what the layer puts out, divided by the number of samples.
+
+    Examples
+    --------
+    A layer of your own:
+
+    >>> class Scale(Layer):
+    ...     def __init__(self, initial=1.0, **settings):
+    ...         super().__init__(**settings)
+    ...         self.initial = initial
+    ...
+    ...     def build(self, x):
+    ...         factor = self.add_weight("factor", x.shape[1:], initializers.Constant(self.initial))
+    ...         return x * factor
+    >>> ops.evaluate(Scale(2.0), [[1.0, 3.0]])
+    array([[2., 6.]])
+    """
+
+    example_shape: ClassVar[tuple[int, ...]] = (6,)
+    """Shape of one sample that the instances of ``examples()`` can be tried on."""
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        activity_regularizer: str | Regularizer | None = None,
+        **unknown: Any,
+    ) -> None:
+        for argument in unknown:
+            raise TypeError(
+                f"{place(self)} got an unknown argument {argument!r}"
+                f"{suggestion(argument, parameter_names(type(self)))}"
+            )
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(f"{place(self)} name must be a word without '/', got {name!r}")
+        self.name = name
+        self.trainable = trainable
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        check_boolean(self, "trainable")
+
+    def build(self, x: Value) -> Value:
+        """Append the operations of the layer to the program being written.
+
+        It runs once for every program that a network needs, never while one runs.
+
+        Parameters
+        ----------
+        x : Value
+            The input, (None, ...).
+
+        Returns
+        -------
+        Value
+            The output, (None, ...).
+        """
+        raise NotImplementedError(f"{place(self)} has no build method")
+
+    def __call__(self, x: Value) -> Value:
+        """Apply the layer within the trace that is being written.
+
+        Raises
+        ------
+        TypeError
+            ``x`` or what ``build`` returned is no value.
+        ValueError
+            ``build`` lost the batch; or whatever it raised, with the name of the layer added.
+        """
+        trace = current_trace()
+        if not isinstance(x, Value):
+            raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
+        with trace.scope(trace.name_of(self, self.name), self.trainable):
+            try:
+                y = self.build(x)
+            except (TypeError, ValueError) as error:
+                if f"'{trace.path}" not in str(error):  # not named yet, by a layer within this one
+                    error.args = (f"{error} (in layer '{trace.path}', input {x.shape})",)
+                raise
+            self._check_output(x, y)
+            if self.activity_regularizer is not None:
+                self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
+            trace.calls.append(LayerCall(trace.path, self, x, y))
+        return y
+
+    def _check_output(self, x: Value, y: object) -> None:
+        if not isinstance(y, Value):
+            raise TypeError(f"{place(self)} build must return a value, got {y!r}")
+        if x.shape[:1] == (None,) and y.shape[:1] != (None,):
+            raise ValueError(f"{place(self)} build lost the batch: {x.shape} became {y.shape}")
+
+    @property
+    def training(self) -> bool:
+        """Whether the program being written trains the network."""
+        return current_trace().training
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int | None],
+        initializer: str | Initializer = "glorot_uniform",
+        trainable: bool = True,
+        regularizer: str | Regularizer | None = None,
+    ) -> Value:
+        """Return a weight of this layer; to be called in :meth:`build`.
+
+        The first trace of a network makes the weight, later ones find it by its name.
+
+        Parameters
+        ----------
+        name : str
+            Name within the layer.
+        shape : sequence of int
+            Its shape; not the batch.
+        initializer : str or Initializer
+            Its first values.
+        trainable : bool
+            False for statistics that ``ops.assign`` updates.
+        regularizer : str or Regularizer, optional
+            Penalty, when it is trained.
+
+        Raises
+        ------
+        ValueError
+            The network has it with another shape: the input is not as wide as before.
+        """
+        if any(size is None for size in shape):
+            raise ValueError(f"{place(self)} weight {name!r} cannot have the batch in {shape}")
+        return current_trace().add_weight(
+            name,
+            [size for size in shape if size is not None],
+            initializers.get(initializer),
+            trainable=trainable,
+            regularizer=regularizers.get(regularizer),
+        )
+
+    @property
+    def needs_adapt(self) -> bool:
+        """Whether the layer learns from the data before training, through :meth:`adapt`."""
+        return False
+
+    def add_loss(self, penalty: Value) -> None:
+        """Add a scalar to the loss; to be called in :meth:`build`."""
+        if penalty.shape != ():
+            raise ValueError(f"{place(self)} add_loss needs a scalar, got shape {penalty.shape}")
+        current_trace().penalties.append(penalty)
+
+    def adapt(self, batches: Iterable[npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
+        """Learn from the data before training, where ``needs_adapt`` says so.
+
+        Parameters
+        ----------
+        batches : iterable of ndarray
+            What reaches the layer, (samples, ...) each.
+
+        Returns
+        -------
+        dict of str to ndarray
+            New values of weights, by their names within the layer.
+        """
+        raise NotImplementedError(f"{place(self)} does not adapt to data")

@@ -1,0 +1,120 @@
+"""Layers that disturb their input in training and do nothing afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ganglion import ops
+from ganglion.errors import check_at_least, check_fraction, check_seed
+from ganglion.layers.base import Layer, LayerSettings
+from ganglion.value import Value
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class Dropout(Layer):
+    """Set a share of the elements to 0 in training, and scale the others by ``1 / (1 - rate)``.
+
+    After Srivastava et al. (2014). Which ones is a function of the network's seed, the step, and
+    the layer's place and ``seed``.
+
+    Parameters
+    ----------
+    rate : float
+        Share that is set to 0, in [0, 1].
+    noise_shape : sequence of int or None, optional
+        Shape of the mask, which is broadcast: 1 along an axis where all elements share their fate.
+        None stands for the input's size.
+    seed : int, optional
+        Sets apart layers that would draw the same.
+    **settings
+        ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dropped = ops.evaluate(Dropout(0.2), np.ones((100, 100)), training=True)
+    >>> np.unique(dropped), round(float(dropped.mean()), 1)
+    (array([0.  , 1.25]), 1.0)
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **settings: Unpack[LayerSettings],
+    ) -> None:
+        super().__init__(**settings)
+        self.rate = rate
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = seed
+        check_fraction(self, "rate")
+        check_seed(self)
+
+    @classmethod
+    def examples(cls) -> list[Dropout]:
+        return [cls(0.4), cls(0.3, noise_shape=(None, 1), seed=1)]
+
+    def build(self, x: Value) -> Value:
+        if not self.training or self.rate == 0:
+            return x
+        if self.rate == 1:
+            return ops.where(0.0, x, 0.0)
+        keep = ops.random_uniform(self._mask_shape(x), self.seed) >= self.rate
+        return ops.where(keep, x * (1.0 / (1.0 - self.rate)), 0.0)
+
+    def _mask_shape(self, x: Value) -> list[int | None]:
+        if self.noise_shape is None:
+            return list(x.shape)
+        fits = len(self.noise_shape) == len(x.shape) and all(
+            size in (None, 1, wanted)
+            for size, wanted in zip(self.noise_shape, x.shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(f"[Dropout] noise_shape {self.noise_shape} does not fit {x.shape}")
+        return [
+            own if size is None else size
+            for size, own in zip(self.noise_shape, x.shape, strict=True)
+        ]
+
+
+class GaussianNoise(Layer):
+    """Add normal noise in training.
+
+    Parameters
+    ----------
+    stddev : float
+        Standard deviation, non-negative.
+    seed : int, optional
+        Sets apart layers that would draw the same.
+    **settings
+        ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = ops.evaluate(GaussianNoise(2.0), np.zeros((100, 100)), training=True)
+    >>> round(float(noise.std()), 1)
+    2.0
+    """
+
+    def __init__(
+        self, stddev: float, seed: int | None = None, **settings: Unpack[LayerSettings]
+    ) -> None:
+        super().__init__(**settings)
+        self.stddev = stddev
+        self.seed = seed
+        check_at_least(self, 0, "stddev")
+        check_seed(self)
+
+    @classmethod
+    def examples(cls) -> list[GaussianNoise]:
+        return [cls(0.5)]
+
+    def build(self, x: Value) -> Value:
+        if not self.training or self.stddev == 0:
+            return x
+        return x + self.stddev * ops.random_normal(x.shape, self.seed)

@@ -1,0 +1,286 @@
+"""What every network has, however its layers are joined: settings, shapes, weights."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ganglion import losses, optimizers
+from ganglion import metrics as metric_library
+from ganglion.built import Built
+from ganglion.compile import Recipe
+from ganglion.data import whole_number
+from ganglion.errors import check_choice, not_fitted
+from ganglion.layers import Input, Layer
+from ganglion.losses import Loss
+from ganglion.metrics import Metric
+from ganglion.optimizers import Optimizer
+from ganglion.value import Shape
+from ganglion.variables import Variables
+
+Array = NDArray[Any]
+LearningRate = float | Callable[[Any], Any]
+
+
+class Network:
+    """Base of the networks. `Sequential` documents what a user sees of it."""
+
+    loss: Loss | None
+    optimizer: Optimizer
+    metrics: list[Metric]
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss | None,
+        optimizer: str | Optimizer,
+        metrics: Sequence[str | Metric],
+        random_state: int | None,
+        dtype: str,
+        device: str,
+    ) -> None:
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        check_choice(self, ["float32", "float64"], "dtype")
+        check_choice(self, ["auto", "cpu", "cuda"], "device")
+        if device == "cuda":
+            raise ValueError(
+                "[Sequential] device 'cuda': no CUDA engine is installed; use 'auto' or 'cpu'"
+            )
+        if random_state is None:
+            self.seed_ = secrets.randbits(32)
+        else:
+            self.seed_ = whole_number("Sequential", "random_state", random_state, minimum=0)
+        self.layers: list[Layer] = []
+        self._set_built(None)
+        self._forget_training()
+        self.compile(loss=loss, optimizer=optimizer, metrics=metrics)
+        for layer in layers:
+            self._append(layer)
+
+    def _forget_training(self) -> None:
+        self.history_: dict[str, list[float]] = {}
+        self.epoch_ = 0
+        self.step_ = 0
+        self.stop_training = False
+        self.gradients_: list[Array] = []
+        self.adapted = False
+        self._last_forward: tuple[Array, bool, int] | None = None
+
+    def _set_built(self, built: Built | None) -> None:
+        self._built = built
+        # What predict needs for one row; set by its first call.
+        self._row_shape: tuple[int, ...] | None = None
+        self._predict_rows: Callable[[list[Array], int], list[Array]]
+
+    def _append(self, layer: Layer) -> None:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"[Sequential] layers must be Layers, got {layer!r}")
+        if isinstance(layer, Input) and self.layers:
+            raise ValueError("[Sequential] Input must be the first layer")
+        if any(layer is known for known in self.layers):
+            raise ValueError(f"[Sequential] {layer!r} is there already: a layer can be used once")
+        self.layers.append(layer)
+
+    # Building.
+
+    def compile(
+        self,
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "rmsprop",
+        metrics: Sequence[str | Metric] = (),
+    ) -> None:
+        """Choose how the network is trained. Weights stay; the optimizer starts anew.
+
+        Also needed after a layer's ``trainable`` was changed, as in Keras.
+
+        Parameters
+        ----------
+        loss : str, Loss or None
+            What training minimises; None for prediction alone.
+        optimizer : str or Optimizer, default="rmsprop"
+            Update rule.
+        metrics : sequence of str or Metric
+            What is reported beside the loss.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an unknown name; the nearest right one is suggested.
+        """
+        chosen = None if loss is None else losses.get(loss)
+        rule = optimizers.get(optimizer)
+        if isinstance(metrics, (str, Metric)):
+            raise TypeError(f"[compile] metrics must be a list, got {metrics!r}")
+        reported = [metric_library.get(metric) for metric in metrics]
+        _check_labels([metric.label for metric in reported])
+        self.loss, self.optimizer, self.metrics = chosen, rule, reported
+        self._learning_rate: LearningRate = rule.learning_rate
+        self.step_ = 0
+        if self._built is not None:
+            self._rebuild()
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Settle all shapes and draw the weights, without data.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            ``(None, ...)``: the first dimension is that of the samples.
+
+        Raises
+        ------
+        ValueError
+            When the layers do not take that shape, or the network has another already.
+        """
+        shape = _check_input_shape(input_shape)
+        if self._built is None:
+            self._set_built(self._initialized(shape))
+        elif self.input_shape != shape:
+            raise ValueError(
+                f"[build] the network takes {self.input_shape}, got {shape}; reset() makes it anew"
+            )
+
+    def _make_built(self, input_shape: Shape) -> Built:
+        """Build for a shape, with weights all zero; the network itself does not change."""
+        if not self.layers:
+            raise ValueError("[Sequential] the network has no layers")
+        recipe = Recipe(
+            layers=self.layers,
+            input_shape=input_shape,
+            variables=Variables(),
+            loss=self.loss,
+            optimizer=self.optimizer,
+            metrics={m.label: m.for_loss(self.loss) for m in self.metrics} if self.loss else {},
+        )
+        return Built(recipe, self.dtype)
+
+    def _initialized(self, input_shape: Shape) -> Built:
+        """Build for a shape, and draw the weights."""
+        built = self._make_built(input_shape)
+        built.initialize(self.seed_)
+        return built
+
+    def _rebuild(self) -> None:
+        """Build again after layers or settings changed; weights of the same name and shape stay."""
+        previous = self._need_built("compile")
+        built = self._initialized(previous.recipe.input_shape)
+        built.take_weights(previous)
+        self._set_built(built)
+
+    def _need_built(self, place: str) -> Built:
+        if self._built is None:
+            raise not_fitted(
+                f"[{place}] the network has no weights yet: call fit, or build((None, ...))"
+            )
+        return self._built
+
+    def _need_loss(self, place: str) -> Loss:
+        if self.loss is None:
+            raise ValueError(f"[{place}] the network has no loss: call compile(loss=...)")
+        return self.loss
+
+    def reset(self) -> None:
+        """Start anew: the weights that the seed gives, no history, the optimizer as at first."""
+        self._forget_training()
+        self._learning_rate = self.optimizer.learning_rate
+        if self._built is not None:
+            self._built.initialize(self.seed_)
+
+    # What it holds.
+
+    @property
+    def built(self) -> bool:
+        """Whether shapes are settled and weights are there."""
+        return self._built is not None
+
+    @property
+    def input_shape(self) -> Shape:
+        """``(None, ...)``."""
+        return self._need_built("input_shape").recipe.input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """``(None, ...)``."""
+        return self._need_built("output_shape").output_shape
+
+    def scalars(self, steps: NDArray[np.int64]) -> dict[str, Array]:
+        """Return what the training program takes at each step: learning rate and iteration."""
+        scalars = self.optimizer.scalars(steps)
+        if not callable(self._learning_rate):
+            scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
+        return scalars
+
+    def count_params(self) -> int:
+        """Return the number of weights, counted by element."""
+        return sum(variable.size for variable in self._need_built("count_params").variables)
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, layer by layer, in Keras's order within each.
+
+        Weights that are not trained, such as moving statistics, are among them.
+        """
+        built = self._need_built("get_weights")
+        return [built.view(variable).copy() for variable in built.variables]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace all weights, given as `get_weights` returns them.
+
+        Raises
+        ------
+        ValueError
+            For another number of arrays, a wrong shape, or a value that is not finite; then none is
+            replaced.
+        """
+        self._need_built("set_weights").set_weights(weights)
+        self.adapted = True
+
+    @property
+    def weight_names(self) -> list[str]:
+        """Names of the weights, such as ``"dense/kernel"``, in the order of `get_weights`."""
+        return [variable.name for variable in self._need_built("weight_names").variables]
+
+    # Copies. What runs is made again when it is first needed.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ("_built", "_row_shape", "_predict_rows", "_last_forward"):
+            state.pop(name, None)
+        if self._built is not None:
+            built = self._built
+            state["_kept"] = built.recipe.input_shape, self.get_weights(), built.get_states()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("_kept", None)
+        self.__dict__.update(state)
+        self._last_forward = None
+        self._set_built(None)
+        if kept is not None:
+            input_shape, weights, states = kept
+            built = self._make_built(input_shape)
+            built.set_weights(weights)
+            built.set_states(states)
+            self._set_built(built)
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)
+
+
+def _check_labels(labels: Sequence[str]) -> None:
+    for index, label in enumerate(labels):
+        if label in ("loss", "learning_rate", *labels[:index]):
+            raise ValueError(f"[compile] two metrics are named {label!r}: give one name=...")
+
+
+def _check_input_shape(input_shape: Sequence[int | None]) -> Shape:
+    shape = tuple(input_shape)
+    if len(shape) < 2 or shape[0] is not None:
+        raise ValueError(f"[build] input_shape must be (None, ...), got {shape}")
+    return (None, *(whole_number("build", "input_shape", size) for size in shape[1:]))

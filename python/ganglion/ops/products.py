@@ -1,0 +1,120 @@
+"""Matrix products, and operations over the last axis: softmax, cross-entropy, argmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganglion.ops.elementwise import equal
+from ganglion.ops.structure import expand_dims, normalize_axis, transpose
+from ganglion.tracing import current_trace
+from ganglion.value import Operand, Value
+
+
+def matmul(a: Value, b: Value, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+    """Return the matrix product.
+
+    Parameters
+    ----------
+    a : Value
+        (..., m, k). With a ``b`` of rank 2 any leading axes are kept.
+    b : Value
+        (k, n); or (..., k, n) with the leading axes of ``a``, multiplied pair by pair.
+    transpose_a, transpose_b : bool
+        Read the last two axes swapped.
+
+    Returns
+    -------
+    Value
+        (..., m, n)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import constant, evaluate
+    >>> evaluate(lambda x: matmul(x, constant(np.eye(2))), np.array([[1.0, 2.0]]))
+    array([[1., 2.]])
+    """
+    attributes = {"transpose_a": int(transpose_a), "transpose_b": int(transpose_b)}
+    return current_trace().apply("matmul", a, b, **attributes)
+
+
+def _along_axis(kind: str, x: Value, axis: int) -> Value:
+    """Apply what the core does over the last axis over another one."""
+    at = normalize_axis(kind, x, axis)
+    order = list(range(len(x.shape)))
+    order[at], order[-1] = order[-1], order[at]
+    if at == len(order) - 1:
+        return current_trace().apply(kind, x)
+    return transpose(current_trace().apply(kind, transpose(x, order)), order)
+
+
+def softmax(x: Value, axis: int = -1) -> Value:
+    """Return ``exp(x) / sum(exp(x))`` over an axis, which is not the batch; it does not overflow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(softmax, np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    return _along_axis("softmax", x, axis)
+
+
+def log_softmax(x: Value, axis: int = -1) -> Value:
+    """Return the logarithm of :func:`softmax`, exact at extreme ``x``."""
+    return _along_axis("log_softmax", x, axis)
+
+
+def argmax(x: Value) -> Value:
+    """Return the index of the largest element of the last axis, the first of equals."""
+    return current_trace().apply("argmax", x)
+
+
+def one_hot(index: Value, classes: int) -> Value:
+    """Return (..., classes) with 1 at the index and 0 elsewhere. No gradient passes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda i: one_hot(i, 3), np.array([2, 0]))
+    array([[0., 0., 1.],
+           [1., 0., 0.]])
+    """
+    return equal(expand_dims(index, -1), np.arange(classes, dtype=np.float64))
+
+
+def sparse_crossentropy(logits: Value, index: Operand) -> Value:
+    """Return ``-log(softmax(logits)[index])`` over the last axis, exact at extreme logits.
+
+    Parameters
+    ----------
+    logits : Value
+        (..., classes)
+    index : Value
+        (...) class of each, from 0. It gets no gradient.
+
+    Returns
+    -------
+    Value
+        (...) the losses.
+    """
+    return current_trace().apply("sparse_crossentropy", logits, index)
+
+
+def crossentropy(logits: Value, target: Operand) -> Value:
+    """Return ``-sum(target * log(softmax(logits)))`` over the last axis, exact at extreme logits.
+
+    Parameters
+    ----------
+    logits, target : Value
+        (..., classes); the target holds probabilities and gets no gradient.
+
+    Returns
+    -------
+    Value
+        (...) the losses.
+    """
+    return current_trace().apply("crossentropy", logits, target)

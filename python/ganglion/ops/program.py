@@ -1,0 +1,79 @@
+"""Operations beyond functions: constants, random numbers, assignments, gradient stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy.typing as npt
+
+from ganglion.ops.structure import shape_attributes
+from ganglion.tracing import current_trace
+from ganglion.value import Operand, Value
+
+
+def constant(array: npt.ArrayLike) -> Value:
+    """Return a value known when the program is written.
+
+    Parameters
+    ----------
+    array : array_like
+        Numbers of any shape. It broadcasts over a batch, and has none itself.
+    """
+    return current_trace().constant(array)
+
+
+def random_uniform(shape: Sequence[int | None], seed: int | None = None) -> Value:
+    """Return numbers from [0, 1), new in every training step.
+
+    They are a function of the network's seed, the step, the place of the layer in the network and
+    ``seed``, so a run can be repeated bit by bit.
+
+    Parameters
+    ----------
+    shape : sequence of int or None
+        None first for the batch.
+    seed : int, optional
+        Sets this operation apart.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> drawn = evaluate(lambda x: random_uniform(x.shape), np.zeros((1000, 10)))
+    >>> bool(drawn.min() >= 0), bool(drawn.max() < 1), round(float(drawn.mean()), 1)
+    (True, True, 0.5)
+    """
+    return _random("random_uniform", shape, seed)
+
+
+def random_normal(shape: Sequence[int | None], seed: int | None = None) -> Value:
+    """Return standard normal numbers; arguments as for :func:`random_uniform`."""
+    return _random("random_normal", shape, seed)
+
+
+def _random(kind: str, shape: Sequence[int | None], seed: int | None) -> Value:
+    trace = current_trace()
+    return trace.apply(kind, **shape_attributes(shape), stream=trace.random_stream(seed))
+
+
+def assign(target: Value, value: Operand) -> Value:
+    """Write to a weight or to optimizer state; what is read of it afterwards is the new value.
+
+    Parameters
+    ----------
+    target : Value
+        What ``add_weight`` or an optimizer's ``slot`` returned.
+    value : Value
+        Of the same shape.
+
+    Returns
+    -------
+    Value
+        The value.
+    """
+    return current_trace().apply("assign", target, value)
+
+
+def stop_gradient(x: Value) -> Value:
+    """Return ``x``, through which no gradient passes."""
+    return current_trace().apply("stop_gradient", x)

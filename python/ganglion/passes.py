@@ -1,0 +1,225 @@
+"""Single passes through a network: prediction, gradients, and a look at the programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ganglion.data import as_array, check_finite, check_inputs, check_samples, whole_number
+from ganglion.errors import not_fitted, suggestion
+from ganglion.network import Network
+
+Array = NDArray[Any]
+
+# Rows predicted together: enough to fill the kernels, few enough to stay in the cache.
+PREDICTION_BATCH = 512
+# Square of 1e38, which float32 holds.
+_PLAIN_SQUARES = 1e76
+# Runs of a program that are timed.
+_PROFILE_RUNS = 20
+
+
+class Passes(Network):
+    """Prediction and gradients. `Sequential` documents what a user sees of it."""
+
+    def predict(self, X: ArrayLike, batch_size: int = PREDICTION_BATCH) -> Array:
+        """Return the network's output for each sample.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...)
+            Finite numbers of any real type, read in place.
+        batch_size : int, default=512
+            Samples in memory at a time. The results do not depend on it.
+
+        Returns
+        -------
+        ndarray, shape (n, ...)
+            Of the network's dtype.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError, ValueError
+            For data that is empty, of another shape than the network takes, or not finite numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(3, kernel_initializer="ones")])
+        >>> net.predict(np.array([[1.0, 2.0]])).tolist()
+        [[3.0, 3.0, 3.0]]
+        """
+        # One row is served by this alone: checks cost more than the arithmetic. No term of a sum of
+        # squares below the limit is NaN, infinite, or too large for float32.
+        if (
+            type(X) is np.ndarray
+            and X.shape == self._row_shape
+            and X.dtype.char in "fd"
+            and float(np.vdot(X, X)) < _PLAIN_SQUARES
+        ):
+            return self._predict_rows([X], 1)[0]
+        built = self._need_built("predict")
+        array = check_inputs("predict", X, built.recipe.input_shape, self.dtype)
+        whole_number("predict", "batch_size", batch_size)
+        executable = built.executable("predict")
+        self._row_shape = (1, *array.shape[1:])
+        self._predict_rows = executable.predict
+        return executable.predict([array], batch_size)[0]
+
+    def forward(self, X: ArrayLike, training: bool = False) -> Array:
+        """Return the network's output for one batch, and remember the batch for `backward`.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...)
+            Finite numbers. Builds the network when it is not.
+        training : bool, default=False
+            Whether layers act as in training: dropout draws as the next step would, and moving
+            statistics are updated.
+
+        Returns
+        -------
+        ndarray, shape (n, ...)
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
+        """
+        array = self._check_inputs("forward", X)
+        self.build((None, *array.shape[1:]))
+        executable = self._need_built("forward").executable("forward" if training else "predict")
+        result = executable.run([array], len(array), {}, self.seed_, self.step_)[0]
+        self._last_forward = array, training, self.step_
+        return result
+
+    def backward(self, gradient: ArrayLike) -> Array:
+        """Send a gradient back through the last `forward`.
+
+        The weights do not change. Penalties of regularizers are no part of it: this is the
+        vector-Jacobian product of the layers alone.
+
+        Parameters
+        ----------
+        gradient : array_like, shape (n, ...)
+            Gradient of some number with respect to the output of the last `forward`.
+
+        Returns
+        -------
+        ndarray, shape of the input
+            Gradient with respect to the input. Those with respect to the weights that are trained
+            are in ``gradients_``, in the order of `get_weights`.
+
+        Raises
+        ------
+        NotFittedError
+            Before `forward`.
+        ValueError
+            When the gradient has not the shape of the output, or is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Dense(1, kernel_initializer="ones")])
+        >>> net.forward(np.array([[1.0, 2.0]])).tolist()
+        [[3.0]]
+        >>> net.backward([[1.0]]).tolist()
+        [[1.0, 1.0]]
+        >>> [gradient.tolist() for gradient in net.gradients_]
+        [[[1.0], [2.0]], [1.0]]
+        """
+        if self._last_forward is None:
+            raise not_fitted("[backward] needs the batch of a forward: call forward first")
+        X, training, step = self._last_forward
+        array = as_array("backward", "gradient", gradient)
+        shape = (len(X), *self.output_shape[1:])
+        if array.shape != shape:
+            raise ValueError(
+                f"[backward] gradient must have the shape of the output, {shape}, got {array.shape}"
+            )
+        check_finite("backward", "gradient", array, self.dtype)
+        executable = self._need_built("backward").executable("backward", training)
+        d_x, *self.gradients_ = executable.run([X, array], len(X), {}, self.seed_, step)
+        return d_x
+
+    def program(self, name: str = "predict", batch_size: int = 32) -> None:
+        """Print a program: one operation a line, with shape, layer, FLOPs and bytes.
+
+        Parameters
+        ----------
+        name : {"predict", "evaluate", "train"}
+            Which program.
+        batch_size : int, default=32
+            Samples for which operations are counted.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built.
+        ValueError
+            For another name, or one that needs a loss where there is none.
+        """
+        known = ["predict", "evaluate", "train"]
+        if name not in known:
+            raise ValueError(f"[program] no program is named {name!r}{suggestion(name, known)}")
+        whole_number("program", "batch_size", batch_size)
+        built = self._need_built("program")
+        if name != "predict":
+            self._need_loss("program")
+        print(built.executable(name).program.listing(batch_size, self._scalar_bytes))
+
+    def profile(self, X: ArrayLike, y: ArrayLike | None = None, batch_size: int = 32) -> None:
+        """Print a program with the time of each operation, in microseconds.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...)
+            Finite numbers; the first ``batch_size`` samples are used.
+        y : array_like, shape (n, ...), optional
+            Targets: with them a training step is measured, otherwise prediction. Weights, state and
+            counters are left as they were.
+        batch_size : int, default=32
+            Samples of one run.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        whole_number("profile", "batch_size", batch_size)
+        array = self._check_inputs("profile", X)
+        arrays, name = [array[:batch_size]], "predict"
+        built = self._built or self._initialized((None, *array.shape[1:]))
+        if y is not None:
+            samples = check_samples(
+                "profile", array, y, self._need_loss("profile"), built.output_shape, self.dtype
+            )
+            arrays, name = samples.rows(0, batch_size).arrays, "train"
+        if self._built is None:
+            self._set_built(built)
+        executable = built.executable(name)
+        kept = [store.array.copy() for store in built.stores]
+        steps = self.scalars(np.array([self.step_]))
+        scalars = {scalar: float(steps[scalar][0]) for scalar in executable.program.scalars}
+        executable.run(arrays, len(arrays[0]), scalars, self.seed_, self.step_)
+        executable.profile(True)
+        for _ in range(_PROFILE_RUNS):
+            executable.run(arrays, len(arrays[0]), scalars, self.seed_, self.step_)
+        times = [1e6 * seconds / _PROFILE_RUNS for seconds in executable.profile(False)]
+        for store, values in zip(built.stores, kept, strict=True):
+            np.copyto(store.array, values)
+        print(executable.program.listing(len(arrays[0]), self._scalar_bytes, times))
+
+    def _check_inputs(self, place: str, X: Any) -> Array:
+        shape = None if self._built is None else self._built.recipe.input_shape
+        return check_inputs(place, X, shape, self.dtype)
+
+    @property
+    def _scalar_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize

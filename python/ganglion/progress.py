@@ -1,0 +1,113 @@
+"""What a fit shows while it runs: a bar, a line for each epoch, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ganglion.callbacks.base import Logs
+
+# Seconds between two updates of the numbers beside the bar.
+_INTERVAL = 0.1
+
+
+def resolve_verbose(verbose: int | str | bool) -> int:
+    """Return 0 for silence, 1 for a bar, 2 for a line each epoch.
+
+    Parameters
+    ----------
+    verbose : {"auto", 0, 1, 2}
+        "auto" shows a bar in terminals and notebooks, and nothing where output goes elsewhere.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+
+    Examples
+    --------
+    >>> resolve_verbose(2)
+    2
+    """
+    if verbose == "auto":
+        return int("ipykernel" in sys.modules or sys.stderr.isatty())
+    if isinstance(verbose, (int, bool)) and verbose in (0, 1, 2):
+        return int(verbose)
+    raise ValueError(f"[fit] verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+
+
+class Progress:
+    """Shows one fit.
+
+    The bar counts samples over all epochs, so that its rate is samples a second and its time left
+    that of the whole fit. Without tqdm installed there is a line for each epoch instead.
+
+    Parameters
+    ----------
+    verbose : int
+        As `resolve_verbose` returns it.
+    first_epoch, epochs : int
+        Number of the first epoch, and how many there will be.
+    samples : int
+        Samples of one epoch.
+    """
+
+    def __init__(self, verbose: int, first_epoch: int, epochs: int, samples: int) -> None:
+        self._last_epoch = first_epoch + epochs
+        self._first_epoch = first_epoch
+        self._samples = samples
+        self._shown_at = 0.0
+        self._bar: Any = None
+        self._lines = verbose == 2
+        if verbose == 1:
+            try:
+                from tqdm.auto import tqdm
+            except ImportError:
+                self._lines = True
+            else:
+                self._bar = tqdm(
+                    total=epochs * samples, unit=" samples", unit_scale=True, dynamic_ncols=True
+                )
+
+    def if_shown(self) -> Progress | None:
+        """Return itself when there is something to show within an epoch."""
+        return None if self._bar is None else self
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Show which epoch runs."""
+        self._epoch = epoch
+        self._began = time.perf_counter()
+        if self._bar is not None:
+            self._bar.set_description(f"epoch {epoch + 1}/{self._last_epoch}", refresh=False)
+
+    def batch(self, samples: int, loss: float) -> None:
+        """Show how far the epoch is, and its mean loss so far."""
+        done = (self._epoch - self._first_epoch) * self._samples + samples
+        self._show(done, {"loss": loss})
+
+    def end_epoch(self, logs: Logs) -> None:
+        """Show the results of the epoch."""
+        if self._bar is not None:
+            self._show((self._epoch - self._first_epoch + 1) * self._samples, logs)
+        elif self._lines:
+            seconds = time.perf_counter() - self._began
+            numbers = " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())
+            print(f"epoch {self._epoch + 1}/{self._last_epoch} - {seconds:.2f}s - {numbers}")
+        self._logs = logs
+
+    def _show(self, done: int, numbers: Logs) -> None:
+        now = time.perf_counter()
+        if now - self._shown_at >= _INTERVAL:
+            self._shown_at = now
+            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update(done - self._bar.n)
+
+    def close(self, logs: Logs) -> None:
+        """Show the final numbers, and leave the bar as it stands."""
+        if self._bar is not None:
+            if logs:
+                self._shown_at = 0.0
+                self._show((self._epoch - self._first_epoch + 1) * self._samples, logs)
+            self._bar.close()

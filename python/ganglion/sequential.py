@@ -1,0 +1,157 @@
+"""A network that is a chain of layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganglion import files
+from ganglion.errors import suggestion
+from ganglion.layers import Input, Layer
+from ganglion.losses import Loss
+from ganglion.metrics import Metric
+from ganglion.optimizers import Optimizer
+from ganglion.summary import summary_html, summary_text
+from ganglion.training import Training
+
+
+class Sequential(Training):
+    """A neural network: layers applied one after the other.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        With `layers.Input` first, the network is built at once; otherwise the shapes come from the
+        first data seen.
+    loss : str, Loss or None
+        What training minimises; None for prediction alone.
+    optimizer : str or Optimizer, default="rmsprop"
+        Update rule.
+    metrics : sequence of str or Metric
+        What is reported beside the loss.
+    random_state : int, optional
+        Keys initial weights, the order of samples and dropout: the same number gives the same bits.
+        By default one is drawn, and kept in ``seed_``.
+    dtype : {"float32", "float64"}
+        Of weights and arithmetic.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        ``loss``, the metrics, and with validation the same with ``val_`` before them, after each
+        epoch since the network was made or `reset`.
+    epoch_, step_ : int
+        Epochs, and batches since `compile`, trained so far. They go on from fit to fit.
+    gradients_ : list of ndarray
+        Left by `backward`.
+    learning_rate : float
+        Of the next step. Can be set, unless the optimizer follows a schedule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion import Sequential, layers, optimizers
+    >>> X = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> net = Sequential([layers.Dense(16, activation="tanh"), layers.Dense(1)], loss="mse",
+    ...                  optimizer=optimizers.Adam(0.01), random_state=0)
+    >>> net.fit(X, X**2, epochs=200).history_["loss"][-1] < 0.01
+    True
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer] = (),
+        loss: str | Loss | None = None,
+        optimizer: str | Optimizer = "rmsprop",
+        metrics: Sequence[str | Metric] = (),
+        random_state: int | None = None,
+        dtype: str = "float32",
+        device: str = "auto",
+    ) -> None:
+        super().__init__(layers, loss, optimizer, metrics, random_state, dtype, device)
+        self._build_from_input()
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer. Weights that are there already stay."""
+        self._append(layer)
+        if self._built is not None:
+            self._rebuild()
+        else:
+            self._build_from_input()
+
+    def _build_from_input(self) -> None:
+        if self.layers and isinstance(self.layers[0], Input):
+            self.build((None, *self.layers[0].shape))
+
+    def get_layer(self, name: str) -> Layer:
+        """Return the layer that `summary` shows under this name.
+
+        Raises
+        ------
+        ValueError
+            When there is none; the nearest name is suggested.
+        """
+        names = [row.name for row in self._need_built("get_layer").rows]
+        if name not in names:
+            raise ValueError(f"[get_layer] no layer is named {name!r}{suggestion(name, names)}")
+        return self.layers[names.index(name)]
+
+    # Looking and keeping.
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of weights."""
+        print(summary_text(self._need_built("summary"), np.dtype(self.dtype).itemsize))
+
+    def _repr_html_(self) -> str | None:
+        if self._built is None:
+            return None
+        return summary_html(self._built, np.dtype(self.dtype).itemsize)
+
+    def __repr__(self) -> str:
+        layers = ",\n    ".join(map(repr, self.layers))
+        return f"Sequential([\n    {layers},\n])" if layers else "Sequential([])"
+
+    def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
+        """Write the network to a file, as a whole or not at all.
+
+        The file is safetensors, with a description of the layers in its header.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write. A file that is there is replaced once all is written.
+        training_state : bool, default=False
+            Whether to keep the optimizer's state, counters and history too, so that training goes
+            on after `load` with the same bits as if it had not stopped.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError
+            When a part, such as a function, cannot be described.
+        OSError
+            When the file cannot be written.
+        """
+        files.save(self, self._need_built("save"), path, training_state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Sequential:
+        """Return the network that `save` wrote. No code of the file is run.
+
+        Layers of your own are found when their module was imported before.
+
+        Raises
+        ------
+        OSError
+            When there is no such file.
+        ValueError
+            When it is cut short, damaged, of a later version, or something else; the message names
+            the file and what is wrong.
+        """
+        network: Sequential = files.load(cls, path)
+        return network

@@ -1,0 +1,307 @@
+"""Tracing: Python runs once, on values without data, and leaves a program for the core.
+
+A :class:`Trace` is one program being written. Functions of :mod:`ganglion.ops` append operations to
+it and return a :class:`Value`, which knows its shape and where it came from, but no numbers.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ganglion import _core
+from ganglion.spec import snake_case
+from ganglion.value import Operand, Shape, Value
+from ganglion.variables import Variables
+
+if TYPE_CHECKING:
+    from ganglion.initializers import Initializer
+    from ganglion.regularizers import Regularizer
+
+
+class LayerCall(NamedTuple):
+    """A layer as it was applied in a trace."""
+
+    path: str
+    layer: object
+    input: Value
+    output: Value
+
+
+class _Scope:
+    """Where the trace stands: within a layer, a loss, an optimizer."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.trainable = True
+        self.layers: dict[str, object] = {}  # within, by name
+        self.weights: set[str] = set()  # added since it was last entered
+
+
+class Trace:
+    """One program being written. ``with trace:`` makes it the one that ops append to.
+
+    Parameters
+    ----------
+    training : bool
+        What layers see as ``self.training``.
+    variables : Variables
+        The weights of the network, which the first trace adds to.
+
+    Attributes
+    ----------
+    penalties : list of Value
+        Scalars to be added to the loss: regularizers, and what layers gave to ``add_loss``.
+    calls : list of LayerCall
+        The layers applied, in order, inner ones before the combinator around them.
+    weights : dict of str to Value
+        The weights read, by name.
+
+    Examples
+    --------
+    >>> trace = Trace(training=False, variables=Variables())
+    >>> with trace:
+    ...     x = trace.input("x", (None, 3))
+    ...     trace.output("y", 2 * x + 1)
+    >>> trace.finish().outputs
+    [('y', (None, 3))]
+    """
+
+    def __init__(self, *, training: bool, variables: Variables) -> None:
+        self.builder = _core.Builder()
+        self.training = training
+        self.variables = variables
+        self.penalties: list[Value] = []
+        self.calls: list[LayerCall] = []
+        self.weights: dict[str, Value] = {}
+        self._scopes: dict[str, _Scope] = {}
+        self._stack = [_Scope("")]
+        self._random_ops: dict[str, int] = {}
+        self._tokens: list[Token[Trace | None]] = []
+
+    def __enter__(self) -> Trace:
+        self._tokens.append(_current.set(self))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _current.reset(self._tokens.pop())
+
+    # What a program reads and returns.
+
+    def input(self, name: str, shape: Shape) -> Value:
+        """Declare an input; None as the first dimension is the batch."""
+        return Value(self, self.builder.input(name, shape))
+
+    def scalar(self, name: str) -> Value:
+        """Return a number given at each run, such as the learning rate."""
+        return Value(self, self.builder.scalar(name))
+
+    def parameter(self, name: str, shape: tuple[int, ...], offset: int) -> Value:
+        """Return a part of the flat buffer of weights."""
+        return Value(self, self.builder.parameter(name, shape, offset))
+
+    def state(self, name: str, shape: tuple[int, ...], offset: int) -> Value:
+        """Return a part of the flat buffer of optimizer state."""
+        return Value(self, self.builder.state(name, shape, offset))
+
+    def constant(self, array: npt.ArrayLike) -> Value:
+        """Return a value known now."""
+        return Value(self, self.builder.constant(np.asarray(array, dtype=np.float64)))
+
+    def output(self, name: str, value: Value) -> None:
+        """Name a result of the program."""
+        self.builder.output(name, self._id(value, "output"))
+
+    def finish(self, fuse: bool = True) -> _core.Program:
+        """Return the finished program, without what no output and no assignment needs."""
+        return self.builder.finish(fuse)
+
+    # Operations.
+
+    def apply(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
+        """Append an operation of the core and return its first result.
+
+        Parameters
+        ----------
+        kind : str
+            Name of the primitive.
+        *operands : Value, float or array
+            Numbers and arrays become constants.
+        **attributes
+            As the primitive takes them.
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not fit, or values of two traces.
+        TypeError
+            An operand that is no number.
+        """
+        inputs = [self._id(operand, kind) for operand in operands]
+        return Value(self, self.builder.apply(kind, inputs, attributes)[0])
+
+    def _id(self, operand: Operand, place: str) -> int:
+        if isinstance(operand, Value):
+            if operand.trace is not self:
+                raise ValueError(
+                    f"[{place}] got a value of another trace: a Value must not be kept from one "
+                    "pass through a network to the next"
+                )
+            return operand.id
+        if isinstance(operand, (int, float, np.number, np.ndarray)):
+            return self.constant(operand).id
+        raise TypeError(f"[{place}] expected values and numbers, got {operand!r}")
+
+    def gradient(
+        self, output: Value, wrt: Sequence[Value], seed: Value | None = None
+    ) -> list[Value]:
+        """Return the gradient of ``sum(output * seed)`` to each of ``wrt``."""
+        ids = [self._id(value, "gradient") for value in wrt]
+        seed_id = -1 if seed is None else self._id(seed, "gradient")
+        found = self.builder.gradient(self._id(output, "gradient"), ids, seed_id)
+        return [Value(self, id) for id in found]
+
+    @property
+    def section(self) -> str:
+        """``"gradient"`` or ``"update"``: where the next operations go."""
+        return self.builder.section
+
+    @section.setter
+    def section(self, name: str) -> None:
+        self.builder.section = name
+
+    # Layers.
+
+    @property
+    def path(self) -> str:
+        """Path of the layer being built, ``"residual/dense"``; empty outside of layers."""
+        return self._stack[-1].path
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer being built, and all around it, are trainable."""
+        return self._stack[-1].trainable
+
+    @contextmanager
+    def scope(self, path: str, trainable: bool = True) -> Iterator[None]:
+        """Label the operations within as those of a layer, a loss or an optimizer.
+
+        Parameters
+        ----------
+        path : str
+            Name under the current scope.
+        trainable : bool
+            False freezes all weights made within.
+        """
+        outer = self._stack[-1]
+        full = f"{outer.path}/{path}" if outer.path else path
+        scope = self._scopes.setdefault(full, _Scope(full))
+        scope.trainable = trainable and outer.trainable
+        scope.weights.clear()
+        self._stack.append(scope)
+        self.builder.label = full
+        try:
+            yield
+        finally:
+            self._stack.pop()
+            self.builder.label = outer.path
+
+    def name_of(self, layer: object, name: str | None = None) -> str:
+        """Return the name of a layer within the current scope; the same layer keeps its name.
+
+        Parameters
+        ----------
+        layer : object
+            The layer.
+        name : str, optional
+            The name it was given. By default ``"dense"``, ``"dense_1"``, ... after its class.
+
+        Raises
+        ------
+        ValueError
+            Another layer has that name.
+        """
+        layers = self._stack[-1].layers
+        for known, owner in layers.items():
+            if owner is layer:
+                return known
+        base = name or snake_case(type(layer).__name__)
+        chosen, count = base, 0
+        while chosen in layers:
+            if name is not None:
+                raise ValueError(f"[{type(layer).__name__}] another layer is named {name!r}")
+            count += 1
+            chosen = f"{base}_{count}"
+        layers[chosen] = layer
+        return chosen
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int],
+        initializer: Initializer,
+        *,
+        trainable: bool = True,
+        regularizer: Regularizer | None = None,
+    ) -> Value:
+        """Return a weight of the layer being built, see ``Layer.add_weight``."""
+        path = f"{self.path}/{name}" if self.path else name
+        added = self._stack[-1].weights
+        if name in added:
+            raise ValueError(f"[{self.path}] the weight {name!r} was added twice")
+        added.add(name)
+        variable = self.variables.get_or_add(
+            path,
+            tuple(int(size) for size in shape),
+            initializer,
+            trainable=trainable and self.trainable,
+            regularizer=regularizer,
+        )
+        if path not in self.weights:  # a layer used again in one network shares its weights
+            weight = self.parameter(path, variable.shape, variable.offset)
+            self.weights[path] = weight
+            if regularizer is not None and variable.trainable:
+                self.penalties.append(regularizer.build(weight))
+        return self.weights[path]
+
+    def random_stream(self, seed: int | None = None) -> int:
+        """Return the number that keeps the next random operation apart from all others.
+
+        It is a function of the layer's path, the seed and how many random operations the layer had
+        so far: other layers, added before or after, do not change what a layer draws.
+        """
+        count = self._random_ops.get(self.path, 0)
+        self._random_ops[self.path] = count + 1
+        return zlib.crc32(f"{self.path}#{count}#{seed}".encode())
+
+
+_current: ContextVar[Trace | None] = ContextVar("ganglion_trace", default=None)
+
+
+def current_trace() -> Trace:
+    """Return the trace that layers and ops append to.
+
+    Raises
+    ------
+    RuntimeError
+        Outside of any.
+    """
+    trace = _current.get()
+    if trace is None:
+        raise RuntimeError(
+            "[ops] work on the values of a program; call them in a build method, or look at their "
+            "result with ops.evaluate"
+        )
+    return trace

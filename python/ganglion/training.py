@@ -1,0 +1,332 @@
+"""Training and evaluation of networks, and what they leave behind."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from ganglion.built import Built
+from ganglion.callbacks.base import Callback
+from ganglion.data import (
+    Samples,
+    check_inputs,
+    check_samples,
+    non_negative,
+    split,
+    whole_number,
+)
+from ganglion.errors import DivergenceWarning
+from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
+from ganglion.passes import Passes
+from ganglion.progress import resolve_verbose
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Array = NDArray[Any]
+
+
+class Training(Passes):
+    """Fitting and evaluating. `Sequential` documents what a user sees of it."""
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 1,
+        batch_size: int | None = 32,
+        validation_data: Sequence[Any] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        callbacks: Sequence[Callback] = (),
+        shuffle: bool = True,
+        verbose: int | str = "auto",
+    ) -> Self:
+        """Train on from the weights there are.
+
+        The data is read in place, batch by batch, and never copied. Ctrl-C ends the training within
+        a second: `KeyboardInterrupt` is raised, the network can be used and trained on, and
+        ``history_`` holds the epochs that were finished.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...)
+            Finite numbers of any real type.
+        y : array_like, shape (n,) or (n, ...)
+            Targets that fit the loss.
+        epochs : int, default=1
+            Passes over the data.
+        batch_size : int or None, default=32
+            Samples of one update; the last batch of an epoch may have fewer. None for all of them,
+            1 for stochastic descent.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            What loss and metrics are also computed on, after each epoch.
+        validation_split : float, default=0.0
+            Fraction of the samples, from the end, that is set aside for validation. Not looked at
+            with ``validation_data``.
+        sample_weight : array_like, shape (n,), optional
+            What each sample counts in the loss, at least 0.
+        class_weight : dict of int to float, optional
+            What the samples of each class count; 1 for classes not named.
+        callbacks : sequence of Callback
+            See `ganglion.callbacks`.
+        shuffle : bool, default=True
+            Whether each epoch has an order of its own, a function of seed and epoch.
+        verbose : {"auto", 0, 1, 2}, default="auto"
+            0 for silence, 1 for a bar, 2 for a line each epoch; "auto" is a bar in terminals and
+            notebooks, and silence elsewhere.
+
+        Returns
+        -------
+        Sequential
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data or settings that are wrong, before anything has changed.
+
+        Warns
+        -----
+        DivergenceWarning
+            When the loss is no longer finite. Training stops; the network has the weights of its
+            best epoch of this fit, and a fresh optimizer.
+        """
+        whole_number("fit", "epochs", epochs)
+        non_negative("fit", "validation_split", validation_split, below=1)
+        _check_callbacks(callbacks)
+        shown = resolve_verbose(verbose)
+        built, samples = self._check("fit", X, y, sample_weight, class_weight)
+        validation = None
+        if validation_data is not None:
+            validation = self._check_validation(built, validation_data)
+        else:
+            samples, validation = split(samples, validation_split)
+        batch = _check_batch_size("fit", batch_size, len(samples))
+        self._begin(built, samples)
+        Fit(
+            self,
+            built,
+            samples,
+            validation,
+            epochs=epochs,
+            batch_size=batch,
+            callbacks=callbacks,
+            shuffle=bool(shuffle),
+            verbose=shown,
+        ).run()
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = 32,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+    ) -> Self:
+        """Train for one epoch on these samples, silently; arguments as for `fit`."""
+        return self.fit(
+            X,
+            y,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            verbose=0,
+        )
+
+    def train_on_batch(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+    ) -> dict[str, float]:
+        """Take one step on one batch.
+
+        Parameters
+        ----------
+        X, y, sample_weight, class_weight
+            As for `fit`.
+
+        Returns
+        -------
+        dict of str to float
+            Loss and metrics of the batch before the step. Where the loss is not finite no step is
+            taken, with a `DivergenceWarning`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        built, samples = self._check("train_on_batch", X, y, sample_weight, class_weight)
+        self._begin(built, samples)
+        steps = Steps(self, built, samples, len(samples))
+        steps.start_epoch(None, 0)
+        if not steps.run(1, None):
+            assert built.states is not None and built.slots is not None
+            self.optimizer.drop_gradients(built.states.array, built.slots)
+            warnings.warn(
+                "[train_on_batch] the loss is not finite: no step was taken",
+                DivergenceWarning,
+                stacklevel=2,
+            )
+        return steps.logs()
+
+    def evaluate(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        batch_size: int = EVALUATION_BATCH,
+        sample_weight: ArrayLike | None = None,
+    ) -> dict[str, float]:
+        """Return loss and metrics on samples.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        batch_size : int, default=512
+            Samples in memory at a time.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss``, with the penalties of regularizers, and each metric. Weights count in the loss
+            alone.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError, ValueError
+            As `fit`.
+        """
+        self._need_built("evaluate")
+        built, samples = self._check("evaluate", X, y, sample_weight, None)
+        batch = _check_batch_size("evaluate", batch_size, len(samples))
+        return Evaluation(built, samples, batch).run()
+
+    def _check(
+        self,
+        place: str,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Mapping[int, float] | None,
+    ) -> tuple[Built, Samples]:
+        """Check the data, and build for it where that was not done; the network does not change."""
+        loss = self._need_loss(place)
+        array = self._check_inputs(place, X)
+        built = self._built or self._initialized((None, *array.shape[1:]))
+        samples = check_samples(
+            place, array, y, loss, built.output_shape, self.dtype, sample_weight, class_weight
+        )
+        # Made here already, since metrics that do not fit the layers show when they are traced.
+        built.executable("evaluate" if place == "evaluate" else "train", samples.weight is not None)
+        return built, samples
+
+    def _check_validation(self, built: Built, validation_data: Sequence[Any]) -> Samples:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            raise ValueError(
+                "[fit] validation_data must be (X, y) or (X, y, sample_weight), got "
+                f"{type(validation_data).__name__}"
+            )
+        X, y, *weight = validation_data
+        place = "fit, validation_data"
+        array = check_inputs(place, X, built.recipe.input_shape, self.dtype)
+        loss = self._need_loss("fit")
+        samples = check_samples(place, array, y, loss, built.output_shape, self.dtype, *weight)
+        built.executable("evaluate", samples.weight is not None)
+        return samples
+
+    def _begin(self, built: Built, samples: Samples) -> None:
+        """Take over what was built for the data, now that all of it was checked."""
+        if self._built is None:
+            self._set_built(built)
+        if not self.adapted:
+            built.adapt(samples.X)
+            self.adapted = True
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the next step. Can be set, unless the optimizer follows a schedule."""
+        if callable(self._learning_rate):
+            return float(self.optimizer.scalars([self.step_])["learning_rate"][0])
+        return float(self._learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if callable(self._learning_rate):
+            raise TypeError(
+                f"[learning_rate] follows {self._learning_rate!r} and cannot be set beside it"
+            )
+        self._learning_rate = non_negative("Sequential", "learning_rate", value)
+
+    # What training leaves behind.
+
+    def record(self, logs: Mapping[str, float]) -> None:
+        """Append the logs of an epoch to the history; what an epoch did not have is NaN there."""
+        epochs = len(self.history_.get("loss", []))
+        for name in logs:
+            self.history_.setdefault(name, [math.nan] * epochs)
+        for name, values in self.history_.items():
+            values.append(logs.get(name, math.nan))
+
+    def finalize(self) -> None:
+        """End a fit: an optimizer that keeps an average of the weights sets them to it."""
+        built = self._need_built("fit")
+        if built.states is not None and built.slots is not None:
+            updates = self.step_ // self.optimizer.batches_per_update
+            self.optimizer.finalize(
+                built.parameters.array, built.states.array, built.slots, updates
+            )
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
+        rate = None if callable(self._learning_rate) else float(self._learning_rate)
+        return {
+            "epoch": self.epoch_,
+            "step": self.step_,
+            "learning_rate": rate,
+            "history": self.history_,
+        }
+
+    def restore_training(
+        self, state: Mapping[str, Any], optimizer_state: Mapping[str, Array]
+    ) -> None:
+        """Go on where `training_state` was taken.
+
+        Raises
+        ------
+        KeyError
+            When something is missing.
+        ValueError
+            When the optimizer's state is not that of this optimizer.
+        """
+        epoch, step, rate = int(state["epoch"]), int(state["step"]), state["learning_rate"]
+        history = {name: [float(v) for v in values] for name, values in state["history"].items()}
+        self._need_built("load").set_states(optimizer_state)
+        self.epoch_, self.step_, self.history_ = epoch, step, history
+        if rate is not None:
+            self._learning_rate = float(rate)
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"[fit] callbacks must be a sequence of Callbacks, got {callbacks!r}")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"[fit] callbacks must be Callbacks, got {callback!r}")
+
+
+def _check_batch_size(place: str, batch_size: int | None, samples: int) -> int:
+    if batch_size is None:
+        return samples
+    return whole_number(place, "batch_size", batch_size)

@@ -1,0 +1,124 @@
+"""What the operations of a program make, as Python sees it while the program is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ganglion.tracing import Trace
+
+Shape = tuple[int | None, ...]  # None first: the batch
+
+
+class Value:
+    """What an operation of a program makes: a shape, and where it came from.
+
+    Operators ``+ - * / ** @``, ``-x``, comparisons ``< <= > >=`` (1 where true, else 0) and slices
+    ``x[..., 2:5]`` append operations. Numbers and NumPy arrays become constants. Values compare and
+    hash by identity; ``ops.equal`` compares their elements.
+
+    Attributes
+    ----------
+    shape : tuple of int or None
+        ``(None, 784)``: the first dimension is None where it is the batch, known only at run time.
+    trace : Trace
+        The program it belongs to.
+    id : int
+        Its number in that program.
+    """
+
+    __slots__ = ("id", "trace")
+    __array_ufunc__ = None  # array + value is value.__radd__(array)
+    __iter__ = None  # else Python would try x[0], x[1], ...
+
+    def __init__(self, trace: Trace, id: int) -> None:
+        self.trace = trace
+        self.id = id
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape, with None for the batch."""
+        return tuple(self.trace.builder.shape(self.id))
+
+    def argument_of(self, kind: str) -> Value | None:
+        """Return what operation ``kind`` was applied to, if this is its result, else None.
+
+        Losses use it to see logits behind probabilities: ``prediction.argument_of("softmax")``.
+        """
+        producer = self.trace.builder.producer(self.id)
+        if producer is None or producer[0] != kind:
+            return None
+        return Value(self.trace, producer[1][0])
+
+    def __repr__(self) -> str:
+        producer = self.trace.builder.producer(self.id)
+        made_by = f" from {producer[0]}" if producer else ""
+        return f"<Value {self.shape}{made_by}>"
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "[Value] has no truth value: its numbers are known only when the program runs; "
+            "choose between two values with ops.where"
+        )
+
+    def __neg__(self) -> Value:
+        return self.trace.apply("negative", self)
+
+    def __add__(self, other: Operand) -> Value:
+        return self.trace.apply("add", self, other)
+
+    def __radd__(self, other: Operand) -> Value:
+        return self.trace.apply("add", other, self)
+
+    def __sub__(self, other: Operand) -> Value:
+        return self.trace.apply("subtract", self, other)
+
+    def __rsub__(self, other: Operand) -> Value:
+        return self.trace.apply("subtract", other, self)
+
+    def __mul__(self, other: Operand) -> Value:
+        return self.trace.apply("multiply", self, other)
+
+    def __rmul__(self, other: Operand) -> Value:
+        return self.trace.apply("multiply", other, self)
+
+    def __truediv__(self, other: Operand) -> Value:
+        return self.trace.apply("divide", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Value:
+        return self.trace.apply("divide", other, self)
+
+    def __pow__(self, other: Operand) -> Value:
+        # Exact, faster, and differentiable at negative x, which a general power is not.
+        exact = {2: "square", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+        if isinstance(other, (int, float)) and other in exact:
+            return self.trace.apply(exact[other], self)
+        return self.trace.apply("power", self, other)
+
+    def __rpow__(self, other: Operand) -> Value:
+        return self.trace.apply("power", other, self)
+
+    def __matmul__(self, other: Value) -> Value:
+        return self.trace.apply("matmul", self, other, transpose_a=0, transpose_b=0)
+
+    def __gt__(self, other: Value | float) -> Value:
+        return self.trace.apply("greater", self, other)
+
+    def __ge__(self, other: Value | float) -> Value:
+        return self.trace.apply("greater_equal", self, other)
+
+    def __lt__(self, other: Value | float) -> Value:
+        return self.trace.apply("greater", other, self)
+
+    def __le__(self, other: Value | float) -> Value:
+        return self.trace.apply("greater_equal", other, self)
+
+    def __getitem__(self, key: object) -> Value:
+        from ganglion.ops.structure import get_item  # it needs this module
+
+        return get_item(self, key)
+
+
+Operand = Value | float | npt.NDArray[Any]
