@@ -1,0 +1,1 @@
+"""How fast ganglion is, beside others. The method stands in README.md."""

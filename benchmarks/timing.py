@@ -1,0 +1,86 @@
+"""The one timer: candidates take turns, so that a machine that slows down slows all of them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+def interleave(
+    candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, rounds: int = 5
+) -> dict[str, list[float]]:
+    """Seconds of single calls of each candidate, measured in turns.
+
+    Parameters
+    ----------
+    candidates : dict of str to callable
+        Called without arguments. The first call of each is a warm-up and does not count.
+    seconds : float
+        About how long to measure each candidate.
+    rounds : int
+        Fewest turns, whatever they take.
+
+    Returns
+    -------
+    dict of str to list of float
+        Every measurement, in order.
+    """
+    for call in candidates.values():
+        call()
+    measured: dict[str, list[float]] = {name: [] for name in candidates}
+    while any(
+        len(times) < rounds or sum(times) < seconds for times in measured.values()
+    ) and not all(len(times) >= 1000 for times in measured.values()):
+        for name, call in candidates.items():
+            started = time.perf_counter()
+            call()
+            measured[name].append(time.perf_counter() - started)
+    return measured
+
+
+def medians(measured: Mapping[str, list[float]]) -> dict[str, float]:
+    """Median of each candidate's measurements, in seconds."""
+    return {name: statistics.median(times) for name, times in measured.items()}
+
+
+def product_rate(size: int = 2048, repeats: int = 5) -> float:
+    """FLOP/s of NumPy's fastest float32 product of two ``size`` x ``size`` matrices.
+
+    What the machine is seen to reach with all the threads NumPy's BLAS takes: the yardstick that
+    shares of the peak refer to.
+    """
+    a = np.random.default_rng(0).random((size, size), dtype=np.float32)
+    a @ a
+    best = min(_seconds(lambda: a @ a) for _ in range(repeats))
+    return 2 * size**3 / best
+
+
+def environment(threads: int) -> str:
+    """Processor, threads and what could distort a measurement, in one line."""
+    set_ = [name for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ]
+    warning = f"; {' and '.join(set_)} set: unset to compare fairly" if set_ else ""
+    return (
+        f"{_processor()}, {threads} threads, Python {platform.python_version()}, "
+        f"NumPy {np.__version__}{warning}"
+    )
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

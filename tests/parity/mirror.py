@@ -1,0 +1,95 @@
+"""The Keras object with the settings of a ganglion one: same class name, same arguments.
+
+What Keras lacks or calls otherwise stands in the tables below, with the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import torch
+from keras.src.backend.common import dtypes
+
+from ganglion.spec import Spec, settings_of
+
+# On PyTorch, Keras promotes float64 to float32, as JAX does: means and losses would have 24 bits.
+dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+
+Array = np.ndarray
+
+MODULES = {
+    "layer": keras.layers,
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+    "loss": keras.losses,
+    "optimizer": keras.optimizers,
+    "schedule": keras.optimizers.schedules,
+    "metric": keras.metrics,
+}
+
+# kind -> name -> why there is no counterpart
+WITHOUT: dict[str, dict[str, str]] = {
+    "activation": {"prelu": "a layer in Keras: compared as one"},
+    "schedule": {"one_cycle": "Keras has none; tests/test_schedules.py has the formula"},
+    "layer": {"input": "no layer in Keras, but where a model begins"},
+    "loss": {
+        "function_loss": "made from a user's function",
+        "quantile": "Keras has none; tests/test_losses.py has the formula",
+    },
+}
+
+# Settings that the Keras class does not take.
+OURS_ALONE = {"normalization": {"method"}, "activity_regularization": {"activity_regularizer"}}
+
+
+def chain(layers: Sequence[Any], x: Any) -> Any:
+    for layer in layers:
+        x = mirror(layer)(x)
+    return x
+
+
+def combined(layer: Any) -> Any:
+    """A combinator as a functional model, which is a layer in Keras."""
+    x = keras.Input(layer.example_shape)
+    if layer.registered_name == "residual":
+        y = keras.layers.Add()([chain(layer.layers, x), chain(layer.shortcut or [], x)])
+    else:
+        merge = {
+            "concat": keras.layers.Concatenate(axis=layer.axis),
+            "add": keras.layers.Add(),
+            "average": keras.layers.Average(),
+            "multiply": keras.layers.Multiply(),
+            "maximum": keras.layers.Maximum(),
+            "minimum": keras.layers.Minimum(),
+        }[layer.merge]
+        y = merge([chain(branch, x) for branch in layer.branches])
+    return keras.Model(x, y)
+
+
+def mirror(value: Any) -> Any:
+    """The counterpart of a spec, and of the specs among its settings."""
+    if isinstance(value, Spec) and value.registered_name in ("residual", "branches"):
+        return combined(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(mirror(item) for item in value)
+    if not isinstance(value, Spec):
+        return value
+    settings = {name: mirror(item) for name, item in settings_of(value).items()}
+    for name in OURS_ALONE.get(value.registered_name, ()):
+        del settings[name]
+    if value.kind == "activation":
+        function = getattr(keras.activations, value.registered_name)
+        return functools.partial(function, **settings)
+    return getattr(MODULES[value.kind], type(value).__name__)(**settings)
+
+
+def tensor(array: Array, dtype: str) -> torch.Tensor:
+    return torch.tensor(np.asarray(array), dtype=getattr(torch, dtype))
+
+
+def numpy(value: Any) -> Array:
+    return np.asarray(keras.ops.convert_to_numpy(value))

@@ -1,0 +1,75 @@
+"""What Keras lacks, beside PyTorch and scikit-learn; and a whole training beside plain PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tolerances import PARITY, assert_near  # noqa: E402
+from traced import Traced  # noqa: E402
+
+from ganglion import Sequential, layers, losses, optimizers, schedules  # noqa: E402
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5])
+def test_one_cycle(fraction: float) -> None:
+    steps = 40
+    ours = schedules.OneCycle(0.1, steps, fraction, 10.0, 100.0)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.1, steps, pct_start=fraction, div_factor=10.0, final_div_factor=100.0
+    )
+    expected = []
+    for _ in range(steps):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(expected) < steps:
+            theirs.step()
+    np.testing.assert_allclose(ours(np.arange(steps)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
+def test_quantile(quantile: float) -> None:
+    judge = pytest.importorskip("sklearn.metrics").mean_pinball_loss
+    draw = np.random.default_rng(0)
+    target, prediction = draw.normal(size=(2, 50, 3))
+    traced = Traced(losses.Quantile(quantile), [(None, 3), (None, 3)])
+    expected = judge(target, prediction, alpha=quantile)
+    assert traced.run(target, prediction)[0].mean() == pytest.approx(expected, rel=1e-13)
+
+
+def test_fifty_steps_of_adam_beside_pytorch(dtype: str) -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.normal(size=(50, 32, 20)), draw.integers(0, 3, (50, 32))
+    net = Sequential(
+        [
+            layers.Dense(64, activation="gelu"),
+            layers.LayerNormalization(epsilon=1e-5),
+            layers.Dense(3, activation="softmax"),
+        ],
+        loss="sparse_categorical_crossentropy",
+        optimizer=optimizers.AdamW(1e-2, weight_decay=0.1, epsilon=1e-8),
+        random_state=0,
+        dtype=dtype,
+    )
+    net.build((None, 20))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(20, 64), torch.nn.GELU(), torch.nn.LayerNorm(64), torch.nn.Linear(64, 3)
+    ).to(getattr(torch, dtype))
+    with torch.no_grad():
+        for parameter, weight in zip(model.parameters(), net.get_weights(), strict=True):
+            parameter.copy_(torch.from_numpy(weight.T.copy()))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.1)
+    ours, theirs = [], []
+    for batch, labels in zip(x, y, strict=True):
+        optimizer.zero_grad()
+        logits = model(torch.tensor(batch, dtype=getattr(torch, dtype)))
+        loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels))
+        loss.backward()
+        theirs.append(loss.item())
+        ours.append(net.train_on_batch(batch, labels)["loss"])
+        optimizer.step()
+    tolerance = max(PARITY[dtype], 1e-5)  # the two place epsilon differently
+    assert_near(ours, theirs, tolerance)

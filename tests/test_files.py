@@ -1,0 +1,238 @@
+"""Saving and loading: whole or not at all, no code, clear errors, training resumed bit by bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from ganglion import NotFittedError, Sequential, layers, optimizers, schedules, tensors
+from ganglion.losses import FunctionLoss
+
+RNG = np.random.default_rng(2)
+X = RNG.normal(size=(60, 5)).astype(np.float32)
+Y = RNG.integers(0, 3, 60)
+
+
+def network(**settings) -> Sequential:
+    settings = {"optimizer": optimizers.Adam(0.01), "metrics": ["accuracy"], **settings}
+    return Sequential(
+        [
+            layers.Normalization(),
+            layers.Dense(8, activation="relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.Residual([layers.Dense(8, activation="tanh")]),
+            layers.Dense(3, activation="softmax"),
+        ],
+        loss="sparse_categorical_crossentropy",
+        random_state=4,
+        **settings,
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "net.safetensors"
+
+
+@pytest.fixture
+def saved(path):
+    network().fit(X, Y).save(path)
+    return path
+
+
+def rewrite(path, change) -> None:
+    """Apply `change` to the header of a file."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loaded_network_predicts_the_same_bits(path, dtype):
+    net = network(dtype=dtype).fit(X, Y, epochs=2)
+    net.save(path)
+    loaded = Sequential.load(path)
+    np.testing.assert_array_equal(loaded.predict(X), net.predict(X))
+    assert loaded.layers == net.layers
+    assert loaded.optimizer == net.optimizer
+    assert (loaded.dtype, loaded.seed_, loaded.loss) == (dtype, 4, net.loss)
+    assert (loaded.epoch_, loaded.history_) == (0, {})
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optimizers.Adam(0.01),
+        optimizers.SGD(schedules.ExponentialDecay(0.1, 5, 0.9), momentum=0.9),
+        optimizers.Nadam(0.01, use_ema=True, gradient_accumulation_steps=2),
+    ],
+    ids=["adam", "schedule", "everything"],
+)
+def test_resumed_training_gives_the_same_bits(path, optimizer):
+    settings = {"batch_size": 16, "validation_data": (X, Y)}
+    once = (
+        network(optimizer=optimizer).fit(X, Y, epochs=2, **settings).fit(X, Y, epochs=3, **settings)
+    )
+    network(optimizer=optimizer).fit(X, Y, epochs=2, **settings).save(path, training_state=True)
+    resumed = Sequential.load(path)
+    assert resumed.epoch_ == 2
+    resumed.fit(X, Y, epochs=3, **settings)
+    for left, right in zip(once.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    assert once.history_ == resumed.history_
+
+
+def test_learning_rate_that_was_set_is_resumed(path):
+    net = network().fit(X, Y)
+    net.learning_rate = 0.5
+    net.save(path, training_state=True)
+    assert Sequential.load(path).learning_rate == 0.5
+
+
+def test_the_safetensors_library_reads_it(saved):
+    safetensors = pytest.importorskip("safetensors.numpy")
+    arrays = safetensors.load_file(saved)
+    assert arrays["weights/dense/kernel"].shape == (5, 8)
+
+
+def test_network_without_loss(path):
+    net = Sequential([layers.Input((5,)), layers.Dense(2)])
+    net.save(path)
+    np.testing.assert_array_equal(Sequential.load(path).predict(X), net.predict(X))
+
+
+def test_save_replaces_a_file_and_keeps_its_rights(saved):
+    saved.chmod(0o640)
+    net = network().fit(X, Y, epochs=2)
+    net.save(saved)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o640
+    np.testing.assert_array_equal(Sequential.load(saved).predict(X), net.predict(X))
+
+
+def test_failed_save_leaves_the_old_file(saved, monkeypatch):
+    old = saved.read_bytes()
+
+    def full(descriptor):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        network().fit(X, Y).save(saved)
+    assert saved.read_bytes() == old
+    assert [file.name for file in saved.parent.iterdir()] == [saved.name]
+
+
+def test_functions_cannot_be_saved(path):
+    net = network()
+    net.compile(loss=FunctionLoss(lambda target, prediction: prediction[..., 0] - target[..., 0]))
+    net.build((None, 5))
+    with pytest.raises(TypeError, match="cannot be saved"):
+        net.save(path)
+    assert not path.exists()
+
+
+def test_save_before_build(path):
+    with pytest.raises(NotFittedError, match="save"):
+        network().save(path)
+
+
+def test_missing_file(path):
+    with pytest.raises(FileNotFoundError):
+        Sequential.load(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0005, 0.01, 0.5, 0.99])
+def test_truncated_file(saved, share):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"\[load\] .*net.safetensors"):
+        Sequential.load(saved)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04 not ours at all",
+        b"\x89HDF\r\n\x1a\n" + bytes(100),
+        b"\x80\x04." + bytes(64),
+        b"{}",
+    ],
+    ids=["zip", "hdf5", "pickle", "json"],
+)
+def test_foreign_file(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"\[load\] .*net.safetensors"):
+        Sequential.load(path)
+
+
+def test_safetensors_of_somebody_else(path):
+    tensors.write(path, {"a": np.zeros(3, np.float32)}, {"format": "pt"})
+    with pytest.raises(ValueError, match="holds no network"):
+        Sequential.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h["__metadata__"].update(version="99"), "version 99"),
+        (lambda h: h["__metadata__"].pop("description"), "description"),
+        (lambda h: h["__metadata__"].update(description="[]"), "description"),
+        (lambda h: h.pop("weights/dense/kernel"), "'weights/dense/kernel' is missing"),
+        (lambda h: h["weights/dense/kernel"].update(shape=[8, 5]), r"shape \(5, 8\)"),
+        (lambda h: h["weights/dense/kernel"].update(shape=[5, 9]), "has shape"),
+        (lambda h: h["weights/dense/kernel"].update(shape=[-5, -8]), "has shape"),
+        (lambda h: h["weights/dense/kernel"].update(dtype="F8"), "not understood"),
+        (lambda h: h.update(extra=3), "not understood"),
+    ],
+    ids=["version", "none", "list", "missing", "transposed", "size", "negative", "dtype", "entry"],
+)
+def test_damaged_header(saved, change, message):
+    rewrite(saved, change)
+    with pytest.raises(ValueError, match=message):
+        Sequential.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["layers"][1].update(class_name="Dance"), "'Dance'"),
+        (lambda d: d["layers"][1].update(module="somewhere"), "import 'somewhere' first"),
+        (lambda d: d["layers"][1]["config"].update(units=-3), "units"),
+        (lambda d: d["layers"][1]["config"].update(unit=3), "unit"),
+        (lambda d: d.pop("dtype"), "'dtype' is missing"),
+        (lambda d: d.update(seed="x"), "random_state"),
+    ],
+    ids=["class", "module", "range", "argument", "missing", "seed"],
+)
+def test_damaged_description(saved, change, message):
+    def change_description(header):
+        description = json.loads(header["__metadata__"]["description"])
+        change(description)
+        header["__metadata__"]["description"] = json.dumps(description)
+
+    rewrite(saved, change_description)
+    with pytest.raises(ValueError, match=message) as caught:
+        Sequential.load(saved)
+    assert "net.safetensors" in str(caught.value)
+
+
+def test_random_bytes_are_refused_or_read(saved):
+    content = saved.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        damaged = bytearray(content)
+        for position in rng.integers(0, 3000, 3):
+            damaged[position] = rng.integers(256)
+        saved.write_bytes(damaged)
+        try:
+            Sequential.load(saved)
+        except ValueError as error:
+            assert "net.safetensors" in str(error)
