@@ -30,8 +30,10 @@ LEVELS = {
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics"], PARTS),
-    **dict.fromkeys(["compile", "built", "data", "passes", "training", "fitting"], NETWORK),
-    **dict.fromkeys(["callbacks", "progress", "files", "summary", "network"], NETWORK),
+    **dict.fromkeys(
+        ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
+    ),
+    **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     "sequential": NETWORK,
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "examples"], LEAVES),

@@ -26,5 +26,6 @@ def test_doctests(name, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     module = importlib.import_module(name)
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    outcome = doctest.testmod(module, optionflags=options)
+    # What an example defines is a user's, not the module's: it must not join ganglion's registries.
+    outcome = doctest.testmod(module, optionflags=options, extraglobs={"__name__": "__main__"})
     assert outcome.failed == 0

@@ -475,3 +475,22 @@ def test_bar_reaches_its_end(capfd):
 def test_predict_before_fit():
     with pytest.raises(NotFittedError, match=r"\[predict\]"):
         classifier().predict(X)
+
+
+def test_failed_step_leaves_moving_statistics():
+    net = Sequential(
+        [layers.BatchNormalization(), layers.Dense(1)], loss="mse", random_state=0
+    ).fit(X, Y)
+    before = net.get_weights()
+    with pytest.warns(DivergenceWarning, match="no step was taken"):
+        net.train_on_batch(X, np.full(100, 1e30))
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_layer_that_does_not_fit_is_not_added():
+    net = Sequential([layers.Input((6,)), layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"\[Reshape\]"):
+        net.add(layers.Reshape((3,)))
+    assert len(net.layers) == 2
+    assert net.predict(X).shape == (100, 4)

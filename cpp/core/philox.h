@@ -15,11 +15,16 @@ struct PhiloxWords {
   uint32_t word[4];
 };
 
-// The ten rounds over a counter in the lower halves of four 64-bit numbers, or of vectors of them; what stands in the
-// upper halves does not matter. multiply(x, m) is the product of lower halves. Internal linkage, here and
-// below: each instruction set must compile its own.
+// The words of blocks: c = their counters, then the ten rounds. Number is a 64-bit integer or a vector of them,
+// whose lower half holds a word; what stands in the upper halves does not matter. multiply(x, m) is the
+// product of lower halves. Internal linkage, here and below: each instruction set must compile its own.
 template <class Number, class Multiply>
-static inline void philox_rounds(Number (&c)[4], uint64_t key, Multiply multiply) {
+static inline void philox_blocks(Number (&c)[4], Number block, uint32_t stream, uint64_t step, uint32_t half,
+                                 uint64_t key, Multiply multiply) {
+  c[0] = block;
+  c[1] = Number{} + uint64_t{stream};
+  c[2] = Number{} + step;
+  c[3] = (block >> 32) | (step >> 32 << 16 | uint64_t{half} << 31);
   uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
     const Number product0 = multiply(c[0], 0xD2511F53u), product1 = multiply(c[2], 0xCD9E8D57u);
@@ -32,16 +37,12 @@ static inline void philox_rounds(Number (&c)[4], uint64_t key, Multiply multiply
   }
 }
 
-static inline PhiloxWords philox(PhiloxWords counter, uint64_t key) {
-  uint64_t c[4] = {counter.word[0], counter.word[1], counter.word[2], counter.word[3]};
-  philox_rounds(c, key, [](uint64_t x, uint32_t m) { return uint64_t{static_cast<uint32_t>(x)} * m; });
+static inline PhiloxWords philox(uint64_t block, uint32_t stream, uint64_t step, uint32_t half, uint64_t key) {
+  uint64_t c[4];
+  philox_blocks(c, block, stream, step, half, key,
+                [](uint64_t x, uint32_t m) { return uint64_t{static_cast<uint32_t>(x)} * m; });
   return {{static_cast<uint32_t>(c[0]), static_cast<uint32_t>(c[1]), static_cast<uint32_t>(c[2]),
            static_cast<uint32_t>(c[3])}};
-}
-
-static inline PhiloxWords philox_counter(uint64_t block, uint32_t stream, uint64_t step, uint32_t half) {
-  return {{static_cast<uint32_t>(block), stream, static_cast<uint32_t>(step),
-           static_cast<uint32_t>(block >> 32) | static_cast<uint32_t>(step >> 32) << 16 | half << 31}};
 }
 
 }  // namespace ganglion

@@ -14,14 +14,11 @@ struct RandomWords {
   RandomWords(const RandomKey& key, uint64_t first_block, uint32_t half) {
     constexpr int lanes = kVectorBytes / 8;
     typedef uint32_t Words __attribute__((vector_size(kVectorBytes / 2)));
-    for (int i = 0; i < kRandomBlocks; i += lanes) {
-      Numbers counter[4] = {};
-      for (int lane = 0; lane < lanes; ++lane) {
-        const PhiloxWords words =
-            philox_counter(first_block + static_cast<uint64_t>(i + lane), key.stream, key.step, half);
-        for (int j = 0; j < 4; ++j) counter[j][lane] = words.word[j];
-      }
-      philox_rounds(counter, key.seed, multiply_lower);
+    Numbers block;
+    for (int lane = 0; lane < lanes; ++lane) block[lane] = first_block + static_cast<uint64_t>(lane);
+    for (int i = 0; i < kRandomBlocks; i += lanes, block += uint64_t{lanes}) {
+      Numbers counter[4];
+      philox_blocks(counter, block, key.stream, key.step, half, key.seed, multiply_lower);
       for (int j = 0; j < 4; ++j) {
         const Words words = __builtin_convertvector(counter[j], Words);
         __builtin_memcpy(word[j] + i, &words, sizeof words);

@@ -64,7 +64,7 @@ class Draws {
  private:
   uint32_t next() {
     if (used_ == 4) {
-      words_ = philox(philox_counter(block_++, kOrderStream, epoch_, 0), seed_);
+      words_ = philox(block_++, kOrderStream, epoch_, 0, seed_);
       used_ = 0;
     }
     return words_.word[used_++];

@@ -88,6 +88,11 @@ class Built:
         """Return the values of a weight, writable, in its shape."""
         return self.parameters.array[variable.span].reshape(variable.shape)
 
+    @property
+    def untrained(self) -> Array:
+        """The part of the flat weights that the optimizer leaves alone: moving statistics."""
+        return self.parameters.array[self.recipe.variables.trainable_size :]
+
     def initialize(self, seed: int) -> None:
         """Draw all weights anew, and set the optimizer's state back."""
         for variable in self.variables:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.callbacks.base import Callback, Logs, overrides
-from ganglion.data import Samples, all_finite
 from ganglion.errors import DivergenceWarning
 from ganglion.metrics import Metric
 from ganglion.progress import Progress
+from ganglion.samples import Samples
 
 if TYPE_CHECKING:
     from ganglion.built import Built
@@ -177,7 +177,7 @@ class Fit:
         steps = self._steps
         steps.start_epoch(self._net.seed_ if self._shuffle else None, epoch)
         finite = self._run_batches() if self._by_batch else self._run_at_once()
-        if not finite or not all_finite(self._built.parameters.array):
+        if not finite or _core.first_not_finite(self._built.parameters.array) >= 0:
             self._recover(epoch)
             return False
         return True

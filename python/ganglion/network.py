@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ganglion import losses, optimizers
@@ -143,9 +141,7 @@ class Network:
         if self._built is None:
             self._set_built(self._initialized(shape))
         elif self.input_shape != shape:
-            raise ValueError(
-                f"[build] the network takes {self.input_shape}, got {shape}; reset() makes it anew"
-            )
+            raise ValueError(f"[build] the network takes {self.input_shape}, got {shape}")
 
     def _make_built(self, input_shape: Shape) -> Built:
         """Build for a shape, with weights all zero; the network itself does not change."""
@@ -210,13 +206,6 @@ class Network:
         """``(None, ...)``."""
         return self._need_built("output_shape").output_shape
 
-    def scalars(self, steps: NDArray[np.int64]) -> dict[str, Array]:
-        """Return what the training program takes at each step: learning rate and iteration."""
-        scalars = self.optimizer.scalars(steps)
-        if not callable(self._learning_rate):
-            scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
-        return scalars
-
     def count_params(self) -> int:
         """Return the number of weights, counted by element."""
         return sum(variable.size for variable in self._need_built("count_params").variables)
@@ -245,32 +234,6 @@ class Network:
     def weight_names(self) -> list[str]:
         """Names of the weights, such as ``"dense/kernel"``, in the order of `get_weights`."""
         return [variable.name for variable in self._need_built("weight_names").variables]
-
-    # Copies. What runs is made again when it is first needed.
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        for name in ("_built", "_row_shape", "_predict_rows", "_last_forward"):
-            state.pop(name, None)
-        if self._built is not None:
-            built = self._built
-            state["_kept"] = built.recipe.input_shape, self.get_weights(), built.get_states()
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        kept = state.pop("_kept", None)
-        self.__dict__.update(state)
-        self._last_forward = None
-        self._set_built(None)
-        if kept is not None:
-            input_shape, weights, states = kept
-            built = self._make_built(input_shape)
-            built.set_weights(weights)
-            built.set_states(states)
-            self._set_built(built)
-
-    def __copy__(self) -> Any:
-        return copy.deepcopy(self)
 
 
 def _check_labels(labels: Sequence[str]) -> None:

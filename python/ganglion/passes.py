@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ganglion.data import as_array, check_finite, check_inputs, check_samples, whole_number
+from ganglion.data import as_array, check_finite, check_inputs, whole_number
 from ganglion.errors import not_fitted, suggestion
-from ganglion.network import Network
+from ganglion.keeping import Keeping
+from ganglion.samples import check_samples
 
 Array = NDArray[Any]
 
@@ -21,7 +22,7 @@ _PLAIN_SQUARES = 1e76
 _PROFILE_RUNS = 20
 
 
-class Passes(Network):
+class Passes(Keeping):
     """Prediction and gradients. `Sequential` documents what a user sees of it."""
 
     def predict(self, X: ArrayLike, batch_size: int = PREDICTION_BATCH) -> Array:

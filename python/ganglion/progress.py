@@ -94,7 +94,6 @@ class Progress:
             seconds = time.perf_counter() - self._began
             numbers = " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())
             print(f"epoch {self._epoch + 1}/{self._last_epoch} - {seconds:.2f}s - {numbers}")
-        self._logs = logs
 
     def _show(self, done: int, numbers: Logs) -> None:
         now = time.perf_counter()

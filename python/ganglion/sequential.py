@@ -76,12 +76,22 @@ class Sequential(Training):
         self._build_from_input()
 
     def add(self, layer: Layer) -> None:
-        """Append a layer. Weights that are there already stay."""
+        """Append a layer. Weights that are there already stay.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When it is no layer, or does not fit behind the others; then it is not appended.
+        """
         self._append(layer)
-        if self._built is not None:
-            self._rebuild()
-        else:
-            self._build_from_input()
+        try:
+            if self._built is not None:
+                self._rebuild()
+            else:
+                self._build_from_input()
+        except (TypeError, ValueError):
+            self.layers.pop()
+            raise
 
     def _build_from_input(self) -> None:
         if self.layers and isinstance(self.layers[0], Input):

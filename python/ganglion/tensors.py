@@ -1,14 +1,12 @@
-"""The safetensors format: named arrays in one file, with text in its header; no code.
+"""Named arrays in one safetensors file, with text in its header; no code.
 
-A file is the length of its header (8 bytes, little endian), the header as JSON, and the bytes of
-the arrays (https://github.com/huggingface/safetensors). Whatever knows the format reads ours.
+The format is the safetensors library's (https://github.com/huggingface/safetensors); what is added
+here is that a file is written as a whole or not at all, and that errors name it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -17,11 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-
-_TYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-_TYPE_NAMES = {dtype: name for name, dtype in _TYPES.items()}
-# Arrays start at a multiple of this from the start of the file, so that they can be mapped.
-_ALIGNMENT = 8
 
 
 def write(
@@ -43,31 +36,20 @@ def write(
     OSError
         When it cannot be written.
     """
-    import tempfile  # here, since it would be a tenth of the time to import ganglion
+    # Here, since they would be a tenth of the time to import ganglion.
+    import tempfile
 
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    start = 0
-    for name, array in arrays.items():
-        header[name] = {
-            "dtype": _TYPE_NAMES[array.dtype.newbyteorder("<")],
-            "shape": list(np.shape(tensors[name])),
-            "data_offsets": [start, start + array.nbytes],
-        }
-        start += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _ALIGNMENT)
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     path = os.fspath(path)
     # In the same directory, since only there the rename is one step.
     directory, name = os.path.split(path)
     handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=name)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(len(text).to_bytes(8, "little"))
-            file.write(text)
-            for array in arrays.values():
-                file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
-            file.flush()
+        save_file(arrays, temporary, dict(metadata))
+        with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, _mode_of(path))
         os.replace(temporary, path)
@@ -96,38 +78,17 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
     ValueError
         When it is no safetensors file, or is cut short; the message names the file and the fault.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = os.fspath(path)
-    with open(path, "rb") as file:
-        content = file.read()
-    if len(content) < 8:
-        raise unreadable(path, f"{len(content)} bytes hold no header: it is empty or cut short")
-    length = int.from_bytes(content[:8], "little")
-    if content[8:9] != b"{":
-        raise unreadable(path, "it is no safetensors file")
-    if length > len(content) - 8:
-        raise unreadable(path, f"cut short: {len(content) - 8} of the {length} bytes of its header")
+    with open(path, "rb"):  # an OSError that names the file, whatever the library raises
+        pass
     try:
-        header = json.loads(content[8 : 8 + length])
-    except ValueError as error:
-        raise unreadable(path, f"its header is no JSON: {error}") from None
-    metadata = header.pop("__metadata__", {})
-    data = memoryview(content)[8 + length :]
-    return {name: _tensor(path, name, entry, data) for name, entry in header.items()}, metadata
-
-
-def _tensor(path: str, name: str, entry: Any, data: memoryview) -> Array:
-    try:
-        dtype = _TYPES[entry["dtype"]]
-        shape = tuple(int(extent) for extent in entry["shape"])
-        start, stop = (int(offset) for offset in entry["data_offsets"])
-    except (KeyError, TypeError, ValueError):
-        raise unreadable(path, f"its entry for {name!r} is not understood: {entry!r}") from None
-    if min((*shape, start), default=0) < 0 or stop - start != math.prod(shape) * dtype.itemsize:
-        raise unreadable(path, f"{name!r} has shape {shape}, but {stop - start} bytes")
-    if stop > len(data):
-        raise unreadable(path, f"cut short: {name!r} ends at byte {stop}, {len(data)} are there")
-    array: Array = np.frombuffer(data[start:stop], dtype).reshape(shape)
-    return array.astype(dtype.newbyteorder("="))
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        size = os.path.getsize(path)
+        raise unreadable(path, f"no safetensors file, or cut short at {size} bytes: {error}") from None
 
 
 def unreadable(path: str | os.PathLike[str], fault: str) -> ValueError:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
+from numpy.typing import ArrayLike
 
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
-from ganglion.data import (
-    Samples,
-    check_inputs,
-    check_samples,
-    non_negative,
-    split,
-    whole_number,
-)
+from ganglion.data import check_inputs, non_negative, whole_number
 from ganglion.errors import DivergenceWarning
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
+from ganglion.samples import Samples, check_samples, split
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Array = NDArray[Any]
 
 
 class Training(Passes):
@@ -167,11 +159,13 @@ class Training(Passes):
         """
         built, samples = self._check("train_on_batch", X, y, sample_weight, class_weight)
         self._begin(built, samples)
+        statistics = built.untrained.copy()
         steps = Steps(self, built, samples, len(samples))
         steps.start_epoch(None, 0)
         if not steps.run(1, None):
             assert built.states is not None and built.slots is not None
             self.optimizer.drop_gradients(built.states.array, built.slots)
+            np.copyto(built.untrained, statistics)
             warnings.warn(
                 "[train_on_batch] the loss is not finite: no step was taken",
                 DivergenceWarning,
@@ -198,8 +192,7 @@ class Training(Passes):
         Returns
         -------
         dict of str to float
-            ``loss``, with the penalties of regularizers, and each metric. Weights count in the loss
-            alone.
+            ``loss``, with the penalties of regularizers, and each metric.
 
         Raises
         ------
@@ -253,69 +246,6 @@ class Training(Passes):
         if not self.adapted:
             built.adapt(samples.X)
             self.adapted = True
-
-    @property
-    def learning_rate(self) -> float:
-        """Learning rate of the next step. Can be set, unless the optimizer follows a schedule."""
-        if callable(self._learning_rate):
-            return float(self.optimizer.scalars([self.step_])["learning_rate"][0])
-        return float(self._learning_rate)
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        if callable(self._learning_rate):
-            raise TypeError(
-                f"[learning_rate] follows {self._learning_rate!r} and cannot be set beside it"
-            )
-        self._learning_rate = non_negative("Sequential", "learning_rate", value)
-
-    # What training leaves behind.
-
-    def record(self, logs: Mapping[str, float]) -> None:
-        """Append the logs of an epoch to the history; what an epoch did not have is NaN there."""
-        epochs = len(self.history_.get("loss", []))
-        for name in logs:
-            self.history_.setdefault(name, [math.nan] * epochs)
-        for name, values in self.history_.items():
-            values.append(logs.get(name, math.nan))
-
-    def finalize(self) -> None:
-        """End a fit: an optimizer that keeps an average of the weights sets them to it."""
-        built = self._need_built("fit")
-        if built.states is not None and built.slots is not None:
-            updates = self.step_ // self.optimizer.batches_per_update
-            self.optimizer.finalize(
-                built.parameters.array, built.states.array, built.slots, updates
-            )
-
-    def training_state(self) -> dict[str, Any]:
-        """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
-        rate = None if callable(self._learning_rate) else float(self._learning_rate)
-        return {
-            "epoch": self.epoch_,
-            "step": self.step_,
-            "learning_rate": rate,
-            "history": self.history_,
-        }
-
-    def restore_training(
-        self, state: Mapping[str, Any], optimizer_state: Mapping[str, Array]
-    ) -> None:
-        """Go on where `training_state` was taken.
-
-        Raises
-        ------
-        KeyError
-            When something is missing.
-        ValueError
-            When the optimizer's state is not that of this optimizer.
-        """
-        epoch, step, rate = int(state["epoch"]), int(state["step"]), state["learning_rate"]
-        history = {name: [float(v) for v in values] for name, values in state["history"].items()}
-        self._need_built("load").set_states(optimizer_state)
-        self.epoch_, self.step_, self.history_ = epoch, step, history
-        if rate is not None:
-            self._learning_rate = float(rate)
 
 
 def _check_callbacks(callbacks: Any) -> None:

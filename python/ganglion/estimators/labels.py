@@ -84,7 +84,8 @@ class Labels:
         found = np.unique(y if classes is None else column_or_1d(classes))
         if len(found) < 2:
             raise ValueError(
-                f"[NeuralClassifier] y must hold two classes or more, got one class: {found.tolist()}"
+                "[NeuralClassifier] y must hold two classes or more, "
+                f"got one class: {found.tolist()}"
             )
         return cls(found)
 

@@ -1,0 +1,114 @@
+"""What training leaves behind in a network, and how it is kept: learning rate, history, copies."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion.data import non_negative
+from ganglion.network import Network
+
+Array = NDArray[Any]
+
+
+class Keeping(Network):
+    """State of a training. `Sequential` documents what a user sees of it."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the next step. Can be set, unless the optimizer follows a schedule."""
+        if callable(self._learning_rate):
+            return float(self.optimizer.scalars([self.step_])["learning_rate"][0])
+        return float(self._learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if callable(self._learning_rate):
+            raise TypeError(
+                f"[learning_rate] follows {self._learning_rate!r} and cannot be set beside it"
+            )
+        self._learning_rate = non_negative("Sequential", "learning_rate", value)
+
+    def scalars(self, steps: NDArray[np.int64]) -> dict[str, Array]:
+        """Return what the training program takes at each step: learning rate and iteration."""
+        scalars = self.optimizer.scalars(steps)
+        if not callable(self._learning_rate):
+            scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
+        return scalars
+
+    def record(self, logs: Mapping[str, float]) -> None:
+        """Append the logs of an epoch to the history; what an epoch did not have is NaN there."""
+        epochs = len(self.history_.get("loss", []))
+        for name in logs:
+            self.history_.setdefault(name, [math.nan] * epochs)
+        for name, values in self.history_.items():
+            values.append(logs.get(name, math.nan))
+
+    def finalize(self) -> None:
+        """End a fit: an optimizer that keeps an average of the weights sets them to it."""
+        built = self._need_built("fit")
+        if built.states is not None and built.slots is not None:
+            updates = self.step_ // self.optimizer.batches_per_update
+            self.optimizer.finalize(
+                built.parameters.array, built.states.array, built.slots, updates
+            )
+
+    def training_state(self) -> dict[str, Any]:
+        """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
+        rate = None if callable(self._learning_rate) else float(self._learning_rate)
+        return {
+            "epoch": self.epoch_,
+            "step": self.step_,
+            "learning_rate": rate,
+            "history": self.history_,
+        }
+
+    def restore_training(
+        self, state: Mapping[str, Any], optimizer_state: Mapping[str, Array]
+    ) -> None:
+        """Go on where `training_state` was taken.
+
+        Raises
+        ------
+        KeyError
+            When something is missing.
+        ValueError
+            When the optimizer's state is not that of this optimizer.
+        """
+        epoch, step, rate = int(state["epoch"]), int(state["step"]), state["learning_rate"]
+        history = {name: [float(v) for v in values] for name, values in state["history"].items()}
+        self._need_built("load").set_states(optimizer_state)
+        self.epoch_, self.step_, self.history_ = epoch, step, history
+        if rate is not None:
+            self._learning_rate = float(rate)
+
+    # Copies. What runs is made again when it is first needed.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ("_built", "_row_shape", "_predict_rows", "_last_forward"):
+            state.pop(name, None)
+        if self._built is not None:
+            built = self._built
+            state["_kept"] = built.recipe.input_shape, self.get_weights(), built.get_states()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        kept = state.pop("_kept", None)
+        self.__dict__.update(state)
+        self._last_forward = None
+        self._set_built(None)
+        if kept is not None:
+            input_shape, weights, states = kept
+            built = self._make_built(input_shape)
+            built.set_weights(weights)
+            built.set_states(states)
+            self._set_built(built)
+
+    def __copy__(self) -> Any:
+        return copy.deepcopy(self)
