@@ -1,31 +1,23 @@
 """Accuracy on Fashion-MNIST, 784-256-128-10, Adam, 10 epochs, 5 seeds: ganglion beside PyTorch.
 
-Run as `python benchmarks/fashion_mnist.py DIRECTORY` with the four gzip-compressed IDX files in
-DIRECTORY. Both start from the defaults of Keras (Glorot uniform kernels, zero biases), see the
-same pixels in [0, 1] and batches of 128 in an order of their own.
+Run as `python -m benchmarks.fashion_mnist DIRECTORY` with the four IDX files in DIRECTORY. Both
+start from the defaults of Keras (Glorot uniform kernels, zero biases), see the same pixels in
+[0, 1] and batches of 128 in an order of their own.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from pathlib import Path
 
 import numpy as np
 
-from ganglion import Sequential, layers, optimizers
+from ganglion import Sequential, datasets, layers, optimizers
 
 Array = np.ndarray
 WIDTHS = (784, 256, 128, 10)
 BATCH, EPOCHS, RATE = 128, 10, 1e-3
-
-
-def read_idx(path: Path) -> Array:
-    """One gzip-compressed IDX file: the sizes stand in its header."""
-    raw = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(raw, ">i4", raw[3], offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
 
 
 def train_ganglion(x: Array, y: Array, x_test: Array, y_test: Array, seed: int) -> float:
@@ -72,16 +64,12 @@ def main() -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
-    files = [
-        read_idx(arguments.directory / f"{part}-{kind}-ubyte.gz")
-        for part in ("train", "t10k")
-        for kind in ("images-idx3", "labels-idx1")
-    ]
+    data = datasets.read_mnist(arguments.directory)
     x, x_test = (
         (images.reshape(len(images), -1) / 255).astype(np.float32)
-        for images in (files[0], files[2])
+        for images in (data.X_train, data.X_test)
     )
-    y, y_test = (labels.astype(np.int64) for labels in (files[1], files[3]))
+    y, y_test = (labels.astype(np.int64) for labels in (data.y_train, data.y_test))
     for name, train in (("ganglion", train_ganglion), ("PyTorch", train_torch)):
         start = time.perf_counter()
         scores = [train(x, y, x_test, y_test, seed) for seed in range(arguments.seeds)]

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
-import numpy as np
-
-from ganglion import Sequential, layers, optimizers
-
-Array = np.ndarray
-
-
-def read_idx(path: Path) -> Array:
-    """One gzip-compressed IDX file: the sizes stand in its header."""
-    raw = gzip.decompress(path.read_bytes())
-    shape = np.frombuffer(raw, ">i4", raw[3], offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3]).reshape(shape)
+from ganglion import Sequential, datasets, layers, optimizers
 
 
 def test_fashion_mnist(data_directory: Path) -> None:
-    folder = data_directory / "fashion-mnist"
-    x_train, y_train, x_test, y_test = (
-        read_idx(folder / f"{part}-{kind}-ubyte.gz")
-        for part in ("train", "t10k")
-        for kind in ("images-idx3", "labels-idx1")
-    )
+    data = datasets.read_mnist(data_directory / "fashion-mnist")
     net = Sequential(
         [
             layers.Flatten(),
@@ -39,5 +22,5 @@ def test_fashion_mnist(data_directory: Path) -> None:
         metrics=["accuracy"],
         random_state=0,
     )
-    net.fit(x_train, y_train, epochs=10, batch_size=128, verbose=0)
-    assert net.evaluate(x_test, y_test)["accuracy"] >= 0.885
+    net.fit(data.X_train, data.y_train, epochs=10, batch_size=128, verbose=0)
+    assert net.evaluate(data.X_test, data.y_test)["accuracy"] >= 0.885

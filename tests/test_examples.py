@@ -49,7 +49,6 @@ def test_regression_compares_every_method(tmp_path, capsys):
         assert outcome.r2 > 0.2, outcome.method.name
 
 
-@pytest.mark.slow
 def test_fashion_mnist_reaches_its_accuracy(data_directory):
     assert fashion_mnist.main(["--data", str(data_directory / "fashion-mnist")]) >= 0.885
 

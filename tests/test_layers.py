@@ -267,6 +267,15 @@ def test_statistics_are_weights_that_no_gradient_reaches() -> None:
     assert [variable.trainable for variable in traced.variables] == [True, True, False, False]
 
 
+def test_normalization_within_another_layer_is_adapted() -> None:
+    X = np.random.default_rng(0).normal(5, 3, size=(300, 4))
+    inner = [layers.Normalization(), layers.Dense(4)]
+    net = Sequential([layers.Residual(inner), layers.Dense(1)], loss="mse", dtype="float64")
+    net.fit(X, X[:, 0], verbose=0)
+    weights = dict(zip(net.weight_names, net.get_weights(), strict=True))
+    np.testing.assert_allclose(weights["residual/normalization/mean"], X.mean(axis=0))
+
+
 @pytest.mark.parametrize("shape", [(8,), (3, 4)], ids=str)
 def test_normalization_is_adapted_in_fit(shape: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)

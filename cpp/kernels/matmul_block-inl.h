@@ -29,10 +29,9 @@ template <class T>
 struct MatmulSizes {
   static constexpr int lanes = Simd<T>::lanes;
   static constexpr int64_t strip = kTileVectors * lanes;  // columns of a tile
-  // Rows of `right` a tile runs over at a time: a strip of them and the tile's rows of `left` fill most of the first
-  // cache. Where the chain of additions is interrupted does not change its bits.
-  static constexpr int64_t depth = 1024 / sizeof(T);
-  // A block's rows times `depth` values of `left` stay in the second cache.
+  // Rows of `right` a tile runs over at a time: a strip of them takes 64 KiB, a block's part of `left` half a
+  // second cache. Where the chain of additions is interrupted does not change its bits.
+  static constexpr int64_t depth = 2048 / sizeof(T);
   static constexpr int64_t most_rows = 512;
   // The copy of `left`: distance of two rows of a tile, and of two strips of rows. Neither is a power of two,
   // or rows would share a set of the cache.
@@ -45,6 +44,7 @@ struct RowStrips {
   int64_t count, height, higher;
   explicit RowStrips(int64_t rows) : count(divide_up(rows, kTileRows)), height(rows / count), higher(rows % count) {}
   int64_t rows(int64_t strip) const { return height + (strip < higher); }
+  int64_t total() const { return count * height + higher; }
 };
 
 // Workspace of one block, in this order; a part that is not needed is empty.
@@ -60,15 +60,27 @@ struct MatmulWorkspace {
   int64_t size() const { return out + right + left; }
 };
 
+// Rows first ... last - 1 of a matrix whose columns are contiguous.
+template <bool Write, class T>
+GANGLION_INLINE void prefetch_rows(const T* x, int64_t row, int64_t first, int64_t last, int64_t columns) {
+  for (int64_t i = first; i < last; ++i) {
+    for (int64_t j = 0; j < columns; j += 64 / sizeof(T)) __builtin_prefetch(x + i * row + j, Write);
+  }
+}
+
 // Columns of `right` (k x columns), up to a strip of them, as rows of contiguous vectors.
 template <class T>
 void pack_right(T* to, const T* from, int64_t row, int64_t column, int64_t k, int64_t columns) {
   constexpr int64_t strip = MatmulSizes<T>::strip;
-  if (row == 1) {
-    transpose(to, strip, from, column, columns, k, true);
-  } else {
-    for (int64_t p = 0; p < k; ++p) {
-      for (int64_t j = 0; j < columns; ++j) to[p * strip + j] = from[p * row + j * column];
+  constexpr int lanes = MatmulSizes<T>::lanes;
+  if (row == 1) return transpose(to, strip, from, column, columns, k, true);
+  const int64_t whole = columns / lanes * lanes;
+  for (int64_t p = 0; p < k; ++p, to += strip, from += row) {
+    if (column == 1) {
+      for (int64_t j = 0; j < whole; j += lanes) store(to + j, load(from + j));
+      if (whole < columns) store(to + whole, load_first(from + whole, static_cast<int>(columns - whole)));
+    } else {
+      for (int64_t j = 0; j < columns; ++j) to[j] = from[j * column];
     }
   }
 }
@@ -79,25 +91,36 @@ template <class T>
 void pack_left(T* to, const T* from, int64_t row, int64_t column, int64_t k, const RowStrips& strips) {
   using Sizes = MatmulSizes<T>;
   if (row == 1) {
+    constexpr int lanes = Sizes::lanes;
     for (int64_t p = 0; p < k; ++p) {
       const T* x = from + p * column;
+      prefetch_rows<false>(x, column, 4, 5, strips.total());
       for (int64_t s = 0; s < strips.count; x += strips.rows(s++)) {
-        for (int64_t r = 0; r < strips.rows(s); ++r) to[s * Sizes::left_strip + p * kTileRows + r] = x[r];
+        // Whole vectors are stored: what is too much is overwritten by the next k, or lies between two strips.
+        T* const target = to + s * Sizes::left_strip + p * kTileRows;
+        for (int64_t r = 0; r < strips.rows(s); r += lanes) {
+          store(target + r, load_first(x + r, static_cast<int>(smaller(lanes, strips.rows(s) - r))));
+        }
       }
     }
   } else {
     for (int64_t s = 0; s < strips.count; ++s) {
       for (int64_t r = 0; r < strips.rows(s); ++r, from += row) {
+        if (column == 1) prefetch_rows<false>(from, row, 4, 5, k);
         for (int64_t p = 0; p < k; ++p) to[s * Sizes::left_strip + r * Sizes::left_row + p] = from[p * column];
       }
     }
   }
 }
 
+// Part `part` of `parts` of what the next strip of `right` reads, k x columns from x.
 template <class T>
-GANGLION_INLINE void prefetch_rows(const T* x, int64_t row, int64_t rows, int64_t columns) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; j += 64 / sizeof(T)) __builtin_prefetch(x + i * row + j, 1);
+GANGLION_INLINE void prefetch_right(const T* x, int64_t row, int64_t column, int64_t k, int64_t columns, int64_t part,
+                                    int64_t parts) {
+  if (column == 1) {
+    prefetch_rows<false>(x, row, k * part / parts, k * (part + 1) / parts, columns);
+  } else if (row == 1) {
+    prefetch_rows<false>(x, column, columns * part / parts, columns * (part + 1) / parts, k);
   }
 }
 
@@ -137,7 +160,12 @@ void run_tiles(const TileProduct<T>& x, const MatmulPlan& plan, T* out, int64_t 
         T* const tile_out = out + i * out_row + j;
         // The next tile's sums come from memory while this one computes.
         if (k >= 64 && s + 1 < strips.count) {
-          prefetch_rows(tile_out + strips.rows(s) * out_row, out_row, strips.rows(s + 1), columns);
+          prefetch_rows<true>(tile_out + strips.rows(s) * out_row, out_row, 0, strips.rows(s + 1), columns);
+        }
+        if (plan.far) {
+          const int64_t next = j + columns;
+          prefetch_right(x.right + p * x.right_row + next * x.right_column, x.right_row, x.right_column, k,
+                         smaller(columns, x.columns - next), s, strips.count);
         }
         matmul_tile_of<T>(strips.rows(s), width, last != lanes)(
             k, left + (plan.pack_left ? s * Sizes::left_strip : i * left_row), left_row, left_column, right, right_row,

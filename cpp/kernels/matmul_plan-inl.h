@@ -14,6 +14,9 @@ struct MatmulCost {
 
   bool packs_right() const { return x.right_column != 1; }
 
+  // Operands do not all fit the second cache.
+  bool far() const { return (x.rows + x.columns) * x.k * static_cast<int64_t>(sizeof(T)) > 512 * 1024; }
+
   int64_t block(int64_t rows, int64_t columns) const {
     constexpr int64_t lanes = Simd<T>::lanes;
     const int64_t vectors = divide_up(columns, lanes), strips = divide_up(rows, kTileRows);
@@ -26,10 +29,8 @@ struct MatmulCost {
     const int64_t stores = rows * vectors;
     const int64_t transposed =
         (packs_right() ? vectors * lanes * x.k : 0) + (turned ? vectors * lanes * rows * (accumulate ? 2 : 1) : 0);
-    // Operands come from the second cache when they all fit, otherwise from farther away.
-    const bool near = (x.rows + x.columns) * x.k * static_cast<int64_t>(sizeof(T)) <= 512 * 1024;
-    const int64_t read = (rows + columns) * x.k * static_cast<int64_t>(sizeof(T)) / (near ? 64 : 16);
-    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 6 : 3);
+    const int64_t read = (rows + columns) * x.k * static_cast<int64_t>(sizeof(T)) / (far() ? 16 : 64);
+    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 8 : 4);
   }
 };
 
@@ -38,8 +39,7 @@ inline int64_t wanted_blocks(int64_t flops) {
   if (flops < 180000) return 1;
   if (flops < 1000000) return 2;
   if (flops < 8000000) return 4;
-  if (flops < 64000000) return 8;
-  return flops < 512000000 ? 16 : 32;
+  return flops < 64000000 ? 8 : 16;
 }
 
 template <class T>
@@ -78,10 +78,11 @@ MatmulPlan matmul_plan(const Matmul<T>& x) {
   }
   rows = divide_up(y.rows, divide_up(y.rows, smaller(rows, Sizes::most_rows)));
 
-  // Copies pay where many tiles read what lies on many pages.
+  plan.far = cost.far();
+  // Copies pay where many tiles read rows a page or more apart, which share sets of the first cache.
   constexpr int64_t page = 4096 / sizeof(T);
   plan.pack_right = cost.packs_right() || (y.right_row >= page && rows >= 8 * kTileRows);
-  plan.pack_left = larger(y.left_row, y.left_column) >= page && columns >= 8 * Sizes::strip && rows >= kTileRows;
+  plan.pack_left = larger(y.left_row, y.left_column) >= 2 * page && columns >= 16 * Sizes::strip && rows >= kTileRows;
   plan.block_rows = plan.turned ? columns : rows;
   plan.block_columns = plan.turned ? rows : columns;
   plan.column_blocks = divide_up(x.n, plan.block_columns);

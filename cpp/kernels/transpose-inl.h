@@ -18,6 +18,30 @@ GANGLION_INLINE void transpose_square(Vector<T> (&x)[Simd<T>::lanes]) {
   }
 }
 
+template <class T>
+void transpose_whole_square(T* to, int64_t to_row, const T* from, int64_t from_row) {
+  constexpr int lanes = Simd<T>::lanes;
+  Vector<T> x[lanes];
+  GANGLION_UNROLL for (int r = 0; r < lanes; ++r) x[r] = load(from + r * from_row);
+  transpose_square<T>(x);
+  GANGLION_UNROLL for (int r = 0; r < lanes; ++r) store(to + r * to_row, x[r]);
+}
+
+// height x width of a square to width x stored.
+template <class T>
+void transpose_part_of_square(T* to, int64_t to_row, const T* from, int64_t from_row, int height, int width,
+                              int stored) {
+  constexpr int lanes = Simd<T>::lanes;
+  Vector<T> x[lanes];
+  GANGLION_UNROLL for (int r = 0; r < lanes; ++r) {
+    x[r] = r < height ? load_first(from + r * from_row, width) : Vector<T>{};
+  }
+  transpose_square<T>(x);
+  GANGLION_UNROLL for (int r = 0; r < lanes; ++r) {
+    if (r < width) store_first(to + r * to_row, x[r], stored);
+  }
+}
+
 // to[j][i] = from[i][j], i < rows, j < columns. With `padded` every row of `to` has room for whole vectors, and what is
 // beyond `rows` becomes zero.
 template <class T>
@@ -28,20 +52,10 @@ void transpose(T* to, int64_t to_row, const T* from, int64_t from_row, int64_t r
     for (int64_t j = 0; j < columns; j += lanes) {
       const int width = static_cast<int>(smaller(lanes, columns - j));
       const T* corner = from + i * from_row + j;
-      T* target = to + j * to_row + i;
-      Vector<T> x[lanes];
       if (height == lanes && width == lanes) {
-        GANGLION_UNROLL for (int r = 0; r < lanes; ++r) x[r] = load(corner + r * from_row);
-        transpose_square<T>(x);
-        GANGLION_UNROLL for (int r = 0; r < lanes; ++r) store(target + r * to_row, x[r]);
-        continue;
-      }
-      GANGLION_UNROLL for (int r = 0; r < lanes; ++r) {
-        x[r] = r < height ? load_first(corner + r * from_row, width) : Vector<T>{};
-      }
-      transpose_square<T>(x);
-      GANGLION_UNROLL for (int r = 0; r < lanes; ++r) {
-        if (r < width) store_first(target + r * to_row, x[r], padded ? lanes : height);
+        transpose_whole_square(to + j * to_row + i, to_row, corner, from_row);
+      } else {
+        transpose_part_of_square(to + j * to_row + i, to_row, corner, from_row, height, width, padded ? lanes : height);
       }
     }
   }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganglion import _core, compile
 from ganglion.compile import Recipe
+from ganglion.layers import Layer
 from ganglion.optimizers import Slots
 from ganglion.tracing import Trace
 from ganglion.value import Shape
@@ -67,6 +68,12 @@ class Built:
             for call in trace.calls
             if "/" not in call.path
         ]
+        # By path, in the order in which they are applied.
+        self._adapting = {
+            call.path: call.layer
+            for call in trace.calls
+            if isinstance(call.layer, Layer) and call.layer.needs_adapt
+        }
         self.parameters = _core.Store(recipe.variables.size, dtype)
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
@@ -146,14 +153,13 @@ class Built:
         X : ndarray, shape (n, ...)
             Read in batches.
         """
-        for index, (layer, row) in enumerate(zip(self.recipe.layers, self.rows, strict=True)):
-            if layer.needs_adapt:
-                for name, value in layer.adapt(self._reaching(index, X)).items():
-                    self.view(self.recipe.variables[f"{row.name}/{name}"])[...] = value
+        for path, layer in self._adapting.items():
+            for name, value in layer.adapt(self._reaching(path, X)).items():
+                self.view(self.recipe.variables[f"{path}/{name}"])[...] = value
 
-    def _reaching(self, index: int, X: Array) -> Iterator[Array]:
-        """Yield, batch by batch, what the first ``index`` layers make of the data."""
-        program = compile.predict_program(self.recipe.with_layers(index))
+    def _reaching(self, path: str, X: Array) -> Iterator[Array]:
+        """Yield, batch by batch, what the layers before make of the data."""
+        program = compile.reaching_program(self.recipe, path)
         executable = _core.Executable(program, self.dtype, self.parameters, None)
         for start in range(0, len(X), _ADAPT_ROWS):
             batch = X[start : start + _ADAPT_ROWS]

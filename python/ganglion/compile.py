@@ -14,7 +14,7 @@ backward    x, d_prediction         d_x, and the gradient of each trainable weig
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ganglion import _core, ops
@@ -54,10 +54,6 @@ class Recipe:
     optimizer: Optimizer
     metrics: dict[str, Metric]
 
-    def with_layers(self, count: int) -> Recipe:
-        """Return the recipe of the first ``count`` layers."""
-        return replace(self, layers=self.layers[:count])
-
 
 class _Recomputation(Trace):
     """A pass that was made before: moving statistics are not updated a second time."""
@@ -88,6 +84,15 @@ def predict_program(recipe: Recipe, training: bool = False) -> _core.Program:
     trace = Trace(training=training, variables=recipe.variables)
     with trace:
         trace.output("prediction", trace_layers(recipe, trace)[1])
+    return trace.finish()
+
+
+def reaching_program(recipe: Recipe, path: str) -> _core.Program:
+    """Input x; output what reaches the layer of that path, which may stand within another."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        trace_layers(recipe, trace)
+        trace.output("reaching", next(call.input for call in trace.calls if call.path == path))
     return trace.finish()
 
 

@@ -67,6 +67,9 @@ def combined(layer: Any) -> Any:
             "minimum": keras.layers.Minimum(),
         }[layer.merge]
         y = merge([chain(branch, x) for branch in layer.branches])
+    if layer.activity_regularizer is not None:
+        regularizer = mirror(layer.activity_regularizer)
+        y = keras.layers.Activation("linear", activity_regularizer=regularizer)(y)
     return keras.Model(x, y)
 
 

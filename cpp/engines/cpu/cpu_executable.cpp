@@ -17,7 +17,7 @@ namespace {
 
 // Floating point operations and bytes below which a section runs on the calling thread: waking a second
 // thread and meeting it after every phase costs as much as it would save.
-constexpr int64_t kParallelWork = 400'000;
+constexpr int64_t kParallelWork = 3'000'000;
 
 template <class T>
 using StepMaker = StepPointer<T> (*)(const StepSource<T>&);
