@@ -85,10 +85,13 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
         pass
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = list(file.keys())
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         size = os.path.getsize(path)
-        raise unreadable(path, f"no safetensors file, or cut short at {size} bytes: {error}") from None
+        raise unreadable(
+            path, f"no safetensors file, or cut short at {size} bytes: {error}"
+        ) from None
 
 
 def unreadable(path: str | os.PathLike[str], fault: str) -> ValueError:
