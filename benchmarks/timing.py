@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ganglion import _core
+
 
 def interleave(
     candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, rounds: int = 5
@@ -49,32 +51,20 @@ def medians(measured: Mapping[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in measured.items()}
 
 
-def product_rate(size: int = 2048, repeats: int = 5) -> float:
-    """FLOP/s of NumPy's fastest float32 product of two ``size`` x ``size`` matrices.
-
-    What the machine is seen to reach with all the threads NumPy's BLAS takes: the yardstick that
-    shares of the peak refer to.
-    """
-    a = np.random.default_rng(0).random((size, size), dtype=np.float32)
-    a @ a
-    best = min(_seconds(lambda: a @ a) for _ in range(repeats))
-    return 2 * size**3 / best
+def peak(threads: int) -> float:
+    """FLOP/s of ``threads`` threads that do nothing but float32 multiply-adds in registers."""
+    return threads * _core.kernels.peak(0.3, "float32")
 
 
 def environment(threads: int) -> str:
     """Processor, threads and what could distort a measurement, in one line."""
+    # Some systems set these, which fix the kernels of NumPy's OpenBLAS whatever the processor is.
     set_ = [name for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE") if name in os.environ]
     warning = f"; {' and '.join(set_)} set: unset to compare fairly" if set_ else ""
     return (
         f"{_processor()}, {threads} threads, Python {platform.python_version()}, "
         f"NumPy {np.__version__}{warning}"
     )
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def _processor() -> str:

@@ -183,9 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     present = [candidate for candidate in CANDIDATES if importlib.util.find_spec(candidate[1])]
     missing = [name for name, module, _ in CANDIDATES if not importlib.util.find_spec(module)]
-    peak = timing.product_rate()
+    peak = timing.peak(options.threads)
     print(timing.environment(options.threads))
-    print(f"peak: {peak / 1e9:.0f} GFLOP/s, NumPy's product of 2048 x 2048 matrices in float32")
+    print(f"peak: {peak / 1e9:.0f} GFLOP/s of float32 multiply-adds in registers")
     if missing:
         print(f"not installed, left out: {', '.join(missing)}")
     print("\nmicroseconds a step, median; ratio: best other over ganglion; share: of the peak\n")

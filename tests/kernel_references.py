@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 
 
 def _sigmoid(x: Any) -> Any:
@@ -19,7 +19,7 @@ def _softplus(x: Any) -> Any:
 
 
 def _erf(x: Any) -> Any:
-    return np.vectorize(math.erf, otypes=[np.float64])(x.astype(np.float64))
+    return scipy.special.erf(x.astype(np.float64))
 
 
 DTYPES = [np.float32, np.float64]

@@ -99,7 +99,7 @@ def test_python_imports_go_downward(path):
 def test_parts_of_a_network_know_only_the_tracing_interface(part):
     for path in (PACKAGE / part).rglob("*.py"):
         others = {known for known in imported_parts(path) if LEVELS[known] >= PARTS}
-        # A loss is also a metric: the same formula, reported.
+        # Metrics read a loss's threshold: what stands between yes and no.
         assert others <= {part} | ({"losses"} if part == "metrics" else set()), name(path)
         assert "_core" not in imported_parts(path), name(path)
 

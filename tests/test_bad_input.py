@@ -45,6 +45,7 @@ BAD_X = {
     "objects": ([[None] * 4] * 10, "X"),
     "ragged": ([[1.0, 2.0], [1.0]], "X"),
     "none": (None, "X"),
+    "masked": (np.ma.masked_greater(X, 0.5), r"X is masked: pass X.filled"),
     "lengths": (X[:9], "X has 9 rows and y has 10"),
 }
 
@@ -192,6 +193,8 @@ def test_before_build(call):
         ({"device": "cuda"}, "no CUDA engine is installed"),
         ({"random_state": -1}, "random_state"),
         ({"random_state": "x"}, "random_state"),
+        ({"random_state": 2**64}, "random_state must be .* less than 18446744073709551616"),
+        ({"metrics": 3}, "metrics must be a list"),
     ],
 )
 def test_bad_settings_of_the_network(arguments, message):
@@ -203,6 +206,9 @@ def test_bad_settings_of_the_network(arguments, message):
     ("make", "message"),
     [
         (lambda: Sequential(["Dense"]), "layers must be Layers"),
+        (lambda: Sequential(None), r"\[Sequential\] layers must be a list of Layers, got None"),
+        (lambda: Sequential(layers.Dense(1)), r"\[Sequential\] layers must be a list of Layers"),
+        (lambda: regressor().build(None), r"\[build\] input_shape must be \(None, ...\), got None"),
         (lambda: Sequential([]).build((None, 3)), "no layers"),
         (lambda: Sequential([layers.Dense(1), layers.Input((3,))]), "Input must be the first"),
         (lambda: Sequential([layers.Dense(1, name="a")] * 2), "used once"),
@@ -234,6 +240,10 @@ def test_metric_that_does_not_fit_changes_nothing():
         ([np.zeros((3, 4)), np.zeros(3)], r"weight 0 \(dense/kernel\) must have shape \(4, 3\)"),
         ([np.full((4, 3), np.nan), np.zeros(3)], "not finite"),
         ([np.zeros((4, 3)), np.array(list("abc"))], "must hold numbers"),
+        ([np.zeros((4, 3)), np.full(3, 1e39)], r"weight 1 \(dense/bias\) .* too large for float32"),
+        ([np.zeros((4, 3)), [[1.0], [1.0, 2.0]]], r"weight 1 \(dense/bias\) is no array"),
+        ([np.zeros((4, 3)), None], r"weight 1 \(dense/bias\) must have shape \(3,\)"),
+        (None, "must be a list of arrays, got None"),
     ],
 )
 def test_bad_weights(weights, message):

@@ -144,10 +144,25 @@ def test_direction_follows_from_the_name(name, larger):
     assert callbacks.EarlyStopping(name).larger_is_better is larger
 
 
-def test_missing_quantity_is_named_before_training():
+def test_missing_quantity_is_named_after_the_first_epoch():
+    net = network(metrics=["mae"])
+    with pytest.raises(ValueError, match="val_loss.*among loss, mae: pass validation_data"):
+        net.fit(X, Y, epochs=5, callbacks=[callbacks.EarlyStopping()])
+    assert net.epoch_ == 1
+
+
+def test_quantities_that_callbacks_add_can_be_watched():
     net = network()
-    with pytest.raises(ValueError, match="val_loss.*validation_data"):
-        net.fit(X, Y, callbacks=[callbacks.EarlyStopping()])
+    stopper = callbacks.EarlyStopping("learning_rate", patience=2)
+    scheduler = callbacks.LearningRateScheduler(lambda epoch, rate: 0.01)
+    net.fit(X, Y, epochs=9, callbacks=[scheduler, stopper])
+    assert stopper.stopped_epoch == 2
+
+
+def test_learning_rate_of_a_schedule_is_left_alone():
+    net = network(optimizer=optimizers.SGD(lambda step: 0.1 / (1 + step)))
+    with pytest.raises(TypeError, match="cannot be set"):
+        net.fit(X, Y, callbacks=[callbacks.LearningRateScheduler(lambda epoch, rate: rate)])
     assert net.step_ == 0
 
 
@@ -183,7 +198,8 @@ def test_checkpoint_names_epochs(tmp_path):
 def test_checkpoint_of_the_best_only(tmp_path):
     path = tmp_path / "best.safetensors"
     fit_watching([2.0, 1.0, 3.0], callbacks.ModelCheckpoint(path, save_best_only=True))
-    assert Sequential.load(path).epoch_ == 2
+    best = Sequential.load(path)
+    assert best.epoch_ == len(best.history_["loss"]) == 2
 
 
 def test_csv_logger(tmp_path):
@@ -208,7 +224,13 @@ def test_terminate_on_nan(capsys):
         lambda: callbacks.EarlyStopping(patience=-1),
         lambda: callbacks.EarlyStopping(mode="least"),
         lambda: callbacks.EarlyStopping(min_delta=-1.0),
+        lambda: callbacks.EarlyStopping(baseline="a"),
         lambda: callbacks.ReduceLROnPlateau(factor=1.5),
+        lambda: callbacks.ReduceLROnPlateau(factor=1),
+        lambda: callbacks.ReduceLROnPlateau(factor=0),
+        lambda: callbacks.ModelCheckpoint("m-{}.st"),
+        lambda: callbacks.ModelCheckpoint("m-{0}.st"),
+        lambda: callbacks.ModelCheckpoint("m-{epoch.st"),
         lambda: callbacks.ReduceLROnPlateau(min_lr=-1.0),
         lambda: callbacks.LearningRateScheduler(0.1),
         lambda: callbacks.LambdaCallback(on_epoch_end=3),

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ganglion import NeuralClassifier, NeuralRegressor, layers, losses, optimizers, schedules
+from ganglion import NeuralClassifier, NeuralRegressor, layers, losses, ops, optimizers, schedules
 
 QUICK = {"layers": (32,), "learning_rate": 0.02, "epochs": 40, "random_state": 0}
 # One update an epoch over all samples, in double: what weights and repetitions of samples agree in.
@@ -125,6 +125,19 @@ def test_layers_are_taken_as_they_are_and_copied(iris):
     assert all(
         ours is not given for ours, given in zip(model.network_.layers, hidden, strict=False)
     )
+
+
+def test_callbacks_and_metrics_may_be_none(iris):
+    model = NeuralClassifier([4], epochs=1, callbacks=None, metrics=None).fit(*iris)
+    assert list(model.history_) == ["loss"]
+
+
+def test_an_activation_may_be_a_function(iris):
+    first, second = (
+        NeuralClassifier([4], activation=activation, epochs=1, random_state=0).fit(*iris)
+        for activation in (ops.tanh, "tanh")
+    )
+    np.testing.assert_array_equal(first.predict_proba(iris[0]), second.predict_proba(iris[0]))
 
 
 def test_dropout_follows_each_layer_given_by_its_width(iris):
@@ -250,7 +263,15 @@ def test_integers_are_read_as_they_are():
         ({"layers": ["relu"]}, TypeError, r"\[NeuralClassifier\] layers .*'relu'"),
         ({"layers": 5}, TypeError, r"\[NeuralClassifier\] layers .*5"),
         ({"activation": "rellu"}, ValueError, "did you mean 'relu'"),
-        ({"dropout": 1.5}, ValueError, r"\[Dropout\] rate"),
+        ({"layers": [True]}, TypeError, r"\[NeuralClassifier\] layers .*True"),
+        ({"dropout": 1.0}, ValueError, r"\[NeuralClassifier\] dropout"),
+        ({"early_stopping": "yes"}, TypeError, r"\[NeuralClassifier\] early_stopping"),
+        ({"patience": -1}, ValueError, r"\[NeuralClassifier\] patience"),
+        (
+            {"loss": losses.SparseCategoricalCrossentropy(from_logits=True)},
+            ValueError,
+            r"\[NeuralClassifier\] loss must not be from_logits.*softmax",
+        ),
         ({"optimizer": "adm"}, ValueError, "did you mean 'adam'"),
         ({"learning_rate": -1.0}, ValueError, "learning_rate"),
         ({"loss": "focal"}, ValueError, r"\[loss\]"),

@@ -93,8 +93,9 @@ def test_resumed_training_gives_the_same_bits(path, optimizer):
 def test_learning_rate_that_was_set_is_resumed(path):
     net = network().fit(X, Y)
     net.learning_rate = 0.5
-    net.save(path, training_state=True)
-    assert Sequential.load(path).learning_rate == 0.5
+    for training_state in (True, False):
+        net.save(path, training_state=training_state)
+        assert Sequential.load(path).learning_rate == 0.5
 
 
 def test_the_safetensors_library_reads_it(saved):
@@ -134,6 +135,13 @@ def test_functions_cannot_be_saved(path):
     net = network()
     net.compile(loss=FunctionLoss(lambda target, prediction: prediction[..., 0] - target[..., 0]))
     net.build((None, 5))
+    with pytest.raises(TypeError, match="cannot be saved"):
+        net.save(path)
+    assert not path.exists()
+
+
+def test_activations_that_are_functions_cannot_be_saved(path):
+    net = Sequential([layers.Input((5,)), layers.Dense(2, activation=lambda x: x * x)])
     with pytest.raises(TypeError, match="cannot be saved"):
         net.save(path)
     assert not path.exists()
@@ -212,8 +220,9 @@ def test_damaged_header(saved, change, message):
         (lambda d: d["layers"][1]["config"].update(unit=3), "unit"),
         (lambda d: d.pop("dtype"), "'dtype' is missing"),
         (lambda d: d.update(seed="x"), "random_state"),
+        (lambda d: d.update(learning_rate=-1.0), "learning_rate"),
     ],
-    ids=["class", "module", "range", "argument", "missing", "seed"],
+    ids=["class", "module", "range", "argument", "missing", "seed", "learning_rate"],
 )
 def test_damaged_description(saved, change, message):
     def change_description(header):

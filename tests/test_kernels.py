@@ -33,7 +33,7 @@ SHAPES = [
     (3, 17, 300),
     (13, 1, 33),
     (25, 300, 47),
-    (32, 784, 128),
+    (30, 600, 50),
     (100, 257, 300),
     (0, 4, 5),
     (4, 0, 5),
@@ -94,12 +94,21 @@ def test_matmul_bits_depend_on_a_row_and_a_column_alone(
     np.testing.assert_array_equal(second, whole)
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-def test_matmul_of_many_blocks(transposed: bool) -> None:
-    a, b = normal(600, 1100), normal(1100, 1200)
-    found = kernels.matmul(a, np.ascontiguousarray(b.T) if transposed else b, False, transposed)
+# Each packs the operands in another way.
+@pytest.mark.parametrize("transpose_b", [False, True], ids=["b", "bT"])
+@pytest.mark.parametrize("transpose_a", [False, True], ids=["a", "aT"])
+@pytest.mark.parametrize("shape", [(500, 600, 1050), (30, 2100, 700), (2100, 30, 700)], ids=str)
+def test_matmul_of_many_blocks(
+    shape: tuple[int, int, int], transpose_a: bool, transpose_b: bool
+) -> None:
+    m, k, n = shape
+    a, b = normal(m, k), normal(k, n)
+    x = np.ascontiguousarray(a.T) if transpose_a else a
+    y = np.ascontiguousarray(b.T) if transpose_b else b
+    found = kernels.matmul(x, y, transpose_a, transpose_b)
     np.testing.assert_allclose(found, a.astype(np.float64) @ b, rtol=0, atol=1e-3)
-    np.testing.assert_array_equal(kernels.matmul(a, b, threads=2), found)
+    np.testing.assert_array_equal(kernels.matmul(x, y, transpose_a, transpose_b, threads=2), found)
+    np.testing.assert_array_equal(kernels.matmul(a[7:8], b)[0], found[7])
 
 
 def test_matmul_refuses_what_does_not_fit() -> None:
@@ -363,8 +372,6 @@ def test_other_instruction_sets_pass_these_tests(isa: str) -> None:
         "pytest",
         "-q",
         "-x",
-        "-m",
-        "not slow",
         "-p",
         "no:cacheprovider",
         "test_kernels.py",

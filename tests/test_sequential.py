@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import copy
 import pickle
-import signal
 import threading
-import time
 
 import numpy as np
 import pytest
+from small_networks import X, Y, assert_same_weights, classifier, linear
 
-from ganglion import DivergenceWarning, NotFittedError, Sequential, callbacks, layers, optimizers
+from ganglion import NotFittedError, Sequential, layers, optimizers
 
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(100, 6)).astype(np.float32)
-Y = (X[:, 0] + X[:, 1] > 0).astype(np.int64)
-
-
-def classifier(**settings) -> Sequential:
-    settings = {"loss": "sparse_categorical_crossentropy", "random_state": 0, **settings}
-    return Sequential(
-        [layers.Dense(8, activation="relu"), layers.Dense(2, activation="softmax")], **settings
-    )
-
-
-def linear(**settings) -> Sequential:
-    settings = {"loss": "mse", "random_state": 0, "dtype": "float64", **settings}
-    return Sequential([layers.Dense(1)], **settings)
-
-
-def assert_same_weights(a: Sequential, b: Sequential) -> None:
-    for left, right in zip(a.get_weights(), b.get_weights(), strict=True):
-        np.testing.assert_array_equal(left, right)
+RNG = np.random.default_rng(1)
 
 
 def test_fit_returns_itself_and_learns():
@@ -180,31 +160,6 @@ def test_validation_split_takes_the_last_samples():
     assert split.history_["val_loss"][-1] == given.evaluate(X[80:], Y[80:])["loss"]
 
 
-def test_sample_weight_zero_takes_samples_out():
-    weight = np.ones(100)
-    weight[50:] = 0
-    with_weights = linear(optimizer=optimizers.SGD(0.1))
-    with_weights.fit(X, Y, batch_size=None, sample_weight=2 * weight)
-    without = linear(optimizer=optimizers.SGD(0.1)).fit(X[:50], Y[:50], batch_size=None)
-    np.testing.assert_allclose(with_weights.get_weights()[0], without.get_weights()[0], rtol=1e-12)
-
-
-def test_class_weight_is_a_sample_weight():
-    by_class = classifier().fit(X, Y, class_weight={1: 3.0})
-    by_sample = classifier().fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
-    assert_same_weights(by_class, by_sample)
-    both = classifier().fit(X, Y, class_weight={1: 3.0}, sample_weight=np.full(100, 2.0))
-    assert_same_weights(both, classifier().fit(X, Y, sample_weight=np.where(Y == 1, 6.0, 2.0)))
-
-
-def test_class_weight_of_one_hot_targets():
-    one_hot = classifier(loss="categorical_crossentropy")
-    one_hot.fit(X, np.eye(2)[Y], class_weight={0: 0.5})
-    sparse = classifier().fit(X, Y, class_weight={0: 0.5})
-    for left, right in zip(one_hot.get_weights(), sparse.get_weights(), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-7)
-
-
 def test_train_on_batch_is_a_step_of_fit():
     fitted = classifier(optimizer="adam").fit(X[:32], Y[:32], shuffle=False)
     stepped = classifier(optimizer="adam")
@@ -335,24 +290,6 @@ def test_frozen_layer_stays_after_compile():
     assert np.any(before[2] != after[2])
 
 
-def test_normalization_adapts_at_the_first_fit_only():
-    data = 5 + 3 * X
-    net = Sequential([layers.Normalization(), layers.Dense(1)], loss="mse", random_state=0)
-    net.fit(data, Y)
-    mean = net.get_weights()[0]
-    np.testing.assert_allclose(mean, data.mean(0), rtol=1e-5)
-    net.fit(data + 100, Y)
-    np.testing.assert_array_equal(net.get_weights()[0], mean)
-
-
-def test_normalization_behind_layers_sees_what_reaches_it():
-    net = Sequential(
-        [layers.Rescaling(2.0), layers.Normalization(), layers.Dense(1)], loss="mse", random_state=0
-    )
-    net.fit(X, Y)
-    np.testing.assert_allclose(net.get_weights()[0], 2 * X.mean(0), rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     "duplicate", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
 )
@@ -389,103 +326,9 @@ def test_eight_threads_predict_at_once():
     assert not wrong
 
 
-def test_divergence_warns_and_keeps_the_best_weights():
-    net = linear(optimizer=optimizers.SGD(1.0), dtype="float32")
-    wide = 100 * X
-    with pytest.warns(DivergenceWarning, match=r"epoch \d+, step \d+"):
-        net.fit(wide, Y, epochs=50)
-    assert np.isfinite(net.predict(wide)).all()
-    assert net.epoch_ == len(net.history_["loss"]) < 50
-    net.learning_rate = 1e-5
-    net.fit(wide, Y, epochs=2)
-    assert np.isfinite(net.history_["loss"]).all()
-
-
-def test_interrupt_keeps_finished_epochs():
-    def interrupt(epoch, logs):
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    net = classifier()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(X, Y, epochs=5, callbacks=[callbacks.LambdaCallback(on_epoch_begin=interrupt)])
-    assert len(net.history_["loss"]) == net.epoch_ == 2
-    net.fit(X, Y)
-    assert net.epoch_ == 3
-
-
-def test_signal_ends_a_long_epoch_within_a_second():
-    net = classifier()
-    net.build((None, 6))
-    many = np.broadcast_to(X[:1], (5_000_000, 6))
-    began = time.perf_counter()
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(many, np.broadcast_to(Y[:1], 5_000_000), batch_size=1, shuffle=False)
-    assert time.perf_counter() - began < 1.3
-    assert net.step_ > 0
-    assert net.history_ == {}
-    assert np.isfinite(net.predict(X)).all()
-    net.fit(X, Y)
-
-
-def test_summary_names_layers_and_weights(capsys):
-    net = classifier().fit(X, Y)
-    net.summary()
-    text = capsys.readouterr().out
-    assert "dense_1 (Dense)   (None, 2)" in text
-    assert "Total weights: 74" in text
-    assert "<table>" in net._repr_html_()
-    assert repr(net).startswith("Sequential([")
-
-
-def test_program_and_profile_are_printed(capsys):
-    net = classifier().fit(X, Y)
-    before = net.get_weights()
-    for name in ("predict", "evaluate", "train"):
-        net.program(name)
-        assert "matmul" in capsys.readouterr().out
-    net.profile(X, Y)
-    assert "us" in capsys.readouterr().out
-    for old, new in zip(before, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-    assert net.step_ == 4
-
-
-def test_verbose_prints_a_line_each_epoch(capsys):
-    classifier().fit(X, Y, epochs=2, verbose=2)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" - ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-
-
-def test_verbose_auto_is_quiet_in_pipes(capfd):
-    classifier().fit(X, Y, epochs=2)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_bar_reaches_its_end(capfd):
-    pytest.importorskip("tqdm")
-    classifier(metrics=["accuracy"]).fit(X, Y, epochs=3, verbose=1)
-    text = capfd.readouterr().err
-    assert "epoch 3/3: 100%" in text
-    assert "accuracy=" in text
-
-
 def test_predict_before_fit():
     with pytest.raises(NotFittedError, match=r"\[predict\]"):
         classifier().predict(X)
-
-
-def test_failed_step_leaves_moving_statistics():
-    net = Sequential(
-        [layers.BatchNormalization(), layers.Dense(1)], loss="mse", random_state=0
-    ).fit(X, Y)
-    before = net.get_weights()
-    with pytest.warns(DivergenceWarning, match="no step was taken"):
-        net.train_on_batch(X, np.full(100, 1e30))
-    for old, new in zip(before, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
 
 
 def test_layer_that_does_not_fit_is_not_added():
@@ -494,3 +337,37 @@ def test_layer_that_does_not_fit_is_not_added():
         net.add(layers.Reshape((3,)))
     assert len(net.layers) == 2
     assert net.predict(X).shape == (100, 4)
+
+
+def test_names_that_were_given_are_not_taken_by_other_layers():
+    net = Sequential(
+        [layers.Input((6,)), layers.Dense(3), layers.Dense(3, name="dense"), layers.Dense(3)]
+    )
+    kernels = [name for name in net.weight_names if "kernel" in name]
+    assert kernels == ["dense_1/kernel", "dense/kernel", "dense_2/kernel"]
+    inner = [layers.Dense(6), layers.Dense(6, name="dense")]
+    both = Sequential([layers.Input((6,)), layers.Residual(inner), layers.Branches([inner])])
+    assert both.weight_names[:4:2] == ["residual/dense_1/kernel", "residual/dense/kernel"]
+
+
+def test_largest_seed():
+    net = linear(random_state=2**64 - 1).fit(X, Y)
+    assert np.isfinite(net.predict(X)).all()
+
+
+def test_arguments_that_may_be_none():
+    net = linear(metrics=None).fit(X, Y, callbacks=None, verbose=np.int64(0))
+    assert list(net.history_) == ["loss"]
+
+
+def test_predict_one_row_of_another_byte_order():
+    net = linear().fit(X, Y)
+    expected = net.predict(X[:1])
+    np.testing.assert_array_equal(net.predict(X[:1].astype(">f4")), expected)
+
+
+def test_predict_one_row_checks_the_batch_size():
+    net = linear().fit(X, Y)
+    net.predict(X[:1])
+    with pytest.raises(ValueError, match="batch_size"):
+        net.predict(X[:1], batch_size=0)

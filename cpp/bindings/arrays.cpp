@@ -86,7 +86,7 @@ Source read_rows(const char* place, const std::string& name, py::handle object) 
   return read_array(place, name, shape, object);
 }
 
-std::vector<Source> read_inputs(const char* place, const Program& program, const py::list& arrays, int64_t* rows) {
+std::vector<Source> read_inputs(const char* place, const Program& program, const py::sequence& arrays, int64_t* rows) {
   const size_t count = program.inputs.size();
   check(arrays.size() == count, "[", place, "] the program has ", count, " inputs, got ", arrays.size());
   std::vector<Source> sources;

@@ -72,27 +72,26 @@ BoundExecutable::BoundExecutable(py::object program, const std::string& dtype, p
 
 const char* BoundExecutable::dtype() const { return engine.index() == 0 ? "float32" : "float64"; }
 
-void BoundExecutable::grow(int64_t rows) {
-  if (rows <= reserved_) return;
+void BoundExecutable::prepare(int64_t rows) {
   std::visit([&](auto& chosen) { chosen->reserve(rows); }, engine);
-  reserved_ = rows;
 }
 
 void BoundExecutable::reserve(int64_t rows) {
   check(rows >= 1, "[Executable] rows must be positive, got ", rows);
   const Running running(lock_);
-  grow(rows);
+  prepare(rows);
 }
 
-py::list BoundExecutable::run(const py::list& inputs, int64_t rows, const py::dict& scalars, uint64_t seed,
+py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dict& scalars, uint64_t seed,
                               uint64_t step, bool update) {
+  const py::tuple inputs(given);  // a copy: the caller may change the list while this runs
   int64_t found = 0;
   std::vector<Source> sources = read_inputs("Executable", *program_, inputs, &found);
   const bool batched = std::any_of(sources.begin(), sources.end(), [](const Source& s) { return s.batched(); });
   check(rows >= 1, "[Executable] rows must be positive, got ", rows);
   check(!batched || found == rows, "[Executable] the inputs have ", found, " rows, expected ", rows);
   std::vector<double> values;
-  for (const py::handle& scalar : read_scalars("Executable", *program_, scalars)) {
+  for (const py::object& scalar : read_scalars("Executable", *program_, scalars)) {
     values.push_back(scalar.cast<double>());
   }
   py::list outputs;
@@ -106,7 +105,7 @@ py::list BoundExecutable::run(const py::list& inputs, int64_t rows, const py::di
           outputs.append(std::move(output));
         }
         const Running running(lock_);
-        grow(rows);
+        prepare(rows);
         for (size_t index = 0; index < values.size(); ++index) {
           chosen->set_scalar(static_cast<int>(index), values[index]);
         }
@@ -125,8 +124,9 @@ py::list BoundExecutable::run(const py::list& inputs, int64_t rows, const py::di
   return outputs;
 }
 
-py::list BoundExecutable::predict(const py::list& inputs, int64_t batch_size, uint64_t seed, uint64_t step) {
+py::list BoundExecutable::predict(const py::list& given, int64_t batch_size, uint64_t seed, uint64_t step) {
   check(batch_size >= 1, "[Executable] batch_size must be positive, got ", batch_size);
+  const py::tuple inputs(given);
   int64_t rows = 0;
   std::vector<Source> sources = read_inputs("Executable", *program_, inputs, &rows);
   py::list outputs;
@@ -143,7 +143,7 @@ py::list BoundExecutable::predict(const py::list& inputs, int64_t batch_size, ui
           outputs.append(std::move(output));
         }
         const Running running(lock_);
-        grow(std::min(batch_size, rows));
+        prepare(std::min(batch_size, rows));
         ganglion::predict(*chosen, sources, rows, batch_size, RunKey{seed, step}, results,
                           [](int64_t, double) { return poll_python(Py_None, 0, 0.0); });
       },
@@ -157,7 +157,8 @@ std::vector<double> BoundExecutable::profile(bool enable) {
   return std::visit([&](auto& chosen) { return chosen->profile(enable); }, engine);
 }
 
-int64_t BoundExecutable::arena_bytes() const {
+int64_t BoundExecutable::arena_bytes() {
+  const Running running(lock_);
   return std::visit([](const auto& chosen) { return chosen->arena_bytes(); }, engine);
 }
 
@@ -176,11 +177,11 @@ void raise_pending() {
   if (PyErr_Occurred()) throw py::error_already_set();
 }
 
-std::vector<py::handle> read_scalars(const char* place, const Program& program, const py::dict& scalars) {
-  std::vector<py::handle> values;
+std::vector<py::object> read_scalars(const char* place, const Program& program, const py::dict& scalars) {
+  std::vector<py::object> values;
   for (const std::string& name : program.scalars) {
     check(scalars.contains(name), "[", place, "] scalar '", name, "' is missing");
-    values.push_back(PyDict_GetItemString(scalars.ptr(), name.c_str()));
+    values.push_back(scalars[name.c_str()]);
   }
   check(scalars.size() == values.size(), "[", place, "] the program has ", values.size(), " scalars, got ",
         scalars.size());

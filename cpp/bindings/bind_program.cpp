@@ -12,6 +12,14 @@ namespace py = pybind11;
 namespace ganglion {
 namespace {
 
+int64_t to_int(py::handle number, const std::string& what) {
+  try {
+    return number.cast<int64_t>();
+  } catch (const py::cast_error&) {
+    throw py::type_error("[Builder] " + what + " must be an integer, got " + std::string(py::repr(number)));
+  }
+}
+
 // (None, 784): None is the batch, and stands first.
 Shape shape_from(const py::sequence& dims) {
   Shape shape;
@@ -19,7 +27,7 @@ Shape shape_from(const py::sequence& dims) {
     const py::object dim = dims[axis];
     check(!dim.is_none() || axis == 0, "[Builder] only the first dimension of a shape may be None");
     shape.batched = shape.batched || dim.is_none();
-    shape.dims.push_back(dim.is_none() ? 1 : dim.cast<int64_t>());
+    shape.dims.push_back(dim.is_none() ? 1 : to_int(dim, "a dimension of a shape"));
   }
   return shape;
 }
@@ -36,11 +44,14 @@ py::tuple shape_tuple(const Shape& shape) {
 Attributes attributes_from(const py::dict& given) {
   Attributes attributes;
   for (const auto& [name, value] : given) {
-    if (py::isinstance<py::int_>(value)) {
-      attributes[py::str(name)] = value.cast<int64_t>();
-    } else {
-      attributes[py::str(name)] = value.cast<std::vector<int64_t>>();
+    const std::string key = py::str(name);
+    if (!py::isinstance<py::sequence>(value)) {
+      attributes[key] = to_int(value, key);
+      continue;
     }
+    std::vector<int64_t> list;
+    for (const py::handle& item : value) list.push_back(to_int(item, key));
+    attributes[key] = list;
   }
   return attributes;
 }

@@ -35,6 +35,7 @@ class BoundTrainer {
         },
         executable_.engine);
     batch_rows_ = std::min(batch_size, rows);
+    last_rows_ = rows % batch_rows_ == 0 ? batch_rows_ : rows % batch_rows_;
   }
 
   void start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch) {
@@ -47,13 +48,15 @@ class BoundTrainer {
     check(steps >= 0, "[Trainer] steps must not be negative, got ", steps);
     check(accumulation >= 1, "[Trainer] accumulation must be positive, got ", accumulation);
     Steps part{steps, RunKey{seed, step}, {}, accumulation, update};
-    for (const py::handle& scalar : read_scalars("Trainer", executable_.program(), scalars)) {
+    const std::vector<py::object> kept = read_scalars("Trainer", executable_.program(), scalars);
+    for (const py::object& scalar : kept) {
       part.scalars.push_back(scalar_values(scalar, steps));
     }
     StepsDone done{};
     {
       const Running running(executable_.lock());
-      executable_.grow(batch_rows_);
+      executable_.prepare(batch_rows_);
+      executable_.prepare(last_rows_);
       const auto poll = [&](int64_t count, double mean_loss) { return poll_python(progress, count, mean_loss); };
       done = std::visit([&](auto& trainer) { return trainer->run(part, poll); }, trainer_);
     }
@@ -101,8 +104,8 @@ class BoundTrainer {
 
   py::object executable_object_;
   BoundExecutable& executable_;
-  py::tuple inputs_;  // a copy of the list
-  int64_t batch_rows_ = 0;
+  py::tuple inputs_;                        // a copy of the list
+  int64_t batch_rows_ = 0, last_rows_ = 0;  // of a batch, and of the epoch's last one
   std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
 };
 

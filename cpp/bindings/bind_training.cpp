@@ -1,5 +1,6 @@
 #include "bindings/bind_training.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "bindings/arrays.h"
@@ -16,7 +17,10 @@
 
 // threadpoolctl knows the library by these among all that are named _core.
 GANGLION_EXPORT int ganglion_get_num_threads() { return ganglion::get_num_threads(); }
-GANGLION_EXPORT void ganglion_set_num_threads(int threads) { ganglion::set_num_threads(threads); }
+// No exception may leave them, so a number out of range is brought into it.
+GANGLION_EXPORT void ganglion_set_num_threads(int threads) {
+  ganglion::set_num_threads(std::min(std::max(threads, 1), ganglion::kMaxThreads));
+}
 
 namespace ganglion {
 namespace {

@@ -39,14 +39,14 @@ class BoundExecutable {
                      uint64_t step, bool update);
   pybind11::list predict(const pybind11::list& inputs, int64_t batch_size, uint64_t seed, uint64_t step);
   std::vector<double> profile(bool enable);
-  int64_t arena_bytes() const;
+  int64_t arena_bytes();
 
   const char* dtype() const;
   pybind11::object program_object() const { return program_object_; }
   const Program& program() const { return *program_; }
   RunLock& lock() { return lock_; }
-  // Grows the arena when needed; within the lock.
-  void grow(int64_t rows);
+  // Makes ready for batches of `rows`; within the lock.
+  void prepare(int64_t rows);
 
   std::variant<std::unique_ptr<Executable<float>>, std::unique_ptr<Executable<double>>> engine;
 
@@ -55,11 +55,10 @@ class BoundExecutable {
   pybind11::object program_object_, parameters_, states_;
   const Program* program_;
   RunLock lock_;
-  int64_t reserved_ = 0;
 };
 
-// A program's scalars, in its order, from a dict by name; borrowed from it.
-std::vector<pybind11::handle> read_scalars(const char* place, const Program& program, const pybind11::dict& scalars);
+// A program's scalars, in its order, from a dict by name.
+std::vector<pybind11::object> read_scalars(const char* place, const Program& program, const pybind11::dict& scalars);
 
 // Answers a running loop without the GIL: calls `progress` unless it is None, and looks for signals. False with
 // Python's error set when either raised.

@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "core/shape.h"
+
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -22,6 +24,7 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(int64_t size) : size_(size) {
     if (size == 0) return;
+    if (size < 0 || size > kMaxElements) throw std::bad_alloc();
     const size_t bytes = static_cast<size_t>(size) * sizeof(T);
     alignment_ = bytes >= kHugePage ? kHugePage : kBufferAlignment;
     data_ = static_cast<T*>(::operator new(bytes, std::align_val_t(alignment_)));

@@ -9,6 +9,10 @@
 
 namespace ganglion {
 
+constexpr int kMaxRank = 16;
+// Elements of one value, and of one buffer, at most; sizes up to it do not overflow.
+constexpr int64_t kMaxElements = int64_t{1} << 48;
+
 struct Shape {
   bool batched = false;
   std::vector<int64_t> dims;
@@ -31,6 +35,16 @@ struct Shape {
 
 // Weights, gradients and optimizer slots stand in flat buffers, each at a multiple of 16 elements.
 inline int64_t padded_size(int64_t size) { return (size + 15) / 16 * 16; }
+
+// Whether a shape has at most kMaxRank dimensions, all positive, and at most kMaxElements elements a sample.
+inline bool is_valid(const Shape& shape) {
+  int64_t size = 1;
+  for (int64_t dim : shape.dims) {
+    if (dim <= 0 || dim > kMaxElements / size) return false;
+    size *= dim;
+  }
+  return shape.rank() <= kMaxRank;
+}
 
 // "(None, 784)", "(None*28, 32)", "()"
 inline std::string to_string(const Shape& shape) {

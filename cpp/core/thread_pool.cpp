@@ -32,9 +32,6 @@ constexpr std::chrono::microseconds kSpin{2};
 constexpr std::chrono::microseconds kYield{200};
 constexpr int kCrowdedYields = 8;
 
-// A team larger than this is a mistake.
-constexpr int kMaxThreads = 1024;
-
 // Tells the processor that this thread is only waiting.
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)

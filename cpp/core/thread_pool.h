@@ -22,6 +22,9 @@
 
 namespace ganglion {
 
+// A team larger than this is a mistake.
+constexpr int kMaxThreads = 1024;
+
 class ThreadPool;
 
 // One thread's view of a parallel region.

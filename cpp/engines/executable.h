@@ -26,12 +26,13 @@ class Executable {
  public:
   virtual ~Executable() = default;
   virtual const Program& program() const = 0;
-  // Lays out the arena for batches of at most `rows`. Nothing is allocated between two calls.
+  // Lays out the arena for batches of at most `rows`, and prepares for batches of just `rows`. The last two numbers of
+  // rows stay prepared: runs with them allocate nothing.
   virtual void reserve(int64_t rows) = 0;
   // Where to write input `index` (position in Program::inputs) before a run, contiguous.
   virtual T* input(int index) = 0;
   virtual void set_scalar(int index, double value) = 0;
-  // Runs the operations of one section over `rows` samples. Throws nothing once reserved.
+  // Runs the operations of one section over `rows` samples, at most as many as were reserved.
   virtual void run(Section section, int64_t rows, const RunKey& key) = 0;
   // Where output `index` (position in Program::outputs) stands after a run.
   virtual const T* output(int index) const = 0;

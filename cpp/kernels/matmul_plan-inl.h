@@ -17,6 +17,13 @@ struct MatmulCost {
   // Operands do not all fit the second cache.
   bool far() const { return (x.rows + x.columns) * x.k * static_cast<int64_t>(sizeof(T)) > 512 * 1024; }
 
+  // Copies pay where many tiles read rows a page or more apart, which share sets of the first cache.
+  static constexpr int64_t page = 4096 / sizeof(T);
+  bool copies_right(int64_t rows) const { return x.right_row >= page && rows >= 8 * kTileRows; }
+  bool copies_left(int64_t rows, int64_t columns) const {
+    return larger(x.left_row, x.left_column) >= 2 * page && columns >= 16 * MatmulSizes<T>::strip && rows >= kTileRows;
+  }
+
   int64_t block(int64_t rows, int64_t columns) const {
     constexpr int64_t lanes = Simd<T>::lanes;
     const int64_t vectors = divide_up(columns, lanes), strips = divide_up(rows, kTileRows);
@@ -30,7 +37,8 @@ struct MatmulCost {
     const int64_t transposed =
         (packs_right() ? vectors * lanes * x.k : 0) + (turned ? vectors * lanes * rows * (accumulate ? 2 : 1) : 0);
     const int64_t read = (rows + columns) * x.k * static_cast<int64_t>(sizeof(T)) / (far() ? 16 : 64);
-    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 8 : 4);
+    const int64_t copied = (copies_right(rows) ? columns * x.k : 0) + (copies_left(rows, columns) ? rows * x.k : 0);
+    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 8 : 4) + copied / 4;
   }
 };
 
@@ -48,7 +56,7 @@ MatmulPlan matmul_plan(const Matmul<T>& x) {
   MatmulPlan plan;
   plan.block_rows = x.m;
   plan.block_columns = x.n;
-  plan.blocks = x.m > 0 && x.n > 0;
+  plan.blocks = x.m > 0 && x.n > 0 ? 1 : 0;
   if (x.m == 0 || x.n == 0 || x.k == 0) return plan;
 
   const TileProduct<T> straight = tile_product(x, false), turned = tile_product(x, true);
@@ -70,7 +78,7 @@ MatmulPlan matmul_plan(const Matmul<T>& x) {
       const int64_t block_columns = divide_up(strips, wanted / row_blocks) * granule;
       if (block_rows < 8 && row_blocks > 1) continue;
       const int64_t total = wanted * cost.block(block_rows, smaller(block_columns, y.columns));
-      if (total * 20 > whole * 23 || (best != 0 && total * 50 >= best * 49)) continue;
+      if (total * 20 > whole * 23 || (best != 0 && total * 100 >= best * 99)) continue;
       best = total;
       rows = block_rows;
       columns = smaller(block_columns, y.columns);
@@ -79,10 +87,8 @@ MatmulPlan matmul_plan(const Matmul<T>& x) {
   rows = divide_up(y.rows, divide_up(y.rows, smaller(rows, Sizes::most_rows)));
 
   plan.far = cost.far();
-  // Copies pay where many tiles read rows a page or more apart, which share sets of the first cache.
-  constexpr int64_t page = 4096 / sizeof(T);
-  plan.pack_right = cost.packs_right() || (y.right_row >= page && rows >= 8 * kTileRows);
-  plan.pack_left = larger(y.left_row, y.left_column) >= 2 * page && columns >= 16 * Sizes::strip && rows >= kTileRows;
+  plan.pack_right = cost.packs_right() || cost.copies_right(rows);
+  plan.pack_left = cost.copies_left(rows, columns);
   plan.block_rows = plan.turned ? columns : rows;
   plan.block_columns = plan.turned ? rows : columns;
   plan.column_blocks = divide_up(x.n, plan.block_columns);

@@ -147,7 +147,7 @@ typedef uint64_t Numbers __attribute__((vector_size(kVectorBytes)));
 
 GANGLION_INLINE Numbers multiply_lower(Numbers x, uint32_t m) {
 #if defined(__AVX512F__)
-  return reinterpret_cast<Numbers>(_mm512_mul_epu32(reinterpret_cast<__m512i>(x), _mm512_set1_epi64(m)));
+  return reinterpret_cast<Numbers>(_mm512_maskz_mul_epu32(0xff, reinterpret_cast<__m512i>(x), _mm512_set1_epi64(m)));
 #elif defined(__AVX2__)
   return reinterpret_cast<Numbers>(_mm256_mul_epu32(reinterpret_cast<__m256i>(x), _mm256_set1_epi64x(m)));
 #elif defined(__SSE2__)

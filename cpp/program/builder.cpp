@@ -1,6 +1,7 @@
 #include "program/builder.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/error.h"
 #include "program/passes.h"
@@ -22,15 +23,24 @@ void stand_on(const Value& owner, Value* view) {
   view->name = owner.name;
 }
 
+// -0.0 and 0.0 are different constants, NaN is the same as itself.
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+}
+
 }  // namespace
 
 int Builder::add_value(Value value) {
-  for (int64_t dim : value.shape.dims) {
-    check(dim > 0, "[", value.name.empty() ? "Builder" : value.name, "] shape ", to_string(value.shape),
-          " has a dimension that is not positive");
-  }
+  check(is_valid(value.shape), "[", value.name.empty() ? "Builder" : value.name, "] shape ", to_string(value.shape),
+        " must have at most ", kMaxRank, " dimensions, all positive, and at most 2^48 elements");
   program_.values.push_back(std::move(value));
   return static_cast<int>(program_.values.size()) - 1;
+}
+
+int Builder::add_stored(Value value) {
+  check(!value.shape.batched && value.offset >= 0 && value.offset <= kMaxElements, "[Builder] '", value.name,
+        "' needs a fixed shape and an offset from 0 to 2^48, got ", to_string(value.shape), " and ", value.offset);
+  return add_value(std::move(value));
 }
 
 int Builder::input(const std::string& name, const Shape& shape) {
@@ -41,15 +51,15 @@ int Builder::input(const std::string& name, const Shape& shape) {
 }
 
 int Builder::parameter(const std::string& name, const Shape& shape, int64_t offset) {
-  check(!shape.batched && offset >= 0, "[Builder] parameter '", name, "' needs a fixed shape and an offset >= 0");
+  const int id = add_stored({shape, Storage::parameter, offset, name});
   program_.parameters = std::max(program_.parameters, offset + shape.sample_size());
-  return add_value({shape, Storage::parameter, offset, name});
+  return id;
 }
 
 int Builder::state(const std::string& name, const Shape& shape, int64_t offset) {
-  check(!shape.batched && offset >= 0, "[Builder] state '", name, "' needs a fixed shape and an offset >= 0");
+  const int id = add_stored({shape, Storage::state, offset, name});
   program_.states = std::max(program_.states, offset + shape.sample_size());
-  return add_value({shape, Storage::state, offset, name});
+  return id;
 }
 
 int Builder::scalar(const std::string& name) {
@@ -66,7 +76,7 @@ int Builder::constant(const std::vector<double>& values, const Shape& shape) {
   for (size_t id = 0; id < program_.values.size(); ++id) {
     const Value& value = program_.values[id];
     if (value.storage == Storage::constant && value.shape == shape &&
-        program_.constants[static_cast<size_t>(value.offset)] == values) {
+        same_bits(program_.constants[static_cast<size_t>(value.offset)], values)) {
       return static_cast<int>(id);
     }
   }
@@ -95,6 +105,10 @@ std::vector<int> Builder::apply(const std::string& kind, const std::vector<int>&
   check(rule.arity < 0 || static_cast<int>(inputs.size()) == rule.arity, "[", kind, "] takes ", rule.arity,
         " inputs, got ", inputs.size());
   for (int value : inputs) check_value(value, kind.c_str());
+
+  check(section == Section::update || !updating_, "[", kind,
+        "] an operation of the gradient section stands behind the update section");
+  updating_ = section == Section::update;
 
   const auto key = std::make_tuple(kind, inputs, attributes, section);
   if (const auto found = emitted_.find(key); found != emitted_.end()) return found->second;

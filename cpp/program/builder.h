@@ -45,10 +45,8 @@ class Builder {
 
   // Short names for gradient rules.
   int add(int a, int b) { return emit("add", {a, b}); }
-  int subtract(int a, int b) { return emit("subtract", {a, b}); }
   int multiply(int a, int b) { return emit("multiply", {a, b}); }
   int divide(int a, int b) { return emit("divide", {a, b}); }
-  int negative(int a) { return emit("negative", {a}); }
   int reshape(int a, const Shape& shape);
   int broadcast_to(int a, const Shape& shape);
   // Sums what broadcasting repeated: the gradient of an operand of shape `shape`.
@@ -58,9 +56,13 @@ class Builder {
   std::string label;
 
  private:
+  class Writing;
+
   int add_value(Value value);
+  int add_stored(Value value);
 
   bool backward_ = false;  // while `gradient` writes
+  bool updating_ = false;  // an operation of the update section was written
   Program program_;
   std::map<std::tuple<std::string, std::vector<int>, Attributes, Section>, std::vector<int>> emitted_;
 };

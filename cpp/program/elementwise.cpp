@@ -135,8 +135,9 @@ D d_divide(const Chain& c) {  // d(a/b) = da / b - (a/b) db / b
   const int share = c.f("divide", c.g, c.a(1));
   return {share, c.f("negative", c.f("multiply", share, c.y()))};
 }
-D d_power(const Chain& c) {  // b a^(b-1) and a^b log(a), the latter 0 at a = 0
-  const int lower = c.f("power", c.a(0), c.f("subtract", c.a(1), c.number(1)));
+D d_power(const Chain& c) {  // b a^(b-1), which is 0 at b = 0, and a^b log(a), which is 0 at a = 0
+  const int above = c.f("power", c.a(0), c.f("subtract", c.a(1), c.number(1)));
+  const int lower = c.where(c.f("equal", c.a(1), c.zero()), c.zero(), above);
   const int positive = c.f("greater", c.a(0), c.zero());
   const int log = c.f("log", c.where(positive, c.a(0), c.number(1)));
   return {c.f("multiply", c.g, c.f("multiply", c.a(1), lower)), c.f("multiply", c.g, c.f("multiply", c.y(), log))};
@@ -163,7 +164,10 @@ void add_elementwise_rules(RuleTable& rules) {
     rule.simplify = rule.arity == 0 ? nullptr : simplify_elementwise;
     rules[opcode_name(opcode)] = rule;
   }
-  // sign, floor, is_finite, the comparisons and the random numbers pass no gradient.
+  for (const char* kind :
+       {"sign", "floor", "is_finite", "greater", "greater_equal", "equal", "random_uniform", "random_normal"}) {
+    rules.at(kind).flat = true;
+  }
   add_rule<d_copy>(rules, "copy");
   add_rule<d_negative>(rules, "negative");
   add_rule<d_absolute>(rules, "absolute");

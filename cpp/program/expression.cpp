@@ -53,6 +53,18 @@ bool writes_over(const Program& program, const Operation& writer, const Operatio
   return false;
 }
 
+bool writes_beside(const Program& program, const Operation& writer, const Operation& reader) {
+  for (int written : writer.outputs) {
+    if (!writes(program, writer, written)) continue;
+    const Value& place = program.values[static_cast<size_t>(written)];
+    for (int value : reader.inputs) {
+      const Value& read = program.values[static_cast<size_t>(value)];
+      if (overlap(program, written, value) && (place.offset != read.offset || place.shape != read.shape)) return true;
+    }
+  }
+  return false;
+}
+
 bool conflict(const Program& program, const Operation& a, const Operation& b) {
   return writes_over(program, a, b) || writes_over(program, b, a);
 }

@@ -36,6 +36,8 @@ int product_for(const Program& program, size_t at) {
     const Operation& product = program.operations[static_cast<size_t>(producer)];
     if (product.kind != "matmul" || !product.expression.instructions.empty() || product.section != chain.section)
       continue;
+    // A block of the chain must not write what another block of the product still reads.
+    if (writes_over(program, chain, product)) continue;
     if (can_delay(program, static_cast<size_t>(producer), at)) best = std::max(best, producer);
   }
   return best;

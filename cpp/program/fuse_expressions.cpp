@@ -92,10 +92,12 @@ class Fusion {
     std::vector<size_t> moved{index};
     for (size_t group : groups) moved.insert(moved.end(), members_[group].begin(), members_[group].end());
     if (moved.size() > kMaxMembers) return false;
-    // An expression reads its operands before it writes, so none may read what an earlier one wrote.
+    // An expression reads an element of its operands before it writes that element. So none may read what an earlier
+    // one wrote, and what a later one writes must stand at the very place where it is read.
     for (size_t writer : moved) {
-      for (size_t later : moved) {
-        if (writer < later && writes_over(program_, operation(writer), operation(later))) return false;
+      for (size_t other : moved) {
+        if (writer < other && writes_over(program_, operation(writer), operation(other))) return false;
+        if (writer > other && writes_beside(program_, operation(writer), operation(other))) return false;
       }
     }
     for (size_t member : moved) {

@@ -7,6 +7,20 @@
 
 namespace ganglion {
 
+// What `gradient` changes of the builder while it writes, and sets back even if a rule throws.
+class Builder::Writing {
+ public:
+  explicit Writing(Builder& builder) : builder_(builder), label_(builder.label) { builder.backward_ = true; }
+  ~Writing() {
+    builder_.backward_ = false;
+    builder_.label = label_;
+  }
+
+ private:
+  Builder& builder_;
+  std::string label_;
+};
+
 std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int seed) {
   check_value(output, "gradient");
   for (int value : wrt) check_value(value, "gradient");
@@ -25,17 +39,16 @@ std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int 
   std::vector<char> needed(values, 0);
   for (int value : wrt) needed[static_cast<size_t>(value)] = 1;
   for (const Operation& operation : program_.operations) {
-    if (!find_rule(operation.kind).gradient) continue;
+    if (find_rule(operation.kind).flat) continue;
     for (int value : operation.inputs) {
       if (!needed[static_cast<size_t>(value)]) continue;
       for (int made : operation.outputs) needed[static_cast<size_t>(made)] = 1;
     }
   }
 
-  backward_ = true;
+  const Writing backward(*this);
   std::vector<int> gradients(values, -1);
   gradients[static_cast<size_t>(output)] = seed;
-  const std::string caller = label;
   for (size_t index = operations; index-- > 0;) {
     const Operation operation = program_.operations[index];  // a copy: rules append operations
     std::vector<int> d_outputs;
@@ -45,7 +58,8 @@ std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int 
       reached = reached || (d_outputs.back() >= 0 && needed[static_cast<size_t>(value)]);
     }
     const Rule& rule = find_rule(operation.kind);
-    if (!reached || !rule.gradient) continue;
+    if (!reached || rule.flat) continue;
+    check(rule.gradient != nullptr, "[gradient] no gradient is known of the operation '", operation.kind, "'");
     label = operation.label;
     const std::vector<int> d_inputs = rule.gradient(*this, operation, d_outputs);
     for (size_t i = 0; i < d_inputs.size(); ++i) {
@@ -54,8 +68,6 @@ std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int 
       gradients[value] = gradients[value] < 0 ? d_inputs[i] : add(gradients[value], d_inputs[i]);
     }
   }
-  label = caller;
-  backward_ = false;
 
   std::vector<int> result;
   for (int value : wrt) {

@@ -147,8 +147,6 @@ std::vector<Shape> infer_pack(const Program& program, const Operation& operation
   return {Shape{false, {size}}};
 }
 
-int64_t no_flops(const Program&, const Operation&, int64_t) { return 0; }
-
 Rule layout_rule(int arity, decltype(Rule::infer) infer, decltype(Rule::gradient) gradient,
                  decltype(Rule::simplify) simplify) {
   Rule rule;
@@ -170,6 +168,7 @@ void add_layout_rules(RuleTable& rules) {
   rules["pad"] = layout_rule(1, infer_pad, d_pad, nullptr);
   rules["concat"] = layout_rule(-1, infer_concat, d_concat, simplify_concat);
   rules["pack"] = layout_rule(-1, infer_pack, nullptr, nullptr);
+  rules["pack"].in_place = true;
 }
 
 }  // namespace ganglion

@@ -27,6 +27,35 @@ std::string kind_text(const Program& program, const Operation& operation) {
   return text;
 }
 
+// Cut or padded to a number of characters, of which UTF-8 may need several bytes each.
+std::string fit(const std::string& text, int width) {
+  std::string fitted;
+  int characters = 0;
+  for (const char byte : text) {
+    const bool begins = (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
+    if (begins && characters == width) break;
+    characters += begins;
+    fitted += byte;
+  }
+  return fitted + std::string(static_cast<size_t>(width - characters), ' ');
+}
+
+std::string right(const std::string& text, size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
+
+std::string row(const std::string& layer, const std::string& operation, const std::string& shape,
+                const std::string& flops, const std::string& bytes) {
+  return fit(layer, 24) + " " + fit(operation, 52) + " " + fit(shape, 16) + " " + right(flops, 12) + " " +
+         right(bytes, 12);
+}
+
+std::string time_text(double microseconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, " %9.2f", microseconds);
+  return text;
+}
+
 }  // namespace
 
 int64_t operation_flops(const Program& program, const Operation& operation, int64_t rows) {
@@ -40,7 +69,7 @@ int64_t operation_flops(const Program& program, const Operation& operation, int6
 
 int64_t operation_bytes(const Program& program, const Operation& operation, int64_t rows, int64_t scalar_bytes) {
   const bool is_expression = operation.kind == "expression";
-  if (!is_expression && find_rule(operation.kind).view) return 0;
+  if (!is_expression && (find_rule(operation.kind).view || find_rule(operation.kind).in_place)) return 0;
   int64_t elements = 0;
   if (is_expression || !find_rule(operation.kind).shape_only) {
     for (int value : std::set<int>(operation.inputs.begin(), operation.inputs.end())) {
@@ -54,11 +83,7 @@ int64_t operation_bytes(const Program& program, const Operation& operation, int6
 std::string listing(const Program& program, int64_t rows, int64_t scalar_bytes,
                     const std::vector<double>& microseconds) {
   const bool timed = microseconds.size() == program.operations.size();
-  std::string text;
-  char line[512];
-  std::snprintf(line, sizeof line, "%-24s %-52s %-16s %12s %12s%s\n", "layer", "operation", "shape", "FLOPs", "bytes",
-                timed ? "        us" : "");
-  text += line;
+  std::string text = row("layer", "operation", "shape", "FLOPs", "bytes") + (timed ? "        us\n" : "\n");
   int64_t flops = 0, bytes = 0;
   double total = 0;
   for (size_t i = 0; i < program.operations.size(); ++i) {
@@ -67,27 +92,15 @@ std::string listing(const Program& program, int64_t rows, int64_t scalar_bytes,
     const int64_t operation_byte = operation_bytes(program, operation, rows, scalar_bytes);
     flops += operation_flop;
     bytes += operation_byte;
-    std::snprintf(line, sizeof line, "%-24.24s %-52.52s %-16.16s %12lld %12lld", operation.label.c_str(),
-                  kind_text(program, operation).c_str(), to_string(program.shape(operation.outputs[0])).c_str(),
-                  static_cast<long long>(operation_flop), static_cast<long long>(operation_byte));
-    text += line;
-    if (timed) {
-      std::snprintf(line, sizeof line, " %9.2f", microseconds[i]);
-      text += line;
-      total += microseconds[i];
-    }
+    text += row(operation.label, kind_text(program, operation), to_string(program.shape(operation.outputs[0])),
+                std::to_string(operation_flop), std::to_string(operation_byte));
+    if (timed) text += time_text(microseconds[i]);
+    if (timed) total += microseconds[i];
     text += "\n";
   }
-  std::snprintf(line, sizeof line, "%-24s %-52s %-16s %12lld %12lld", "total",
-                (std::to_string(program.operations.size()) + " operations").c_str(),
-                ("batch " + std::to_string(rows)).c_str(), static_cast<long long>(flops),
-                static_cast<long long>(bytes));
-  text += line;
-  if (timed) {
-    std::snprintf(line, sizeof line, " %9.2f", total);
-    text += line;
-  }
-  return text + "\n";
+  text += row("total", std::to_string(program.operations.size()) + " operations", "batch " + std::to_string(rows),
+              std::to_string(flops), std::to_string(bytes));
+  return text + (timed ? time_text(total) : "") + "\n";
 }
 
 }  // namespace ganglion

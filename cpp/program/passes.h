@@ -31,6 +31,9 @@ bool writes(const Program& program, const Operation& operation, int output);
 // Whether an operation writes weights or state that another reads or writes.
 bool writes_over(const Program& program, const Operation& writer, const Operation& other);
 
+// Whether an operation writes weights or state that overlap what another reads without being the same elements.
+bool writes_beside(const Program& program, const Operation& writer, const Operation& reader);
+
 // Whether two operations must keep their order because one writes weights or state that the other touches.
 bool conflict(const Program& program, const Operation& a, const Operation& b);
 

@@ -36,7 +36,7 @@ struct Value {
   int producer = -1;  // operation that makes it, -1 for what comes from outside
 };
 
-using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>>;
+using Attribute = std::variant<int64_t, std::vector<int64_t>>;
 using Attributes = std::map<std::string, Attribute>;
 
 // One instruction of a fused elementwise expression. Registers are numbered: the operands first, then

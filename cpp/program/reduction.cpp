@@ -90,8 +90,6 @@ int64_t input_elements(const Program& program, const Operation& operation, int64
   return program.shape(operation.inputs[0]).size(rows);
 }
 
-int64_t no_flops(const Program&, const Operation&, int64_t) { return 0; }
-
 }  // namespace
 
 void add_reduction_rules(RuleTable& rules) {
@@ -111,11 +109,13 @@ void add_reduction_rules(RuleTable& rules) {
   axis_size.simplify = simplify_axis_size;
   axis_size.flops = no_flops;
   axis_size.shape_only = true;
+  axis_size.flat = true;
   rules["axis_size"] = axis_size;
 
   Rule argmax;
   argmax.infer = infer_argmax;
   argmax.flops = input_elements;
+  argmax.flat = true;
   rules["argmax"] = argmax;
 }
 

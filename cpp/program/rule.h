@@ -20,9 +20,12 @@ struct Rule {
   std::vector<Shape> (*infer)(const Program& program, const Operation& operation) = nullptr;
 
   // Emits the gradients with respect to the inputs, given those with respect to the outputs (-1 where an
-  // output has none). Returns one value per input, -1 for none. Null: no gradient passes.
+  // output has none). Returns one value per input, -1 where it is zero. Null: not known, an error when it is needed.
   std::vector<int> (*gradient)(Builder& builder, const Operation& operation,
                                const std::vector<int>& d_outputs) = nullptr;
+
+  // The gradient is zero everywhere: comparisons, argmax, random numbers.
+  bool flat = false;
 
   // A value that already is the result (an identity, a folded constant), or -1. May be null.
   int (*simplify)(Builder& builder, const Operation& operation) = nullptr;
@@ -32,6 +35,9 @@ struct Rule {
 
   // The output is the input's memory under another shape.
   bool view = false;
+
+  // The inputs are computed where they stand in the output, so that next to nothing is moved.
+  bool in_place = false;
 
   // Only the input's shape is looked at, never its elements.
   bool shape_only = false;
@@ -45,6 +51,9 @@ void add_reduction_rules(RuleTable& rules);
 void add_layout_rules(RuleTable& rules);
 void add_softmax_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
+
+// For Rule::flops of what computes nothing.
+int64_t no_flops(const Program& program, const Operation& operation, int64_t rows);
 
 const RuleTable& rule_table();
 const Rule& find_rule(const std::string& kind);  // raises Error on an unknown kind

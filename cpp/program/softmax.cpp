@@ -46,16 +46,59 @@ std::vector<Shape> infer_crossentropy(const Program& program, const Operation& o
 
 // (probabilities, index or target, d_loss)
 std::vector<Shape> infer_crossentropy_gradient(const Program& program, const Operation& operation) {
-  return {program.shape(operation.inputs[0])};
+  const Shape& probabilities = program.shape(operation.inputs[0]);
+  check_rows(operation, probabilities);
+  const Shape row = without_last(probabilities);
+  const Shape& target = program.shape(operation.inputs[1]);
+  check(target == (operation.kind == "crossentropy_gradient" ? probabilities : row) &&
+            program.shape(operation.inputs[2]) == row,
+        "[", operation.kind, "] target ", to_string(target), " and d_loss ",
+        to_string(program.shape(operation.inputs[2])), " do not fit probabilities ", to_string(probabilities));
+  return {probabilities};
+}
+
+// One number a row, to be broadcast over its columns.
+int spread(Builder& builder, int row) {
+  Shape shape = builder.shape(row);
+  shape.dims.push_back(1);
+  return builder.reshape(row, shape);
+}
+
+int sum_rows(Builder& builder, int x) {
+  const int64_t last = builder.shape(x).rank() - 1;
+  return spread(builder, builder.emit("reduce_sum", {x}, {{"first", last}, {"last", last}}));
 }
 
 std::vector<int> d_softmax(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
   return {builder.emit(operation.kind + "_gradient", {operation.outputs[0], d_outputs[0]})};
 }
 
+// y = p (g - s) with s = sum(g p):  d_p = d_y (g - s) - g sum(d_y p),  d_g = p (d_y - sum(d_y p))
+std::vector<int> d_softmax_gradient(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
+  const int p = operation.inputs[0], g = operation.inputs[1], d_y = d_outputs[0];
+  const int s = sum_rows(builder, builder.multiply(g, p));
+  const int back = sum_rows(builder, builder.multiply(d_y, p));
+  const int d_p =
+      builder.emit("subtract", {builder.multiply(d_y, builder.emit("subtract", {g, s})), builder.multiply(g, back)});
+  return {d_p, builder.emit("softmax_gradient", {p, d_y})};
+}
+
+// The loss is -sum(target log(p)). Of the sparse one there is no gradient with respect to the index.
 std::vector<int> d_crossentropy(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
-  if (d_outputs[0] < 0) return {-1, -1};
-  return {builder.emit(operation.kind + "_gradient", {operation.outputs[1], operation.inputs[1], d_outputs[0]}), -1};
+  const int logits = operation.inputs[0], target = operation.inputs[1], probabilities = operation.outputs[1];
+  int d_logits = -1, d_target = -1;
+  if (d_outputs[0] >= 0) {
+    d_logits = builder.emit(operation.kind + "_gradient", {probabilities, target, d_outputs[0]});
+    if (operation.kind == "crossentropy") {
+      const int row = builder.emit("negative", {spread(builder, d_outputs[0])});
+      d_target = builder.multiply(row, builder.emit("log_softmax", {logits}));
+    }
+  }
+  if (d_outputs[1] >= 0) {
+    const int share = builder.emit("softmax_gradient", {probabilities, d_outputs[1]});
+    d_logits = d_logits < 0 ? share : builder.add(d_logits, share);
+  }
+  return {d_logits, d_target};
 }
 
 // The exponential counts as one: exp, two sums and a division an element.
@@ -77,8 +120,9 @@ void add_softmax_rules(RuleTable& rules) {
   softmax_gradient.arity = 2;
   softmax_gradient.infer = infer_softmax_gradient;
   softmax_gradient.flops = row_flops;
-  rules["softmax_gradient"] = softmax_gradient;
   rules["log_softmax_gradient"] = softmax_gradient;
+  softmax_gradient.gradient = d_softmax_gradient;
+  rules["softmax_gradient"] = softmax_gradient;
 
   Rule crossentropy;
   crossentropy.arity = 2;

@@ -20,8 +20,6 @@ std::vector<Shape> infer_same(const Program& program, const Operation& operation
   return {program.shape(operation.inputs[0])};
 }
 
-int64_t no_flops(const Program&, const Operation&, int64_t) { return 0; }
-
 }  // namespace
 
 void add_state_rules(RuleTable& rules) {
@@ -34,6 +32,7 @@ void add_state_rules(RuleTable& rules) {
   Rule stop_gradient;
   stop_gradient.infer = infer_same;
   stop_gradient.flops = no_flops;
+  stop_gradient.flat = true;
   stop_gradient.view = true;
   rules["stop_gradient"] = stop_gradient;
 }

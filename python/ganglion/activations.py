@@ -1,16 +1,18 @@
 """Activation functions. Names, arguments, defaults and formulas are Keras's.
 
 ``Dense(64, activation="relu")`` takes one by its name, ``Dense(64, activation=LeakyReLU(0.1))``
-with settings. The core differentiates what ``build`` returns.
+with settings, and a function of `ganglion.ops` as it is. The core differentiates what ``build``
+returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 
 from ganglion import initializers, ops, regularizers
 from ganglion.errors import (
+    as_tuple,
     check_at_least,
     check_axes,
     check_boolean,
@@ -46,6 +48,28 @@ class Activation(Spec, kind="activation"):
 
     def __call__(self, x: Value) -> Value:
         return self.build(x)
+
+
+class FunctionActivation(Activation, registered=False):
+    """An activation made from a function. It cannot be saved, as a class of your own can.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x)`` with `ganglion.ops`, of the shape of ``x``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ops.evaluate(get(lambda x: x * x), np.array([-2.0, 3.0]))
+    array([4., 9.])
+    """
+
+    def __init__(self, function: Callable[[Value], Value]) -> None:
+        self.function = function
+
+    def build(self, x: Value) -> Value:
+        return self.function(x)
 
 
 class Linear(Activation):
@@ -151,8 +175,8 @@ class PReLU(Activation, name="prelu"):
         First values of alpha.
     alpha_regularizer : str or Regularizer, optional
         Penalty on alpha.
-    shared_axes : sequence of int, optional
-        Axes along which one alpha serves all, counted with the batch as 0.
+    shared_axes : int or sequence of int, optional
+        Axes along which one alpha serves all, not the batch, which counts as 0.
 
     Examples
     --------
@@ -165,11 +189,11 @@ class PReLU(Activation, name="prelu"):
         self,
         alpha_initializer: str | Initializer = "zeros",
         alpha_regularizer: str | Regularizer | None = None,
-        shared_axes: Sequence[int] | None = None,
+        shared_axes: int | Sequence[int] | None = None,
     ) -> None:
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.shared_axes = None if shared_axes is None else tuple(shared_axes)
+        self.shared_axes = as_tuple(shared_axes)
         check_axes(self, "shared_axes")
 
     @classmethod
@@ -177,7 +201,7 @@ class PReLU(Activation, name="prelu"):
         return [cls(alpha_initializer=initializers.Constant(0.3))]
 
     def build(self, x: Value) -> Value:
-        shared = [axis % len(x.shape) for axis in self.shared_axes or ()]
+        shared = ops.feature_axes("PReLU", x, self.shared_axes)
         alpha = current_trace().add_weight(
             "alpha",
             [1 if axis in shared else size or 1 for axis, size in enumerate(x.shape)][1:],
@@ -326,7 +350,9 @@ class LogSoftmax(Activation):
 
 
 def get(identifier: object) -> Activation | None:
-    """Return the activation meant by a name, an instance or a config; None, for linear, stays None.
+    """Return the activation meant by a name, an instance, a config or a function of a value.
+
+    None, for linear, stays None.
 
     Examples
     --------
@@ -335,5 +361,7 @@ def get(identifier: object) -> Activation | None:
     """
     if identifier is None:
         return None
+    if callable(identifier) and not isinstance(identifier, (Activation, type)):
+        return FunctionActivation(identifier)
     activation: Activation = get_spec("activation", identifier)
     return activation

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganglion import _core, compile
 from ganglion.compile import Recipe
+from ganglion.data import as_array
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
 from ganglion.tracing import Trace
@@ -80,7 +81,7 @@ class Built:
         self._executables: dict[tuple[str, bool], _core.Executable] = {}
 
     def _row(self, path: str, kind: str, output_shape: Shape) -> LayerRow:
-        own = [v for v in self.variables if v.name.startswith(path + "/")]
+        own = self._within(path)
         trained = sum(variable.size for variable in own if variable.trainable)
         return LayerRow(path, kind, output_shape, sum(v.size for v in own), trained)
 
@@ -90,6 +91,9 @@ class Built:
     def variables(self) -> list[Variable]:
         """The weights in the order of ``get_weights``."""
         return list(self.recipe.variables)
+
+    def _within(self, path: str) -> list[Variable]:
+        return [variable for variable in self.variables if variable.name.startswith(path + "/")]
 
     def view(self, variable: Variable) -> Array:
         """Return the values of a weight, writable, in its shape."""
@@ -126,36 +130,58 @@ class Built:
         TypeError
             For a weight that holds no numbers.
         ValueError
-            For another number of arrays, another shape, or a value that is not finite.
+            For another number of arrays, another shape, or a value that is not finite or would not
+            be in the network's dtype.
         """
         variables = self.variables
+        if not isinstance(weights, (Sequence, np.ndarray)) or isinstance(weights, str):
+            raise TypeError(f"[set_weights] weights must be a list of arrays, got {weights!r}")
         if len(weights) != len(variables):
             raise ValueError(
                 f"[set_weights] the network has {len(variables)} weights, got {len(weights)}"
             )
-        arrays = [np.asarray(weight) for weight in weights]
-        for index, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
-            where = f"[set_weights] weight {index} ({variable.name})"
-            if array.shape != variable.shape:
-                raise ValueError(f"{where} must have shape {variable.shape}, got {array.shape}")
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"{where} must hold numbers, got dtype {array.dtype}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{where} has a value that is not finite")
+        arrays = [
+            self._check_weight(f"weight {index} ({variable.name})", variable, weight)
+            for index, (variable, weight) in enumerate(zip(variables, weights, strict=True))
+        ]
         for variable, array in zip(variables, arrays, strict=True):
             self.view(variable)[...] = array
 
-    def adapt(self, X: Array) -> None:
+    def _check_weight(self, name: str, variable: Variable, weight: Any) -> Array:
+        array = as_array("set_weights", name, weight)
+        if array.shape != variable.shape:
+            raise ValueError(
+                f"[set_weights] {name} must have shape {variable.shape}, got {array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"[set_weights] {name} has a value that is not finite")
+        if np.abs(array).max(initial=0) > np.finfo(self.dtype).max:
+            raise ValueError(f"[set_weights] {name} has a value too large for {self.dtype}")
+        return array
+
+    def adapt(self, X: Array, seed: int) -> None:
         """Let the layers that need it learn from the data, each from what reaches it.
+
+        A layer whose weights are not those it began with, because it learned before or because they
+        were set, stays as it is.
 
         Parameters
         ----------
         X : ndarray, shape (n, ...)
             Read in batches.
+        seed : int
+            What the weights were drawn with.
         """
         for path, layer in self._adapting.items():
-            for name, value in layer.adapt(self._reaching(path, X)).items():
-                self.view(self.recipe.variables[f"{path}/{name}"])[...] = value
+            if self._as_drawn(path, seed):
+                for name, value in layer.adapt(self._reaching(path, X)).items():
+                    self.view(self.recipe.variables[f"{path}/{name}"])[...] = value
+
+    def _as_drawn(self, path: str, seed: int) -> bool:
+        return all(
+            np.array_equal(self.view(variable), variable.initial_value(seed).astype(self.dtype))
+            for variable in self._within(path)
+        )
 
     def _reaching(self, path: str, X: Array) -> Iterator[Array]:
         """Yield, batch by batch, what the layers before make of the data."""

@@ -69,6 +69,7 @@ def trace_layers(recipe: Recipe, trace: Trace) -> tuple[Value, Value]:
     """Apply the layers to a new input; return input and prediction."""
     x = trace.input("x", recipe.input_shape)
     prediction = x
+    trace.reserve(recipe.layers)
     for layer in recipe.layers:
         prediction = layer(prediction)
     if not prediction.shape or prediction.shape[0] is not None:

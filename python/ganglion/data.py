@@ -17,7 +17,9 @@ from ganglion.value import Shape
 Array = NDArray[Any]
 
 
-def whole_number(place: str, name: str, value: Any, minimum: int = 1) -> int:
+def whole_number(
+    place: str, name: str, value: Any, minimum: int = 1, below: int | None = None
+) -> int:
     """Return an argument that must be a whole number.
 
     Parameters
@@ -28,13 +30,15 @@ def whole_number(place: str, name: str, value: Any, minimum: int = 1) -> int:
         NumPy integers are integers, booleans are not.
     minimum : int, default=1
         Least value allowed.
+    below : int, optional
+        What the value must be less than.
 
     Raises
     ------
     TypeError
         Not an integer.
     ValueError
-        Below the minimum.
+        Out of range.
 
     Examples
     --------
@@ -43,10 +47,11 @@ def whole_number(place: str, name: str, value: Any, minimum: int = 1) -> int:
     ...
     ValueError: [fit] batch_size must be a whole number of at least 1, got 0
     """
-    wanted = f"[{place}] {name} must be a whole number of at least {minimum}, got {value!r}"
+    limit = "" if below is None else f" and less than {below}"
+    wanted = f"[{place}] {name} must be a whole number of at least {minimum}{limit}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(wanted)
-    if value < minimum:
+    if value < minimum or (below is not None and value >= below):
         raise ValueError(wanted)
     return int(value)
 
@@ -98,6 +103,8 @@ def as_array(place: str, name: str, values: Any) -> Array:
     """
     if hasattr(values, "toarray"):
         raise TypeError(f"[{place}] {name} is sparse: pass {name}.toarray()")
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"[{place}] {name} is masked: pass {name}.filled(value)")
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
         if array.dtype.kind == "O":

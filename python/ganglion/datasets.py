@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +61,7 @@ def read_idx(path: str | Path) -> NDArray[Any]:
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"[read_idx] {path} is damaged: {error}") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
         raise ValueError(f"[read_idx] {path} is no IDX file: it begins with {content[:4]!r}")
@@ -139,16 +141,14 @@ def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
     ...     read_npz(Path(folder) / "data.npz")
     {'labels': array([0, 1, 2])}
     """
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array")
-        with archive:
+    with open(path, "rb") as file:  # closed whatever NumPy makes of it
+        try:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array")
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"[read_npz] {path} is no archive of plain arrays: {error}") from error
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"[read_npz] {path} is no archive of plain arrays: {error}") from error
 
 
 def _existing(folder: Path, name: str) -> Path:

@@ -108,7 +108,8 @@ def _check(
     for name in names:
         value = getattr(owner, name)
         if not allowed(value):
-            error = ValueError if isinstance(value, numbers.Real) else TypeError
+            a_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            error = ValueError if a_number else TypeError
             raise error(f"{place(owner)} {name} must be {wanted}, got {value!r}")
 
 
@@ -176,6 +177,11 @@ def check_integer(owner: object, *names: str) -> None:
     _check(owner, names, _is_integer, "an integer")
 
 
+def as_tuple(value: Any) -> Any:
+    """Return a list as a tuple, which a setting can be compared and hashed as; else the value."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def check_axes(owner: object, *names: str) -> None:
     """Check that settings are None, an integer or a tuple of them, as :func:`check_number` does."""
 
@@ -230,5 +236,8 @@ def check_numbers(owner: object, *names: str) -> None:
 
 
 def _are_numbers(value: Any) -> bool:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return False
     return array.dtype.kind in "fiu" and bool(np.isfinite(array).all())

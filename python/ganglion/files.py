@@ -35,7 +35,7 @@ def save(net: Training, built: Built, path: str | os.PathLike[str], training_sta
         "input_shape": list(built.recipe.input_shape),
         "dtype": net.dtype,
         "seed": net.seed_,
-        "adapted": net.adapted,
+        "learning_rate": None if net.follows_schedule else net.learning_rate,
     }
     arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
     if training_state:
@@ -72,9 +72,11 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
         )
         net.build(description["input_shape"])
         net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
+        rate = description.get("learning_rate")
+        if rate is not None:
+            net.learning_rate = rate
         if "training" in description:
             net.restore_training(description["training"], _with_prefix(arrays, _STATES))
-        net.adapted = bool(description["adapted"])
     except KeyError as error:
         raise tensors.unreadable(path, f"{error} is missing") from None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:

@@ -133,10 +133,11 @@ class Fit:
             for hook in ("on_train_batch_begin", "on_train_batch_end")
         )
         self._progress = Progress(verbose, net.epoch_, epochs, len(samples))
-        # What a fit that diverges goes back to: at first where it began, whose loss is that of its
-        # first batch.
-        self._best_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
-        self._best_loss = math.nan
+        # What a fit that diverges goes back to: its best epoch, or where it began.
+        self._samples = samples
+        self._first_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
+        self._best_weights = self._first_weights
+        self._best_loss = math.inf
         self._best_epoch: int | None = None
 
     def run(self) -> None:
@@ -176,26 +177,20 @@ class Fit:
         self._progress.begin_epoch(epoch)
         steps = self._steps
         steps.start_epoch(self._net.seed_ if self._shuffle else None, epoch)
-        finite = self._run_batches() if self._by_batch else self._run_at_once()
+        finite = (
+            self._run_batches()
+            if self._by_batch
+            else steps.run(steps.per_epoch, self._progress.if_shown())
+        )
         if not finite or _core.first_not_finite(self._built.parameters.array) >= 0:
             self._recover(epoch)
             return False
         return True
 
-    def _run_step(self) -> bool:
-        finite = self._steps.run(1, None)
-        if finite and math.isnan(self._best_loss):
-            self._best_loss = self._steps.logs()["loss"]
-        return finite
-
-    def _run_at_once(self) -> bool:
-        begun = not math.isnan(self._best_loss) or self._run_step()
-        return begun and self._steps.run(self._steps.per_epoch, self._progress.if_shown())
-
     def _run_batches(self) -> bool:
         for batch in range(self._steps.per_epoch):
             self._notify("on_train_batch_begin", batch, {})
-            if not self._run_step():
+            if not self._steps.run(1, None):
                 return False
             self._notify("on_train_batch_end", batch, self._steps.logs())
             if self._net.stop_training:
@@ -210,15 +205,30 @@ class Fit:
         monitored = logs.get("val_loss", logs["loss"])
         if monitored < self._best_loss:
             self._best_loss, self._best_epoch = monitored, epoch
-            np.copyto(self._best_weights, self._built.parameters.array)
-        self._notify("on_epoch_end", epoch, logs)
-        self._net.record(logs)
+            self._best_weights = self._built.parameters.array.copy()
+        # Before the callbacks, so that what they save has it; after them, for what they add.
+        position = len(self._net.history_.get("loss", []))
+        self._net.record(position, logs)
+        try:
+            self._notify("on_epoch_end", epoch, logs)
+        finally:
+            self._net.record(position, logs)
         self._progress.end_epoch(logs)
         return logs
+
+    def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
+        np.copyto(self._built.parameters.array, weights)
+        evaluation = self._validation or Evaluation(self._built, self._samples, EVALUATION_BATCH)
+        return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:
         """Go back to the best weights so far, with the optimizer as it is at first."""
         step = self._net.step_
+        # A first epoch may have ended, finite, on the way to infinity.
+        if self._best_epoch is not None and not (
+            self._loss_of(self._best_weights) <= self._loss_of(self._first_weights)
+        ):
+            self._best_weights, self._best_epoch = self._first_weights, None
         np.copyto(self._built.parameters.array, self._best_weights)
         self._built.reset_states()
         self._net.step_ = 0

@@ -87,7 +87,13 @@ class Constant(Initializer):
         check_numbers(self, "value")
 
     def draw(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-        return np.full(shape, self.value, dtype=np.float64)
+        try:
+            return np.full(shape, self.value, dtype=np.float64)
+        except ValueError:
+            raise ValueError(
+                f"[Constant] value of shape {np.shape(self.value)} does not fit a weight of shape "
+                f"{shape}"
+            ) from None
 
 
 class RandomNormal(Initializer, aliases=("normal",)):

@@ -28,11 +28,20 @@ class Keeping(Network):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
-        if callable(self._learning_rate):
+        self.need_settable_learning_rate()
+        self._learning_rate = non_negative("Sequential", "learning_rate", value)
+
+    @property
+    def follows_schedule(self) -> bool:
+        """Whether the optimizer's schedule says what the learning rate is."""
+        return callable(self._learning_rate)
+
+    def need_settable_learning_rate(self) -> None:
+        """Raise `TypeError` where the learning rate follows a schedule, and so cannot be set."""
+        if self.follows_schedule:
             raise TypeError(
                 f"[learning_rate] follows {self._learning_rate!r} and cannot be set beside it"
             )
-        self._learning_rate = non_negative("Sequential", "learning_rate", value)
 
     def scalars(self, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Return what the training program takes at each step: learning rate and iteration."""
@@ -41,13 +50,21 @@ class Keeping(Network):
             scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
         return scalars
 
-    def record(self, logs: Mapping[str, float]) -> None:
-        """Append the logs of an epoch to the history; what an epoch did not have is NaN there."""
-        epochs = len(self.history_.get("loss", []))
+    def record(self, position: int, logs: Mapping[str, float]) -> None:
+        """Write the logs of an epoch into the history; what an epoch did not have is NaN there.
+
+        Parameters
+        ----------
+        position : int
+            Epochs in the history before this one.
+        logs : dict of str to float
+            Loss, metrics, and what callbacks added.
+        """
         for name in logs:
-            self.history_.setdefault(name, [math.nan] * epochs)
+            self.history_.setdefault(name, [])
         for name, values in self.history_.items():
-            values.append(logs.get(name, math.nan))
+            values += [math.nan] * (position + 1 - len(values))
+            values[position] = logs.get(name, math.nan)
 
     def finalize(self) -> None:
         """End a fit: an optimizer that keeps an average of the weights sets them to it."""
@@ -60,13 +77,7 @@ class Keeping(Network):
 
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
-        rate = None if callable(self._learning_rate) else float(self._learning_rate)
-        return {
-            "epoch": self.epoch_,
-            "step": self.step_,
-            "learning_rate": rate,
-            "history": self.history_,
-        }
+        return {"epoch": self.epoch_, "step": self.step_, "history": self.history_}
 
     def restore_training(
         self, state: Mapping[str, Any], optimizer_state: Mapping[str, Array]
@@ -80,12 +91,10 @@ class Keeping(Network):
         ValueError
             When the optimizer's state is not that of this optimizer.
         """
-        epoch, step, rate = int(state["epoch"]), int(state["step"]), state["learning_rate"]
+        epoch, step = int(state["epoch"]), int(state["step"])
         history = {name: [float(v) for v in values] for name, values in state["history"].items()}
         self._need_built("load").set_states(optimizer_state)
         self.epoch_, self.step_, self.history_ = epoch, step, history
-        if rate is not None:
-            self._learning_rate = float(rate)
 
     # Copies. What runs is made again when it is first needed.
 

@@ -37,7 +37,7 @@ class Network:
         layers: Sequence[Layer],
         loss: str | Loss | None,
         optimizer: str | Optimizer,
-        metrics: Sequence[str | Metric],
+        metrics: Sequence[str | Metric] | None,
         random_state: int | None,
         dtype: str,
         device: str,
@@ -54,7 +54,11 @@ class Network:
         if random_state is None:
             self.seed_ = secrets.randbits(32)
         else:
-            self.seed_ = whole_number("Sequential", "random_state", random_state, minimum=0)
+            self.seed_ = whole_number(
+                "Sequential", "random_state", random_state, minimum=0, below=2**64
+            )
+        if not isinstance(layers, Sequence):
+            raise TypeError(f"[Sequential] layers must be a list of Layers, got {layers!r}")
         self.layers: list[Layer] = []
         self._set_built(None)
         self._forget_training()
@@ -68,7 +72,6 @@ class Network:
         self.step_ = 0
         self.stop_training = False
         self.gradients_: list[Array] = []
-        self.adapted = False
         self._last_forward: tuple[Array, bool, int] | None = None
 
     def _set_built(self, built: Built | None) -> None:
@@ -90,9 +93,10 @@ class Network:
 
     def compile(
         self,
+        *,
         loss: str | Loss | None = None,
         optimizer: str | Optimizer = "rmsprop",
-        metrics: Sequence[str | Metric] = (),
+        metrics: Sequence[str | Metric] | None = None,
     ) -> None:
         """Choose how the network is trained. Weights stay; the optimizer starts anew.
 
@@ -104,7 +108,7 @@ class Network:
             What training minimises; None for prediction alone.
         optimizer : str or Optimizer, default="rmsprop"
             Update rule.
-        metrics : sequence of str or Metric
+        metrics : sequence of str or Metric, optional
             What is reported beside the loss.
 
         Raises
@@ -114,9 +118,9 @@ class Network:
         """
         chosen = None if loss is None else losses.get(loss)
         rule = optimizers.get(optimizer)
-        if isinstance(metrics, (str, Metric)):
+        if metrics is not None and (isinstance(metrics, str) or not isinstance(metrics, Sequence)):
             raise TypeError(f"[compile] metrics must be a list, got {metrics!r}")
-        reported = [metric_library.get(metric) for metric in metrics]
+        reported = [metric_library.get(metric) for metric in metrics or ()]
         _check_labels([metric.label for metric in reported])
         self.loss, self.optimizer, self.metrics = chosen, rule, reported
         self._learning_rate: LearningRate = rule.learning_rate
@@ -228,7 +232,6 @@ class Network:
             replaced.
         """
         self._need_built("set_weights").set_weights(weights)
-        self.adapted = True
 
     @property
     def weight_names(self) -> list[str]:
@@ -243,6 +246,8 @@ def _check_labels(labels: Sequence[str]) -> None:
 
 
 def _check_input_shape(input_shape: Sequence[int | None]) -> Shape:
+    if not isinstance(input_shape, Sequence):
+        raise TypeError(f"[build] input_shape must be (None, ...), got {input_shape!r}")
     shape = tuple(input_shape)
     if len(shape) < 2 or shape[0] is not None:
         raise ValueError(f"[build] input_shape must be (None, ...), got {shape}")

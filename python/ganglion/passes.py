@@ -16,6 +16,8 @@ Array = NDArray[Any]
 
 # Rows predicted together: enough to fill the kernels, few enough to stay in the cache.
 PREDICTION_BATCH = 512
+# Not of another byte order, which the core cannot read.
+_NATIVE_FLOATS = (np.dtype("float32"), np.dtype("float64"))
 # Square of 1e38, which float32 holds.
 _PLAIN_SQUARES = 1e76
 # Runs of a program that are timed.
@@ -60,7 +62,8 @@ class Passes(Keeping):
         if (
             type(X) is np.ndarray
             and X.shape == self._row_shape
-            and X.dtype.char in "fd"
+            and X.dtype in _NATIVE_FLOATS
+            and batch_size == PREDICTION_BATCH
             and float(np.vdot(X, X)) < _PLAIN_SQUARES
         ):
             return self._predict_rows([X], 1)[0]
@@ -68,8 +71,9 @@ class Passes(Keeping):
         array = check_inputs("predict", X, built.recipe.input_shape, self.dtype)
         whole_number("predict", "batch_size", batch_size)
         executable = built.executable("predict")
-        self._row_shape = (1, *array.shape[1:])
+        # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
+        self._row_shape = (1, *array.shape[1:])
         return executable.predict([array], batch_size)[0]
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -118,15 +119,18 @@ def _draw_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -
         epochs = range(len(training) - len(validation) + 1, len(training) + 1)
         axes.plot(epochs, validation, color=VALIDATION_COLOR, label="validation")
         stopping = history.get("val_loss", validation)
-        best = min(range(len(stopping)), key=lambda index: stopping[index])
-        axes.axvline(epochs[best], color="0.6", linewidth=1, linestyle=":")
-        axes.plot(
-            epochs[best],
-            validation[best],
-            "o",
-            color=VALIDATION_COLOR,
-            label=f"best: epoch {epochs[best]}, {validation[best]:.4g}",
-        )
+        # Epochs that had no validation, or one that was not finite, are none to be the best.
+        finite = [index for index, value in enumerate(stopping) if math.isfinite(value)]
+        if finite:
+            best = min(finite, key=lambda index: stopping[index])
+            axes.axvline(epochs[best], color="0.6", linewidth=1, linestyle=":")
+            axes.plot(
+                epochs[best],
+                validation[best],
+                "o",
+                color=VALIDATION_COLOR,
+                label=f"best: epoch {epochs[best]}, {validation[best]:.4g}",
+            )
     axes.set(xlabel="epoch", ylabel=name)
     axes.locator_params(axis="x", integer=True)
     axes.grid(alpha=0.25)

@@ -6,6 +6,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from ganglion.callbacks.base import Logs
 
 # Seconds between two updates of the numbers beside the bar.
@@ -30,9 +32,9 @@ def resolve_verbose(verbose: int | str | bool) -> int:
     >>> resolve_verbose(2)
     2
     """
-    if verbose == "auto":
+    if isinstance(verbose, str) and verbose == "auto":
         return int("ipykernel" in sys.modules or sys.stderr.isatty())
-    if isinstance(verbose, (int, bool)) and verbose in (0, 1, 2):
+    if isinstance(verbose, (int, np.integer)) and verbose in (0, 1, 2):
         return int(verbose)
     raise ValueError(f"[fit] verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
 

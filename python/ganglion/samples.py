@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ganglion.data import as_array, check_finite, non_negative
 from ganglion.losses import Loss
+from ganglion.losses.targets import check_values
 from ganglion.value import Shape
 
 Array = NDArray[Any]
@@ -56,7 +57,6 @@ def check_samples(
     output_shape: Shape,
     dtype: str,
     sample_weight: Any = None,
-    class_weight: Mapping[int, float] | None = None,
 ) -> Samples:
     """Return the arrays of a training or an evaluation.
 
@@ -76,8 +76,6 @@ def check_samples(
         Of the network.
     sample_weight : array_like, shape (n,), optional
         Not negative.
-    class_weight : dict, optional
-        From class index to a weight; classes that are not named weigh 1.
 
     Raises
     ------
@@ -95,9 +93,6 @@ def check_samples(
     weight = None
     if sample_weight is not None:
         weight = _check_sample_weight(place, sample_weight, len(X), dtype)
-    if class_weight is not None:
-        by_class = _class_weight(place, target, output_shape, class_weight)
-        weight = by_class if weight is None else weight * by_class
     return Samples(X, target, weight)
 
 
@@ -115,18 +110,42 @@ def _check_sample_weight(place: str, sample_weight: Any, length: int, dtype: str
     return weight
 
 
-def _class_weight(
-    place: str, target: Array, output_shape: Shape, class_weight: Mapping[int, float]
-) -> Array:
-    """Return the weight of each sample's class, (n,) float64."""
+def weigh_classes(
+    place: str, samples: Samples, output_shape: Shape, class_weight: Mapping[int, float] | None
+) -> Samples:
+    """Return the samples with their weights multiplied by those of their classes.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    samples : Samples
+        Checked arrays.
+    output_shape : tuple
+        (None, ...) of the predictions.
+    class_weight : dict or None
+        From class index to a weight; classes that are not named weigh 1.
+
+    Raises
+    ------
+    TypeError
+        When it is no dict.
+    ValueError
+        When targets are no classes, or a weight is negative or of a class that there is not.
+    """
+    if class_weight is None:
+        return samples
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"[{place}] class_weight must be a dict, got {class_weight!r}")
+    target, owner = samples.y, f"{place}, class_weight"
     classes = int(output_shape[-1] or 1)
     if target.ndim == 2 and classes > 1:
+        check_values(owner, "distribution", target, classes)
         index = target.argmax(axis=1)
     elif target.size == len(target):
-        index = target.reshape(-1)
         classes = max(classes, 2)
+        index = target.reshape(-1)
+        check_values(owner, "class_index", index, classes)
     else:
         raise ValueError(f"[{place}] class_weight needs one class a sample, y has {target.shape}")
     weights: NDArray[np.float64] = np.ones(classes)
@@ -136,14 +155,9 @@ def _class_weight(
                 f"[{place}] class_weight names class {key!r}, there are 0 to {classes - 1}"
             )
         weights[key] = non_negative(place, f"class_weight[{key}]", value)
-    index = index.astype(np.intp)
-    if index.min() < 0 or index.max() >= classes:
-        raise ValueError(
-            f"[{place}] class_weight needs classes from 0 to {classes - 1}, y has "
-            f"{index.min()} to {index.max()}"
-        )
-    each: Array = weights[index]
-    return each
+    by_class = weights[index.astype(np.intp)]
+    weight = by_class if samples.weight is None else samples.weight * by_class
+    return replace(samples, weight=weight)
 
 
 def split(samples: Samples, validation_split: float) -> tuple[Samples, Samples | None]:

@@ -29,7 +29,7 @@ class Sequential(Training):
         What training minimises; None for prediction alone.
     optimizer : str or Optimizer, default="rmsprop"
         Update rule.
-    metrics : sequence of str or Metric
+    metrics : sequence of str or Metric, optional
         What is reported beside the loss.
     random_state : int, optional
         Keys initial weights, the order of samples and dropout: the same number gives the same bits.
@@ -67,7 +67,7 @@ class Sequential(Training):
         layers: Sequence[Layer] = (),
         loss: str | Loss | None = None,
         optimizer: str | Optimizer = "rmsprop",
-        metrics: Sequence[str | Metric] = (),
+        metrics: Sequence[str | Metric] | None = None,
         random_state: int | None = None,
         dtype: str = "float32",
         device: str = "auto",
@@ -128,7 +128,8 @@ class Sequential(Training):
     def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
         """Write the network to a file, as a whole or not at all.
 
-        The file is safetensors, with a description of the layers in its header.
+        The file is safetensors, with a description of the layers in its header, and the learning
+        rate as it is now.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """What is constructed with settings, and how it is named, compared, printed and saved.
 
-Layers, activations, initializers, regularizers, losses, optimizers, schedules, metrics and
-callbacks are all a :class:`Spec`: plain settings, checked by the constructor and kept in attributes
-of the same names. Everything else here follows from the constructor's signature.
+Layers, activations, initializers, regularizers, losses, optimizers, schedules and metrics are all a
+:class:`Spec`: plain settings, checked by the constructor and kept in attributes of the same names.
+Everything else here follows from the constructor's signature.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def registry(kind: str) -> dict[str, type[Spec]]:
     ----------
     kind : str
         ``"layer"``, ``"activation"``, ``"initializer"``, ``"regularizer"``, ``"loss"``,
-        ``"optimizer"``, ``"schedule"``, ``"metric"`` or ``"callback"``.
+        ``"optimizer"``, ``"schedule"`` or ``"metric"``.
 
     Examples
     --------

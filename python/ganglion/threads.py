@@ -16,6 +16,7 @@ threadpoolctl, and what builds on it, limits ganglion with the others:
 from __future__ import annotations
 
 import importlib.machinery
+import numbers
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def set_num_threads(threads: int) -> None:
 
     Raises
     ------
+    TypeError
+        Not an integer.
     ValueError
         Out of range.
 
@@ -56,7 +59,9 @@ def set_num_threads(threads: int) -> None:
     2
     >>> set_num_threads(before)
     """
-    _core.set_num_threads(threads)
+    if isinstance(threads, bool) or not isinstance(threads, numbers.Integral):
+        raise TypeError(f"[set_num_threads] threads must be a whole number, got {threads!r}")
+    _core.set_num_threads(int(threads))
 
 
 @contextmanager

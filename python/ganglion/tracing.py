@@ -7,7 +7,7 @@ it and return a :class:`Value`, which knows its shape and where it came from, bu
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -42,6 +42,7 @@ class _Scope:
         self.path = path
         self.trainable = True
         self.layers: dict[str, object] = {}  # within, by name
+        self.reserved: set[str] = set()  # names that layers within were given
         self.weights: set[str] = set()  # added since it was last entered
 
 
@@ -218,6 +219,11 @@ class Trace:
             self._stack.pop()
             self.builder.label = outer.path
 
+    def reserve(self, layers: Iterable[object]) -> None:
+        """Keep the names that layers of the current scope were given from being taken by others."""
+        names = (getattr(layer, "name", None) for layer in layers)
+        self._stack[-1].reserved.update(name for name in names if name)
+
     def name_of(self, layer: object, name: str | None = None) -> str:
         """Return the name of a layer within the current scope; the same layer keeps its name.
 
@@ -233,15 +239,15 @@ class Trace:
         ValueError
             Another layer has that name.
         """
-        layers = self._stack[-1].layers
+        layers, reserved = self._stack[-1].layers, self._stack[-1].reserved
         for known, owner in layers.items():
             if owner is layer:
                 return known
-        base = name or snake_case(type(layer).__name__)
-        chosen, count = base, 0
-        while chosen in layers:
-            if name is not None:
-                raise ValueError(f"[{type(layer).__name__}] another layer is named {name!r}")
+        if name in layers:
+            raise ValueError(f"[{type(layer).__name__}] another layer is named {name!r}")
+        base = snake_case(type(layer).__name__)
+        chosen, count = name or base, 0
+        while name is None and (chosen in layers or chosen in reserved):
             count += 1
             chosen = f"{base}_{count}"
         layers[chosen] = layer

@@ -16,7 +16,7 @@ from ganglion.errors import DivergenceWarning
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
-from ganglion.samples import Samples, check_samples, split
+from ganglion.samples import Samples, check_samples, split, weigh_classes
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,15 +35,18 @@ class Training(Passes):
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = None,
         shuffle: bool = True,
         verbose: int | str = "auto",
     ) -> Self:
         """Train on from the weights there are.
 
-        The data is read in place, batch by batch, and never copied. Ctrl-C ends the training within
-        a second: `KeyboardInterrupt` is raised, the network can be used and trained on, and
-        ``history_`` holds the epochs that were finished.
+        The data is read in place, batch by batch, and never copied. Ctrl-C ends the training as
+        soon as the step that runs is finished, at most 0.1 seconds later: `KeyboardInterrupt` is
+        raised, the network can be used and trained on, and ``history_`` holds the epochs that were
+        finished.
+
+        `layers.Normalization` learns its statistics from ``X`` at the first fit, before training.
 
         Parameters
         ----------
@@ -64,8 +67,9 @@ class Training(Passes):
         sample_weight : array_like, shape (n,), optional
             What each sample counts in the loss, at least 0.
         class_weight : dict of int to float, optional
-            What the samples of each class count; 1 for classes not named.
-        callbacks : sequence of Callback
+            What the samples of each class count; 1 for classes not named. Those that are set aside
+            by ``validation_split`` are not weighed, as in Keras.
+        callbacks : sequence of Callback, optional
             See `ganglion.callbacks`.
         shuffle : bool, default=True
             Whether each epoch has an order of its own, a function of seed and epoch.
@@ -81,7 +85,8 @@ class Training(Passes):
         Raises
         ------
         TypeError, ValueError
-            For data or settings that are wrong, before anything has changed.
+            For data or settings that are wrong, before anything has changed. What a callback raises
+            passes through, and leaves the network as far as it was trained.
 
         Warns
         -----
@@ -91,14 +96,15 @@ class Training(Passes):
         """
         whole_number("fit", "epochs", epochs)
         non_negative("fit", "validation_split", validation_split, below=1)
-        _check_callbacks(callbacks)
+        called = _check_callbacks(callbacks)
         shown = resolve_verbose(verbose)
-        built, samples = self._check("fit", X, y, sample_weight, class_weight)
+        built, samples = self._check("fit", X, y, sample_weight)
         validation = None
         if validation_data is not None:
             validation = self._check_validation(built, validation_data)
         else:
             samples, validation = split(samples, validation_split)
+        samples = weigh_classes("fit", samples, built.output_shape, class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
         self._begin(built, samples)
         Fit(
@@ -108,7 +114,7 @@ class Training(Passes):
             validation,
             epochs=epochs,
             batch_size=batch,
-            callbacks=callbacks,
+            callbacks=called,
             shuffle=bool(shuffle),
             verbose=shown,
         ).run()
@@ -122,7 +128,11 @@ class Training(Passes):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
     ) -> Self:
-        """Train for one epoch on these samples, silently; arguments as for `fit`."""
+        """Train for one epoch on these samples, silently; arguments as for `fit`.
+
+        The first call counts as the first fit: `layers.Normalization` learns from the samples of
+        that call alone, so they should be typical, or its statistics be given.
+        """
         return self.fit(
             X,
             y,
@@ -157,7 +167,8 @@ class Training(Passes):
         TypeError, ValueError
             As `fit`.
         """
-        built, samples = self._check("train_on_batch", X, y, sample_weight, class_weight)
+        built, samples = self._check("train_on_batch", X, y, sample_weight)
+        samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
         self._begin(built, samples)
         statistics = built.untrained.copy()
         steps = Steps(self, built, samples, len(samples))
@@ -202,28 +213,18 @@ class Training(Passes):
             As `fit`.
         """
         self._need_built("evaluate")
-        built, samples = self._check("evaluate", X, y, sample_weight, None)
+        built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
         return Evaluation(built, samples, batch).run()
 
-    def _check(
-        self,
-        place: str,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        class_weight: Mapping[int, float] | None,
-    ) -> tuple[Built, Samples]:
+    def _check(self, place: str, X: Any, y: Any, sample_weight: Any) -> tuple[Built, Samples]:
         """Check the data, and build for it where that was not done; the network does not change."""
         loss = self._need_loss(place)
         array = self._check_inputs(place, X)
         built = self._built or self._initialized((None, *array.shape[1:]))
-        samples = check_samples(
-            place, array, y, loss, built.output_shape, self.dtype, sample_weight, class_weight
+        return built, check_samples(
+            place, array, y, loss, built.output_shape, self.dtype, sample_weight
         )
-        # Made here already, since metrics that do not fit the layers show when they are traced.
-        built.executable("evaluate" if place == "evaluate" else "train", samples.weight is not None)
-        return built, samples
 
     def _check_validation(self, built: Built, validation_data: Sequence[Any]) -> Samples:
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -241,19 +242,22 @@ class Training(Passes):
 
     def _begin(self, built: Built, samples: Samples) -> None:
         """Take over what was built for the data, now that all of it was checked."""
+        # Made first, since metrics that do not fit the layers show when they are traced.
+        built.executable("train", samples.weight is not None)
         if self._built is None:
             self._set_built(built)
-        if not self.adapted:
-            built.adapt(samples.X)
-            self.adapted = True
+        built.adapt(samples.X, self.seed_)
 
 
-def _check_callbacks(callbacks: Any) -> None:
+def _check_callbacks(callbacks: Any) -> Sequence[Callback]:
+    if callbacks is None:
+        return ()
     if not isinstance(callbacks, Sequence):
         raise TypeError(f"[fit] callbacks must be a sequence of Callbacks, got {callbacks!r}")
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise TypeError(f"[fit] callbacks must be Callbacks, got {callback!r}")
+    return callbacks
 
 
 def _check_batch_size(place: str, batch_size: int | None, samples: int) -> int:

@@ -50,19 +50,23 @@ class CpuExecutable : public Executable<T> {
     check(program_.parameters == 0 || buffers.parameters, "[cpu] the program needs a buffer of weights");
     check(program_.states == 0 || buffers.states, "[cpu] the program needs a buffer of optimizer state");
     seconds_.assign(program_.operations.size(), 0.0);
-    for (size_t i = 0; i < program_.operations.size(); ++i) {
-      const Operation& operation = program_.operations[i];
-      if (operation.kind != "expression" && find_rule(operation.kind).view) continue;
-      steps_.push_back({step_maker<T>(operation.kind)({program_, operation, memory_}), i, operation.section});
+    for (Binding& binding : bindings_) {
+      for (size_t i = 0; i < program_.operations.size(); ++i) {
+        const Operation& operation = program_.operations[i];
+        if (operation.kind != "expression" && find_rule(operation.kind).view) continue;
+        binding.steps.push_back({step_maker<T>(operation.kind)({program_, operation, memory_}), i, operation.section});
+      }
     }
   }
 
   const Program& program() const override { return program_; }
 
   void reserve(int64_t rows) override {
-    if (rows <= memory_.reserved()) return;
-    memory_.reserve(rows);
-    bind(rows);
+    if (rows > memory_.reserved()) {
+      memory_.reserve(rows);
+      for (Binding& binding : bindings_) binding.rows = -1;
+    }
+    bound_to(rows);
     memory_.require_threads(get_num_threads());
   }
 
@@ -72,10 +76,10 @@ class CpuExecutable : public Executable<T> {
   int64_t arena_bytes() const override { return memory_.arena_bytes(); }
 
   void run(Section section, int64_t rows, const RunKey& key) override {
-    if (rows != bound_rows_) bind(rows);
-    const int threads = work_[static_cast<int>(section)] < kParallelWork ? 1 : get_num_threads();
+    const Binding& binding = bound_to(rows);
+    const int threads = binding.work[static_cast<int>(section)] < kParallelWork ? 1 : get_num_threads();
     memory_.require_threads(threads);
-    const std::vector<Phase>& phases = phases_[static_cast<int>(section)];
+    const std::vector<Phase>& phases = binding.phases[static_cast<int>(section)];
     if (profiling_) {
       run_timed(phases, threads, key);
     } else {
@@ -103,6 +107,15 @@ class CpuExecutable : public Executable<T> {
     size_t operation;
   };
 
+  // Steps with the sizes and addresses of one number of rows. There are two: an epoch has full batches, and a last one
+  // that is smaller.
+  struct Binding {
+    int64_t rows = -1;
+    std::vector<Entry> steps;
+    std::vector<Phase> phases[2];  // of each section
+    int64_t work[2] = {0, 0};      // of each section: FLOPs and bytes
+  };
+
   // Engines know one elementwise operation, the expression; an unfused program becomes one of single instructions.
   static Program lowered(Program program) {
     const std::vector<char> wanted(program.values.size(), 1);
@@ -118,21 +131,28 @@ class CpuExecutable : public Executable<T> {
     return program;
   }
 
-  void bind(int64_t rows) {
-    bound_rows_ = rows;
+  const Binding& bound_to(int64_t rows) {
+    if (bindings_[recent_].rows == rows) return bindings_[recent_];
+    recent_ = 1 - recent_;
+    if (bindings_[recent_].rows != rows) bind(bindings_[recent_], rows);
+    return bindings_[recent_];
+  }
+
+  void bind(Binding& binding, int64_t rows) {
+    binding.rows = rows;
     for (int section = 0; section < 2; ++section) {
-      work_[section] = 0;
-      phases_[section].clear();
+      binding.work[section] = 0;
+      binding.phases[section].clear();
     }
-    for (const Entry& entry : steps_) {
+    for (const Entry& entry : binding.steps) {
       entry.step->bind(rows);
       const int section = static_cast<int>(entry.section);
       for (int phase = 0; phase < entry.step->phases(); ++phase) {
         const int64_t chunks = entry.step->chunks(phase);
-        if (chunks > 0) phases_[section].push_back({entry.step.get(), phase, chunks, entry.operation});
+        if (chunks > 0) binding.phases[section].push_back({entry.step.get(), phase, chunks, entry.operation});
       }
       const Operation& operation = program_.operations[entry.operation];
-      work_[section] +=
+      binding.work[section] +=
           operation_flops(program_, operation, rows) + operation_bytes(program_, operation, rows, sizeof(T));
     }
   }
@@ -172,10 +192,8 @@ class CpuExecutable : public Executable<T> {
 
   const Program program_;
   Memory<T> memory_;
-  std::vector<Entry> steps_;
-  int64_t bound_rows_ = -1;
-  int64_t work_[2] = {0, 0};      // of each section: FLOPs and bytes
-  std::vector<Phase> phases_[2];  // of each section, for the rows at hand
+  Binding bindings_[2];
+  int recent_ = 0;  // binding used last
   bool profiling_ = false;
   std::vector<double> seconds_;
 };

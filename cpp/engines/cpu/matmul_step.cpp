@@ -8,6 +8,9 @@ namespace ganglion {
 
 namespace {
 
+// Multiplications of one chunk of small products.
+constexpr int64_t kGroupedProducts = 100'000;
+
 // A product, or a batch of them, and the expression applied to each block of it.
 template <class T>
 class MatmulStep : public Step<T> {
@@ -50,6 +53,9 @@ class MatmulStep : public Step<T> {
     if (transpose_b_) std::swap(product_.b_row, product_.b_column);
     batch_ = batched ? c.size(rows) / (m * n) : 1;
     plan_ = kernels_.matmul_plan(product_);
+    // Small products of a batch share a chunk.
+    const int64_t work = std::max<int64_t>(1, m * n * k);
+    group_ = plan_.blocks > 1 ? 1 : std::min(batch_, std::max<int64_t>(1, kGroupedProducts / work));
 
     int64_t thread_scratch = plan_.thread_workspace;
     if (epilogue_) {
@@ -59,10 +65,17 @@ class MatmulStep : public Step<T> {
     source_.memory.require_scratch(0, thread_scratch);
   }
 
-  int64_t chunks(int) const override { return batch_ * plan_.blocks; }
+  int64_t chunks(int) const override { return chunk_count(batch_, group_) * plan_.blocks; }
 
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
-    const int64_t index = chunk / plan_.blocks, block = chunk % plan_.blocks;
+    const int64_t first = chunk / plan_.blocks * group_;
+    for (int64_t index = first; index < std::min(first + group_, batch_); ++index) {
+      run_block(index, chunk % plan_.blocks, thread, key);
+    }
+  }
+
+ private:
+  void run_block(int64_t index, int64_t block, int thread, const RunKey& key) {
     Matmul<T> product = product_;
     product.a += index * product.m * product.k;
     product.b += index * product.k * product.n;
@@ -72,7 +85,6 @@ class MatmulStep : public Step<T> {
     if (epilogue_) finish_block(index * product.m, block, scratch, key);
   }
 
- private:
   // Where the product is computed: its own value when it is kept, otherwise the first result of its shape.
   int place_of_product() const {
     const Operation& operation = source_.operation;
@@ -105,7 +117,7 @@ class MatmulStep : public Step<T> {
   std::optional<ExpressionRunner<T>> epilogue_;
   Matmul<T> product_{};
   MatmulPlan plan_;
-  int64_t batch_ = 1;
+  int64_t batch_ = 1, group_ = 1;  // products, and how many of them are one chunk
 };
 
 }  // namespace

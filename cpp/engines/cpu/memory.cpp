@@ -1,6 +1,9 @@
 #include "engines/cpu/memory.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "core/error.h"
 
 namespace ganglion {
 
@@ -11,10 +14,17 @@ Memory<T>::Memory(const Program& program, const Buffers& buffers) : program_(pro
 
 template <class T>
 void Memory<T>::reserve(int64_t rows) {
-  plan_ = plan_memory(program_, rows);
+  for (const Value& value : program_.values) {
+    check(!value.shape.batched || rows <= kMaxElements / value.shape.sample_size(), "[cpu] a batch of ", rows,
+          " rows is too large for a value of shape ", to_string(value.shape));
+  }
+  // Nothing changes when there is not enough memory.
+  MemoryPlan plan = plan_memory(program_, rows);
+  Buffer<T> arena(plan.arena), constants(plan.constants);
+  plan_ = std::move(plan);
+  arena_ = std::move(arena);
+  constants_ = std::move(constants);
   reserved_ = rows;
-  arena_ = Buffer<T>(plan_.arena);
-  constants_ = Buffer<T>(plan_.constants);
   for (size_t id = 0; id < program_.values.size(); ++id) {
     const Value& value = program_.values[id];
     if (value.storage != Storage::constant) continue;
@@ -45,21 +55,20 @@ T* Memory<T>::at(int value) {
 
 template <class T>
 void Memory<T>::require_scratch(int64_t shared, int64_t per_thread) {
-  if (shared > shared_size_) {
-    shared_size_ = padded_size(shared);
-    shared_ = Buffer<T>(shared_size_);
-  }
-  if (per_thread > thread_size_) {
-    thread_size_ = padded_size(per_thread);
-    threads_ = Buffer<T>(thread_size_ * thread_count_);
-  }
+  if (shared > shared_.size()) shared_ = Buffer<T>(padded_size(shared));
+  if (per_thread > thread_size_) allocate_threads(thread_count_, padded_size(per_thread));
 }
 
 template <class T>
 void Memory<T>::require_threads(int threads) {
-  if (threads <= thread_count_) return;
+  if (threads > thread_count_) allocate_threads(threads, thread_size_);
+}
+
+template <class T>
+void Memory<T>::allocate_threads(int threads, int64_t size) {
+  threads_ = Buffer<T>(threads * size);
   thread_count_ = threads;
-  threads_ = Buffer<T>(thread_size_ * thread_count_);
+  thread_size_ = size;
 }
 
 template class Memory<float>;

@@ -31,13 +31,15 @@ class Memory {
   T* thread_scratch(int thread) { return threads_.data() + thread * thread_size_; }
 
  private:
+  void allocate_threads(int threads, int64_t size);
+
   const Program& program_;
   Buffers buffers_;
   MemoryPlan plan_;
   int64_t reserved_ = 0;
   Buffer<T> arena_, constants_, shared_, threads_;
   std::vector<T> scalars_;
-  int64_t shared_size_ = 0, thread_size_ = 0;
+  int64_t thread_size_ = 0;
   int thread_count_ = 0;
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
@@ -10,6 +11,10 @@ from ganglion.callbacks.monitor import MonitorCallback
 
 class ModelCheckpoint(MonitorCallback):
     """Save the network after each epoch, or after each that improves.
+
+    Keras's ``save_weights_only``, ``save_freq`` and ``initial_value_threshold`` are left out: the
+    whole network is saved, at the end of epochs. What comes after ``save_best_only`` is given by
+    name.
 
     Parameters
     ----------
@@ -30,7 +35,8 @@ class ModelCheckpoint(MonitorCallback):
     Raises
     ------
     ValueError
-        At the start of a fit without the monitored quantity.
+        For a ``filepath`` with fields that are not named; and after the first epoch, without the
+        monitored quantity or one that ``filepath`` names.
     OSError
         When the file cannot be written. One that was there before then stays as it was.
 
@@ -45,14 +51,27 @@ class ModelCheckpoint(MonitorCallback):
         monitor: str = "val_loss",
         verbose: int = 0,
         save_best_only: bool = False,
+        *,
         mode: str = "auto",
         training_state: bool = True,
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
+        self._check_fields()
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.training_state = training_state
+
+    def _check_fields(self) -> None:
+        try:
+            fields = [field for _, field, _, _ in string.Formatter().parse(self.filepath)]
+        except ValueError as error:
+            raise ValueError(f"[ModelCheckpoint] filepath {self.filepath!r}: {error}") from None
+        if any(field is not None and not field.isidentifier() for field in fields):
+            raise ValueError(
+                "[ModelCheckpoint] filepath must name its fields, as in 'net-{epoch:02d}', "
+                f"got {self.filepath!r}"
+            )
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin anew."""
@@ -72,6 +91,8 @@ class ModelCheckpoint(MonitorCallback):
             raise ValueError(
                 f"[ModelCheckpoint] filepath {self.filepath!r} names {error}, which is not logged"
             ) from None
+        except ValueError as error:
+            raise ValueError(f"[ModelCheckpoint] filepath {self.filepath!r}: {error}") from None
         self.model.save(path, training_state=self.training_state)
         if self.verbose:
             print(f"epoch {epoch + 1}: saved {path}")

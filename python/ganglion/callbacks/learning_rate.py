@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
-from ganglion.errors import check_at_least, check_fraction, check_integer
+from ganglion.errors import check_at_least, check_integer, check_positive
 
 
 class LearningRateScheduler(Callback):
@@ -41,7 +41,7 @@ class LearningRateScheduler(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """See that the learning rate can be set."""
-        self.model.learning_rate = self.model.learning_rate
+        self.model.need_settable_learning_rate()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate."""
@@ -80,7 +80,7 @@ class ReduceLROnPlateau(MonitorCallback):
     Raises
     ------
     ValueError
-        For settings out of range; and at the start of a fit without the monitored quantity.
+        For settings out of range; and after the first epoch, without the monitored quantity.
 
     Examples
     --------
@@ -104,7 +104,9 @@ class ReduceLROnPlateau(MonitorCallback):
         self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr
-        check_fraction(self, "factor")
+        check_positive(self, "factor")
+        if factor >= 1:
+            raise ValueError(f"[ReduceLROnPlateau] factor must be less than 1, got {factor!r}")
         check_integer(self, "patience", "cooldown")
         check_at_least(self, 0, "patience", "cooldown", "min_lr")
         self._waited = 0
@@ -113,7 +115,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin anew, and see that the learning rate can be set."""
         super().on_train_begin(logs)
-        self.model.learning_rate = self.model.learning_rate
+        self.model.need_settable_learning_rate()
         self._waited = 0
         self._cooling = 0
 

@@ -37,13 +37,7 @@ class MonitorCallback(Callback):
         self.best = math.nan
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forget the best value, and see that the quantity will be there."""
-        names = self.params["metrics"]
-        if self.monitor not in names:
-            hint = ": pass validation_data" if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"{place(self)} monitor {self.monitor!r} is not among {', '.join(names)}{hint}"
-            )
+        """Forget the best value."""
         self.best = -math.inf if self.larger_is_better else math.inf
 
     @property
@@ -60,5 +54,19 @@ class MonitorCallback(Callback):
         return value + self.min_delta < reference
 
     def monitored(self, logs: Logs | None) -> float:
-        """Return the monitored quantity of an epoch."""
-        return (logs or {}).get(self.monitor, math.nan)
+        """Return the monitored quantity of an epoch.
+
+        Looked for here and not before training, since callbacks may add to the logs.
+
+        Raises
+        ------
+        ValueError
+            It is not in the logs.
+        """
+        logs = logs or {}
+        if self.monitor not in logs:
+            hint = ": pass validation_data" if self.monitor.startswith("val_") else ""
+            raise ValueError(
+                f"{place(self)} monitor {self.monitor!r} is not among {', '.join(logs)}{hint}"
+            )
+        return logs[self.monitor]

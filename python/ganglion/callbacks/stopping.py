@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
-from ganglion.errors import check_at_least, check_integer
+from ganglion.errors import check_at_least, check_integer, check_number
 
 
 class EarlyStopping(MonitorCallback):
@@ -48,7 +48,7 @@ class EarlyStopping(MonitorCallback):
     Raises
     ------
     ValueError
-        For settings out of range; and at the start of a fit without the monitored quantity.
+        For settings out of range; and after the first epoch, without the monitored quantity.
 
     Examples
     --------
@@ -75,6 +75,8 @@ class EarlyStopping(MonitorCallback):
         self.start_from_epoch = start_from_epoch
         check_integer(self, "patience", "start_from_epoch")
         check_at_least(self, 0, "patience", "start_from_epoch")
+        if baseline is not None:
+            check_number(self, "baseline")
         self._forget()
 
     def _forget(self) -> None:
@@ -92,9 +94,9 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, remember the best weights, stop when patience is spent."""
+        value = self.monitored(logs)
         if epoch - self._first_epoch < self.start_from_epoch:
             return
-        value = self.monitored(logs)
         self._waited += 1
         if self.improves(value, self.best):
             self.best, self.best_epoch = value, epoch
@@ -119,7 +121,8 @@ class TerminateOnNaN(Callback):
     """Stop after an epoch of which any logged quantity is NaN or infinite.
 
     The training loss needs no watching: a fit whose loss is no longer finite always stops, at that
-    very step. This adds the metrics and the validation loss.
+    very step. This adds the metrics and the validation loss. Keras's looks at the training loss
+    alone, after each batch.
 
     Examples
     --------

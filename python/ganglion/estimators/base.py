@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ganglion import layers as layer_library
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback, EarlyStopping
+from ganglion.errors import check_at_least, check_boolean, check_integer
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
 
@@ -57,8 +58,8 @@ class NeuralEstimator(BaseEstimator, ABC):
         validation_fraction: float = 0.1,
         patience: int = 10,
         min_delta: float = 0.0,
-        metrics: Sequence[Any] = (),
-        callbacks: Sequence[Callback] = (),
+        metrics: Sequence[Any] | None = (),
+        callbacks: Sequence[Callback] | None = (),
         warm_start: bool = False,
         random_state: Any = None,
         dtype: str = "float32",
@@ -121,6 +122,7 @@ class NeuralEstimator(BaseEstimator, ABC):
         classes: ArrayLike | None = None,
     ) -> None:
         """Train for ``epochs``, or, when ``partial``, for one on from the weights there are."""
+        self._check_settings()
         reset = not ((partial or self.warm_start) and hasattr(self, "network_"))
         inputs, labels = self._checked(X, y, reset=reset)
         if reset:
@@ -128,7 +130,7 @@ class NeuralEstimator(BaseEstimator, ABC):
         target = self._encode(labels)
         weight = self._sample_weight(inputs, labels, sample_weight)
         seed = self._seed()
-        callbacks = list(self.callbacks)
+        callbacks = list(self.callbacks or ())
         validation = None
         if weight is not None and not partial:
             # The scale of the weights must not act as a second learning rate.
@@ -153,6 +155,16 @@ class NeuralEstimator(BaseEstimator, ABC):
         losses_by_epoch = self.history_.get("loss", [])  # empty when the first epoch diverged
         self.loss_ = losses_by_epoch[-1] if losses_by_epoch else np.nan
         self.n_iter_ = len(losses_by_epoch)
+
+    def _check_settings(self) -> None:
+        """Check what is not checked by the network, or only with some other settings."""
+        check_boolean(self, "early_stopping", "warm_start")
+        check_integer(self, "patience")
+        check_at_least(self, 0, "patience", "min_delta", "dropout")
+        if self.dropout >= 1:
+            raise ValueError(
+                f"[{type(self).__name__}] dropout must be less than 1, got {self.dropout!r}"
+            )
 
     def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
         # "numeric" keeps integers and float32 as they are: the core reads them in place.
@@ -208,7 +220,7 @@ class NeuralEstimator(BaseEstimator, ABC):
             [*self._hidden_layers(), output],
             loss=self._loss(),
             optimizer=self._optimizer(),
-            metrics=list(self.metrics),
+            metrics=self.metrics,
             random_state=seed,
             dtype=self.dtype,
             device=self.device,
@@ -224,7 +236,7 @@ class NeuralEstimator(BaseEstimator, ABC):
         for layer in self.layers:
             if isinstance(layer, layer_library.Layer):
                 hidden.append(copy.deepcopy(layer))
-            elif isinstance(layer, numbers.Integral):
+            elif isinstance(layer, numbers.Integral) and not isinstance(layer, bool):
                 hidden.append(
                     layer_library.Dense(
                         int(layer),
@@ -241,7 +253,17 @@ class NeuralEstimator(BaseEstimator, ABC):
         return hidden
 
     def _loss(self) -> losses.Loss:
-        return losses.get(self._head().loss if self.loss == "auto" else self.loss)
+        head = self._head()
+        if isinstance(self.loss, str) and self.loss == "auto":
+            return losses.get(head.loss)
+        loss = losses.get(self.loss)
+        if head.activation != "linear" and getattr(loss, "from_logits", False):
+            raise ValueError(
+                f"[{type(self).__name__}] loss must not be from_logits, since the network ends in "
+                f"a {head.activation}, got {loss!r}: without it the logits are seen through the "
+                f"{head.activation} all the same"
+            )
+        return loss
 
     def _optimizer(self) -> optimizers.Optimizer:
         optimizer = optimizers.get(self.optimizer)

@@ -30,17 +30,18 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     layers : sequence of int or Layer, default=(100,)
         The hidden layers. A number is the width of a `layers.Dense` with ``activation``; a layer is
         taken as it is (its copy is trained, so it can be used again).
-    activation : str or callable, default="relu"
+    activation : str, Activation or callable, default="relu"
         Activation of the layers given by their width.
     dropout : float, default=0.0
         Share of the outputs set to zero in training after each layer given by its width, [0, 1).
     kernel_regularizer : str, Regularizer or None, default=None
         Penalty on the weights of the layers given by their width and of the output layer.
     loss : "auto", str or Loss, default="auto"
-        Another loss on the same output layer, for example ``"categorical_focal_crossentropy"``.
+        Another loss on the same output layer, for example ``"categorical_focal_crossentropy"``. Not
+        one ``from_logits``: the layer gives probabilities.
     optimizer : str or Optimizer, default="adam"
         Update rule.
-    learning_rate : float, LearningRateSchedule or None, default=None
+    learning_rate : float, Schedule, callable or None, default=None
         Replaces the optimizer's own.
     epochs : int, default=100
         Passes over the data.
@@ -58,9 +59,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Epochs without improvement before early stopping ends the training.
     min_delta : float, default=0.0
         How much the validation loss must fall to count as an improvement.
-    metrics : sequence of str or Metric, default=()
+    metrics : sequence of str or Metric, or None, default=()
         What to follow beside the loss in ``history_``.
-    callbacks : sequence of Callback, default=()
+    callbacks : sequence of Callback or None, default=()
         Called at each epoch.
     class_weight : dict, "balanced" or None, default=None
         What each class counts in the loss, by its label; ``"balanced"`` for weights that give every
@@ -96,9 +97,11 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where ``X`` had them.
 
-    Notes ----- ``fit`` scales the sample weights (times those of the classes) to a mean of one. So
-    a sample of weight two counts as two samples, whatever the others are, when ``batch_size`` is
-    None; with smaller batches this holds on average.
+    Notes
+    -----
+    ``fit`` scales the sample weights (times those of the classes) to a mean of one. So a sample of
+    weight two counts as two samples, whatever the others are, when ``batch_size`` is None; with
+    smaller batches this holds on average.
 
     Examples
     --------
@@ -129,8 +132,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         validation_fraction: float = 0.1,
         patience: int = 10,
         min_delta: float = 0.0,
-        metrics: Sequence[Any] = (),
-        callbacks: Sequence[Callback] = (),
+        metrics: Sequence[Any] | None = (),
+        callbacks: Sequence[Callback] | None = (),
         class_weight: Any = None,
         warm_start: bool = False,
         random_state: Any = None,
@@ -175,7 +178,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         y : array of shape (n_samples,) or (n_samples, n_labels)
             Labels: numbers or strings; or zeros and ones, a column for each label.
         sample_weight : array of shape (n_samples,), optional
-            What each sample counts in the loss, at least 0.
+            What each sample counts in the loss, at least 0; scaled, times what its class counts, to
+            a mean of one.
 
         Returns
         -------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ganglion import activations, initializers, regularizers
-from ganglion.errors import check_axes
+from ganglion.errors import as_tuple, check_axes
 from ganglion.initializers import Initializer
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.regularizers import Regularizer
@@ -21,7 +21,7 @@ class Activation(Layer):
 
     Parameters
     ----------
-    activation : str or ganglion.activations.Activation, optional
+    activation : str, ganglion.activations.Activation or callable, optional
         The function; linear for None.
     **settings
         ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
@@ -35,7 +35,7 @@ class Activation(Layer):
 
     def __init__(
         self,
-        activation: str | activations.Activation | None,
+        activation: str | activations.Activation | Callable[[Value], Value] | None,
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
@@ -61,9 +61,9 @@ class PReLU(Layer, aliases=("prelu",)):
         First values.
     alpha_regularizer : str or Regularizer, optional
         Penalty.
-    shared_axes : sequence of int, optional
-        Axes along which one alpha serves all, counted with the batch as 0: ``(1, 2)`` gives one for
-        each channel of an image.
+    shared_axes : int or sequence of int, optional
+        Axes along which one alpha serves all, not the batch, which counts as 0: ``(1, 2)`` gives
+        one for each channel of an image.
     **settings
         ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
 
@@ -80,13 +80,13 @@ class PReLU(Layer, aliases=("prelu",)):
         self,
         alpha_initializer: str | Initializer = "zeros",
         alpha_regularizer: str | Regularizer | None = None,
-        shared_axes: Sequence[int] | None = None,
+        shared_axes: int | Sequence[int] | None = None,
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.shared_axes = None if shared_axes is None else tuple(shared_axes)
+        self.shared_axes = as_tuple(shared_axes)
         check_axes(self, "shared_axes")
 
     @classmethod

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ganglion import ops
-from ganglion.errors import check_axes, check_boolean, check_choice, check_numbers
-from ganglion.layers.axes import feature_axes, sizes_along, spread
+from ganglion.errors import as_tuple, check_axes, check_boolean, check_choice, check_numbers
+from ganglion.layers.axes import sizes_along, spread
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.layers.statistics import RunningStatistics
 from ganglion.value import Value
@@ -61,7 +61,7 @@ class Normalization(Layer):
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
-        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = as_tuple(axis)
         self.mean = mean
         self.variance = variance
         self.invert = invert
@@ -92,7 +92,7 @@ class Normalization(Layer):
         return self.mean is None
 
     def build(self, x: Value) -> Value:
-        axes = feature_axes(self, x, self.axis)
+        axes = ops.feature_axes(type(self).__name__, x, self.axis)
         if self.mean is not None:
             sizes = sizes_along(x, axes)
             offset = self._given(self.mean, "mean", sizes)
@@ -128,8 +128,10 @@ class Normalization(Layer):
 
         Raises
         ------
+        TypeError
+            One array in the place of batches.
         ValueError
-            No samples.
+            No samples, or a batch without features.
 
         Examples
         --------
@@ -137,8 +139,18 @@ class Normalization(Layer):
         >>> {name: value.round(3).tolist() for name, value in statistics.items()}
         {'mean': [3.0], 'variance': [2.667], 'count': 3.0}
         """
+        if isinstance(batches, np.ndarray):
+            raise TypeError(
+                "[Normalization] adapt takes batches, and not one array: pass [X] for a batch of "
+                f"all samples, got shape {batches.shape}"
+            )
         statistics = RunningStatistics(self.axis)
         for batch in batches:
+            if np.ndim(batch) < 2:
+                raise ValueError(
+                    "[Normalization] adapt needs batches of shape (samples, ...), got "
+                    f"{np.shape(batch)}"
+                )
             statistics.update(batch)
         if statistics.samples == 0:
             raise ValueError("[Normalization] cannot adapt to no samples")

@@ -5,26 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganglion import ops
-from ganglion.errors import place
-from ganglion.layers.base import Layer
-from ganglion.ops.structure import normalize_axes
 from ganglion.value import Value
-
-
-def feature_axes(owner: Layer, x: Value, axis: int | Sequence[int] | None) -> list[int]:
-    """Return the axes of ``x`` that a layer names, counted from the front; none for None.
-
-    Raises
-    ------
-    ValueError
-        ``x`` has no such axis, or it is the batch.
-    """
-    if axis is None:
-        return []
-    axes = normalize_axes(type(owner).__name__, x, axis)
-    if 0 in axes:
-        raise ValueError(f"{place(owner)} axis {axis} names the batch of {x.shape}")
-    return axes
 
 
 def sizes_along(x: Value, axes: Sequence[int]) -> list[int]:

@@ -111,6 +111,8 @@ class Layer(Spec, kind="layer"):
         trace = current_trace()
         if not isinstance(x, Value):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
+        if "trainable" not in vars(self):
+            raise TypeError(f"{place(self)} its constructor must call super().__init__")
         with trace.scope(trace.name_of(self, self.name), self.trainable):
             try:
                 y = self.build(x)
@@ -134,6 +136,12 @@ class Layer(Spec, kind="layer"):
     def training(self) -> bool:
         """Whether the program being written trains the network."""
         return current_trace().training
+
+    @property
+    def learns(self) -> bool:
+        """Whether the program being written trains this layer: it and all around are trainable."""
+        trace = current_trace()
+        return trace.training and trace.trainable
 
     def add_weight(
         self,
@@ -177,7 +185,10 @@ class Layer(Spec, kind="layer"):
 
     @property
     def needs_adapt(self) -> bool:
-        """Whether the layer learns from the data before training, through :meth:`adapt`."""
+        """Whether the layer learns from the data before training, through :meth:`adapt`.
+
+        It does so once: at the first fit that finds its weights as they were drawn.
+        """
         return False
 
     def add_loss(self, penalty: Value) -> None:

@@ -9,6 +9,7 @@ from ganglion import ops
 from ganglion.errors import check_choice, check_integer, place
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.layers.dense import Dense
+from ganglion.tracing import current_trace
 from ganglion.value import Value
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ class Residual(Layer):
 
     def build(self, x: Value) -> Value:
         """Return the sum; ``x`` as the layers take it."""
-        y = _apply(self.layers, x)
-        added = _apply(self.shortcut or [], x)
+        shortcut = self.shortcut or []
+        current_trace().reserve([*self.layers, *shortcut])
+        y, added = _apply(self.layers, x), _apply(shortcut, x)
         if y.shape != added.shape:
             raise ValueError(
                 f"[Residual] the layers give {y.shape} and the shortcut {added.shape}; bring them "
@@ -151,6 +153,7 @@ class Branches(Layer):
 
     def build(self, x: Value) -> Value:
         """Return the merged results; ``x`` as the branches take it."""
+        current_trace().reserve(layer for branch in self.branches for layer in branch)
         results = [_apply(branch, x) for branch in self.branches]
         shapes = [result.shape for result in results]
         if self.merge != "concat" and len(set(shapes)) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ganglion import activations, initializers, ops, regularizers
@@ -26,7 +27,7 @@ class Dense(Layer):
     ----------
     units : int
         Number of outputs.
-    activation : str or Activation, optional
+    activation : str, Activation or callable, optional
         Linear by default.
     use_bias : bool
         Add a bias.
@@ -46,7 +47,7 @@ class Dense(Layer):
     def __init__(
         self,
         units: int,
-        activation: str | Activation | None = None,
+        activation: str | Activation | Callable[[Value], Value] | None = None,
         use_bias: bool = True,
         kernel_initializer: str | Initializer = "glorot_uniform",
         bias_initializer: str | Initializer = "zeros",

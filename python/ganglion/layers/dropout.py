@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ganglion import ops
-from ganglion.errors import check_at_least, check_fraction, check_seed
+from ganglion.errors import as_tuple, check_at_least, check_fraction, check_seed
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.value import Value
 
@@ -49,9 +49,13 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(**settings)
         self.rate = rate
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = as_tuple(noise_shape)
         self.seed = seed
         check_fraction(self, "rate")
+        if noise_shape is not None and not isinstance(self.noise_shape, tuple):
+            raise TypeError(
+                f"[Dropout] noise_shape must be a tuple of integers and None, got {noise_shape!r}"
+            )
         check_seed(self)
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganglion import initializers, ops, regularizers
 from ganglion.errors import (
+    as_tuple,
     check_at_least,
     check_axes,
     check_boolean,
@@ -14,10 +15,9 @@ from ganglion.errors import (
     check_integer,
 )
 from ganglion.initializers import Initializer
-from ganglion.layers.axes import feature_axes, sizes_along, spread
+from ganglion.layers.axes import sizes_along, spread
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.regularizers import Regularizer
-from ganglion.tracing import current_trace
 from ganglion.value import Value
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class BatchNormalization(Layer):
         ]
 
     def build(self, x: Value) -> Value:
-        axes = feature_axes(self, x, self.axis)
+        axes = ops.feature_axes(type(self).__name__, x, self.axis)
         sizes = sizes_along(x, axes)
         gamma = beta = None
         if self.scale:
@@ -118,7 +118,7 @@ class BatchNormalization(Layer):
         moving_variance = self.add_weight(
             "moving_variance", sizes, self.moving_variance_initializer, trainable=False
         )
-        if self.training and current_trace().trainable:
+        if self.learns:
             others = [axis for axis in range(len(x.shape)) if axis not in axes]
             mean = ops.mean(x, others, keepdims=True)
             variance = ops.variance(x, others, keepdims=True)
@@ -179,7 +179,7 @@ class LayerNormalization(Layer):
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
-        self.axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = as_tuple(axis)
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
@@ -197,7 +197,7 @@ class LayerNormalization(Layer):
         return [cls(gamma_initializer=normal), cls(axis=(1, 2), beta_initializer=normal)]
 
     def build(self, x: Value) -> Value:
-        axes = feature_axes(self, x, self.axis)
+        axes = ops.feature_axes(type(self).__name__, x, self.axis)
         sizes = sizes_along(x, axes)
         gamma = beta = None
         if self.scale:

@@ -59,15 +59,16 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
-        self.target_shape = tuple(target_shape)
-        sizes_fit = all(isinstance(size, (int, np.integer)) for size in self.target_shape) and all(
-            size > 0 or size == -1 for size in self.target_shape
-        )
-        if not sizes_fit or self.target_shape.count(-1) > 1:
+        sizes = list(target_shape) if isinstance(target_shape, (list, tuple)) else [0]
+        sizes_fit = all(
+            isinstance(size, (int, np.integer)) and not isinstance(size, bool) for size in sizes
+        ) and all(size > 0 or size == -1 for size in sizes)
+        if not sizes_fit or sizes.count(-1) > 1:
             raise ValueError(
                 "[Reshape] target_shape must be positive integers and at most one -1, "
                 f"got {target_shape!r}"
             )
+        self.target_shape = tuple(sizes)
 
     @classmethod
     def examples(cls) -> list[Reshape]:

@@ -22,7 +22,8 @@ class Loss(Spec, kind="loss"):
     built-in ones; it gets its gradient from the core.
 
     The number that training minimises is `sum(weight * loss) / size` over all the values that
-    `build` returns for a batch, as in Keras.
+    `build` returns for a batch, as in Keras. Its ``axis``, ``reduction``, ``name`` and ``dtype``
+    are left out: losses are taken over the last axis, and there is this one mean of them.
 
     Attributes
     ----------

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganglion import ops
-from ganglion.errors import check_at_least, check_boolean, check_fraction, check_integer
+from ganglion.errors import (
+    check_at_least,
+    check_boolean,
+    check_fraction,
+    check_integer,
+    check_numbers,
+)
 from ganglion.losses.base import EPSILON, Loss
 from ganglion.losses.binary import focus
 from ganglion.value import Value
@@ -113,7 +119,8 @@ class CategoricalFocalCrossentropy(Loss):
     """Categorical cross-entropy with less weight on what is already right (Lin et al., 2018).
 
     `sum(alpha (1 - p)^gamma (-t log(p)))`. Logits and probabilities are treated as by
-    `CategoricalCrossentropy`.
+    `CategoricalCrossentropy`. Keras turns logits into probabilities and keeps these 1e-7 away from
+    0 and 1, so that its value and gradient differ for logits that are far apart.
 
     Parameters
     ----------
@@ -150,6 +157,7 @@ class CategoricalFocalCrossentropy(Loss):
         self.gamma = gamma
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
+        check_numbers(self, "alpha")
         if np.ndim(alpha) > 1 or not np.all(np.asarray(alpha) >= 0):
             raise ValueError(
                 f"[CategoricalFocalCrossentropy] alpha must be non-negative, got {alpha!r}"

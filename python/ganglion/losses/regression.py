@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganglion import ops
-from ganglion.errors import check_positive
+from ganglion.errors import check_numbers, check_positive
 from ganglion.losses.base import EPSILON, Loss
 from ganglion.value import Shape, Value
 
@@ -202,7 +202,12 @@ class Quantile(Loss, aliases=("pinball",)):
 
     def __init__(self, quantiles: float | Sequence[float] = 0.5) -> None:
         self.quantiles = quantiles
-        if not self._levels or not all(0 < level < 1 for level in self._levels):
+        check_numbers(self, "quantiles")
+        if (
+            np.ndim(quantiles) > 1
+            or not self._levels
+            or not all(0 < level < 1 for level in self._levels)
+        ):
             raise ValueError(f"[Quantile] quantiles must be in (0, 1), got {quantiles!r}")
 
     @property

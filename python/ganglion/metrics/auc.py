@@ -12,7 +12,6 @@ from ganglion import ops
 from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
 from ganglion.metrics.base import Metric, Sums, ratio
 from ganglion.metrics.decisions import class_of_target, is_multiclass
-from ganglion.tracing import current_trace
 from ganglion.value import Value
 
 Floats = npt.NDArray[np.float64]
@@ -23,7 +22,9 @@ class AUC(Metric, name="auc"):
 
     Adds up over batches and needs no sorting, so it is an approximation: scores that fall between
     the same two thresholds count as equal. Outputs are probabilities. For one class of many, each
-    output is a yes/no question.
+    output is a yes/no question. Keras's ``thresholds``, ``num_labels`` and ``label_weights`` are
+    left out, and it takes no class numbers for targets. What comes after ``summation_method`` is
+    given by name.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ class AUC(Metric, name="auc"):
         num_thresholds: int = 200,
         curve: str = "ROC",
         summation_method: str = "interpolation",
+        *,
         multi_label: bool = False,
         from_logits: bool = False,
         name: str | None = None,
@@ -104,7 +106,9 @@ class AUC(Metric, name="auc"):
         answers = [yes, 1.0 - yes] if weight is None else [yes * weight, (1.0 - yes) * weight]
         in_row = ops.one_hot(row, rows)
         marked = ops.concat([in_row * ops.expand_dims(answer, -1) for answer in answers])
-        counts = ops.matmul(_table(marked), _table(ops.one_hot(column, columns)), transpose_a=True)
+        counts = ops.matmul(
+            ops.rows(marked), ops.rows(ops.one_hot(column, columns)), transpose_a=True
+        )
         return ops.reshape(counts, (2 * rows * columns,))
 
     def result(self, sums: Sums) -> float:
@@ -136,13 +140,6 @@ class AUC(Metric, name="auc"):
     @classmethod
     def examples(cls) -> list[Any]:
         return [cls(), cls(curve="PR"), cls(50, summation_method="majoring", multi_label=True)]
-
-
-def _table(x: Value) -> Value:
-    # (batch, ..., k) as (batch * ..., k)
-    sizes = [size for size in x.shape if size is not None]
-    shape = [math.prod(sizes[:-1]), sizes[-1]]
-    return current_trace().apply("reshape", x, shape=shape, batched=1)
 
 
 def _interpolated_precision(true: Floats, false: Floats) -> float:

@@ -24,6 +24,9 @@ class Precision(Metric):
     are averaged with scikit-learn's meaning of `average`. A score whose divisor is 0 is 0; a class
     that is neither there nor predicted has none.
 
+    Keras's counts over all outputs together, which here is ``average="micro"``, and compares one
+    class of many with a threshold too; its several ``thresholds`` and ``top_k`` are left out.
+
     Parameters
     ----------
     threshold : float, optional
@@ -48,6 +51,7 @@ class Precision(Metric):
 
     def __init__(
         self,
+        *,
         threshold: float | None = None,
         average: str = "macro",
         class_id: int | None = None,
@@ -97,7 +101,7 @@ class Precision(Metric):
 
 
 class Recall(Precision):
-    """Share of what is there that was predicted.
+    """Share of what is there that was predicted. Differs from Keras's as `Precision` does.
 
     Parameters
     ----------
@@ -116,6 +120,8 @@ class Recall(Precision):
 
 class F1Score(Precision, aliases=("f1",)):
     """Harmonic mean of precision and recall.
+
+    Keras's gives a score for each class by default (``average=None``); here it is one number.
 
     Parameters
     ----------

@@ -35,6 +35,31 @@ def normalize_axes(place: str, x: Value, axis: int | Sequence[int] | None) -> li
     return axes
 
 
+def feature_axes(place: str, x: Value, axis: int | Sequence[int] | None) -> list[int]:
+    """Return the axes that a layer names, counted from the front, in order; none for None.
+
+    Parameters
+    ----------
+    place : str
+        Name of the layer, for the error.
+    x : Value
+        Batched.
+    axis : int, sequence of int or None
+        Axes of ``x``, not the batch.
+
+    Raises
+    ------
+    ValueError
+        ``x`` has no such axis, or it is the batch.
+    """
+    if axis is None:
+        return []
+    axes = normalize_axes(place, x, axis)
+    if 0 in axes:
+        raise ValueError(f"[{place}] axis {axis} names the batch of {x.shape}")
+    return axes
+
+
 def shape_attributes(shape: Sequence[int | None]) -> dict[str, Any]:
     """Return a shape as primitives take it: per sample, with 1 for the batch."""
     batched = len(shape) > 0 and shape[0] is None
@@ -86,6 +111,25 @@ def reshape(x: Value, shape: Sequence[int | None]) -> Value:
 def flatten(x: Value) -> Value:
     """Return ``x`` with all axes after the batch in one."""
     return reshape(x, (None, -1))
+
+
+def rows(x: Value) -> Value:
+    """Return a batched ``x`` of shape (None, ..., k) as a table (None, k), with all its rows.
+
+    The axes between become part of the batch: a sample of ``n`` rows is ``n`` samples then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(rows, np.zeros((5, 3, 4))).shape
+    (15, 4)
+    """
+    sizes = [size for size in x.shape if size is not None]
+    if len(x.shape) < 2 or len(sizes) == len(x.shape):
+        raise ValueError(f"[rows] needs a shape (None, ..., k), got {x.shape}")
+    shape = [prod(sizes[:-1]), sizes[-1]]
+    return current_trace().apply("reshape", x, shape=shape, batched=1)
 
 
 def expand_dims(x: Value, axis: int) -> Value:

@@ -15,7 +15,29 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class Adam(Optimizer):
+class MomentOptimizer(Optimizer, registered=False):
+    """What Adam and its variants share: decaying moments of the gradient, and their settings."""
+
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **settings: Unpack[OptimizerSettings],
+    ) -> None:
+        super().__init__(learning_rate, **settings)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        check_fraction(self, "beta_1", "beta_2")
+        for name in ("beta_1", "beta_2"):
+            if getattr(self, name) == 1:
+                raise ValueError(f"{place(self)} {name} must be less than 1, got 1")
+        check_positive(self, "epsilon")
+
+
+class Adam(MomentOptimizer):
     """Momentum over the root of a moving mean of squared gradients (Kingma & Ba, 2015).
 
     `m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2`,
@@ -52,12 +74,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         **settings: Unpack[OptimizerSettings],
     ) -> None:
-        super().__init__(learning_rate, **settings)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **settings)
         self.amsgrad = amsgrad
-        check_decays(self)
         check_boolean(self, "amsgrad")
 
     def update(
@@ -119,7 +137,7 @@ class AdamW(Adam, name="adamw"):
         )
 
 
-class Adamax(Optimizer):
+class Adamax(MomentOptimizer):
     """Adam with the largest gradient in the place of the mean square.
 
     `m = beta_1 m + (1 - beta_1) g; u = max(beta_2 u, |g|)`,
@@ -144,20 +162,6 @@ class Adamax(Optimizer):
     Adamax(learning_rate=0.002)
     """
 
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **settings: Unpack[OptimizerSettings],
-    ) -> None:
-        super().__init__(learning_rate, **settings)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        check_decays(self)
-
     def update(
         self,
         parameter: Value,
@@ -172,7 +176,7 @@ class Adamax(Optimizer):
         return parameter - learning_rate / bias(self.beta_1, iteration) * m / (u + self.epsilon)
 
 
-class Nadam(Optimizer):
+class Nadam(MomentOptimizer):
     """Adam with Nesterov momentum (Dozat, 2016).
 
     With `m` and `v` as in Adam, `u_t = beta_1 (1 - 0.96^t / 2)` and `p_t = u_1 u_2 ... u_t`:
@@ -197,20 +201,6 @@ class Nadam(Optimizer):
     >>> Nadam(0.002)
     Nadam(learning_rate=0.002)
     """
-
-    def __init__(
-        self,
-        learning_rate: LearningRate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **settings: Unpack[OptimizerSettings],
-    ) -> None:
-        super().__init__(learning_rate, **settings)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        check_decays(self)
 
     def update(
         self,
@@ -239,12 +229,3 @@ def bias(decay: float, iteration: Value) -> Value | float:
     As `-expm1(iteration log(decay))`, which keeps its digits in float32 when `decay` is near 1.
     """
     return -ops.expm1(math.log(decay) * iteration) if decay else 1.0
-
-
-def check_decays(optimizer: Adam | Adamax | Nadam) -> None:
-    """Raise unless both decays are in [0, 1) and epsilon is positive."""
-    check_fraction(optimizer, "beta_1", "beta_2")
-    for name in ("beta_1", "beta_2"):
-        if getattr(optimizer, name) == 1:
-            raise ValueError(f"{place(optimizer)} {name} must be less than 1, got 1")
-    check_positive(optimizer, "epsilon")

@@ -60,6 +60,9 @@ class Optimizer(Spec, kind="optimizer"):
     optimizer is its settings and an `update` from the old vector to the new one, written with
     `ganglion.ops`; all of it runs in the core.
 
+    Keras's ``name``, ``loss_scale_factor`` and ``exclude_from_weight_decay`` are left out: weights
+    decay all or none.
+
     The settings below are common to all, and given by name. One update, in this order: average of
     the accumulated gradients, clipping, weight decay, `update`, moving average.
 
@@ -79,7 +82,8 @@ class Optimizer(Spec, kind="optimizer"):
     global_clipnorm : float, optional
         The whole gradient is scaled down to at most this Euclidean norm.
     use_ema : bool, default False
-        Keep an exponential moving average of the weights; when `fit` ends, the weights become it.
+        Keep an exponential moving average of the weights. Each `fit` ends by setting the weights to
+        it, `partial_fit` too, so the next one goes on from the average.
     ema_momentum : float, default 0.99
         `average = ema_momentum * average + (1 - ema_momentum) * weights` after each update, between
         0 and 1. The first update sets the average to the weights.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ganglion.errors import check_at_least, check_boolean, check_positive
+from ganglion.errors import check_at_least, check_boolean, check_numbers, check_positive
 from ganglion.schedules.base import Floats, Schedule
 
 
@@ -127,6 +126,14 @@ class PiecewiseConstantDecay(Schedule):
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        self.boundaries = boundaries
+        self.values = values
+        check_numbers(self, "boundaries", "values")
+        if np.ndim(boundaries) != 1 or np.ndim(values) != 1:
+            raise TypeError(
+                "[PiecewiseConstantDecay] boundaries and values must be lists of numbers, got "
+                f"{boundaries!r} and {values!r}"
+            )
         self.boundaries = [float(boundary) for boundary in boundaries]
         self.values = [float(value) for value in values]
         steps = np.diff(self.boundaries, prepend=0.0)
@@ -140,7 +147,7 @@ class PiecewiseConstantDecay(Schedule):
                 "[PiecewiseConstantDecay] values must be one more than boundaries, "
                 f"got {len(self.values)} values and {len(self.boundaries)} boundaries"
             )
-        if not all(math.isfinite(value) and value >= 0 for value in self.values):
+        if not all(value >= 0 for value in self.values):
             raise ValueError(f"[PiecewiseConstantDecay] values must be non-negative, got {values}")
 
     def rate(self, step: Floats) -> Floats:
