@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from op_cases import CASES, NO_GRADIENT
-from programs import Case, Operand, check_gradient, positive, write_gradient
+from programs import Case, Operand, check_gradient, distribution, positive, write_gradient
 from tolerances import FORWARD, assert_near
 
 from ganglion import _core
 
+LAST = {"first": 1, "last": 1}
 DIFFERENTIABLE = [
     pytest.param(case, id=case.name)
     for kind, cases in CASES.items()
@@ -122,3 +123,21 @@ def test_power_of_a_constant_at_zero_and_below(exponent: float) -> None:
         x = np.array([[0.0, -1.0, 1.0, -2.0, 2.0]])
         gradient = written.run([x, np.ones((1, 5))], 1, "float64")[1]
         np.testing.assert_allclose(gradient, exponent * x ** (exponent - 1), rtol=1e-13)
+
+
+def test_gradient_of_the_gradient_of_softmax() -> None:
+    def emit(builder: _core.Builder, ids: list[int]) -> list[int]:
+        y = builder.apply("softmax", ids, {})[0]
+        return builder.gradient(builder.apply("square", [y], {})[0], ids)
+
+    check_gradient(Case("softmax", emit, [Operand((None, 5))]), 3)
+
+
+def test_gradient_of_crossentropy_by_target_and_probabilities() -> None:
+    def emit(builder: _core.Builder, ids: list[int]) -> list[int]:
+        loss, probabilities = builder.apply("crossentropy", ids, {})
+        total = builder.apply("reduce_sum", [builder.apply("square", [probabilities], {})[0]], LAST)
+        return builder.apply("multiply", [loss, total[0]], {})
+
+    case = Case("crossentropy", emit, [Operand((None, 4)), Operand((None, 4), distribution)])
+    check_gradient(case, 3)

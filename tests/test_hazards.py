@@ -1,0 +1,145 @@
+"""Operations that write what others read, and sizes at the edges of what the core takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganglion import Sequential, _core, layers
+
+PLAIN = {"transpose_a": 0, "transpose_b": 0}
+
+
+def emit(builder: _core.Builder, kind: str, *inputs: int, **attributes: object) -> int:
+    return builder.apply(kind, list(inputs), attributes)[0]
+
+
+def number(builder: _core.Builder, value: float) -> int:
+    return builder.constant(np.array(value))
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_a_product_is_done_before_its_operand_is_written(fuse: bool) -> None:
+    n = 256  # several blocks
+    builder = _core.Builder()
+    w = builder.parameter("w", (n, n), 0)
+    y = emit(builder, "multiply", emit(builder, "matmul", w, w, **PLAIN), number(builder, 0.01))
+    emit(builder, "assign", w, y)
+    builder.output("y", y)
+    store = _core.Store(n * n, "float64")
+    a = np.random.default_rng(0).normal(size=(n, n))
+    store.array[:] = a.ravel()
+    (result,) = _core.Executable(builder.finish(fuse), "float64", store, None).run([], 1)
+    np.testing.assert_allclose(result, a @ a * 0.01, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(store.array, result.ravel())
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_slices_that_overlap_are_not_joined(fuse: bool) -> None:
+    n = 5000  # several tiles
+    builder = _core.Builder()
+    early, late = builder.parameter("early", (n,), 0), builder.parameter("late", (n,), 16)
+    y = emit(builder, "multiply", early, number(builder, 2.0))
+    emit(builder, "assign", late, y)
+    builder.output("y", y)
+    store = _core.Store(n + 16, "float64")
+    store.array[:] = np.arange(n + 16)
+    (result,) = _core.Executable(builder.finish(fuse), "float64", store, None).run([], 1)
+    np.testing.assert_array_equal(result, 2.0 * np.arange(n))
+    np.testing.assert_array_equal(store.array[16:], 2.0 * np.arange(n))
+
+
+def test_what_the_gradient_section_reads_is_not_written_after_it() -> None:
+    builder = _core.Builder()
+    x = builder.input("x", (None, 4))
+    builder.section = "update"
+    y = emit(builder, "exp", x)
+    builder.section = "gradient"
+    with pytest.raises(ValueError, match="behind the update section"):
+        emit(builder, "tanh", y)
+
+
+def test_more_dimensions_than_the_core_takes_are_an_error() -> None:
+    builder = _core.Builder()
+    with pytest.raises(ValueError, match="at most 16 dimensions"):
+        builder.input("x", (2,) * 17)
+    with pytest.raises(ValueError, match="2\\^48 elements"):
+        builder.input("x", (2**32, 2**32))
+    with pytest.raises(ValueError, match="at most 16 dimensions"):
+        Sequential([layers.Input((2**17,)), layers.Reshape((2,) * 17)])
+
+
+def test_buffers_that_do_not_fit_leave_an_executable_usable() -> None:
+    builder = _core.Builder()
+    builder.output("y", emit(builder, "square", builder.input("x", (None, 1000))))
+    executable = _core.Executable(builder.finish(), "float32", None, None)
+    executable.reserve(4)
+    with pytest.raises(MemoryError):
+        executable.reserve(2**36)
+    with pytest.raises(ValueError, match="too large"):
+        executable.reserve(2**60)
+    (result,) = executable.run([np.full((9, 1000), 3.0)], 9)
+    np.testing.assert_array_equal(result, np.full((9, 1000), 9.0))
+    with pytest.raises(MemoryError):
+        _core.Store(2**62, "float32")
+    with pytest.raises(ValueError, match="offset"):
+        _core.Builder().parameter("w", (4,), 2**63 - 2)
+
+
+def test_many_small_products_of_one_batch() -> None:
+    rows = 100_003
+    builder = _core.Builder()
+    x = builder.input("x", (None, 2, 2))
+    builder.output("y", emit(builder, "matmul", x, x, **PLAIN))
+    executable = _core.Executable(builder.finish(), "float64", None, None)
+    a = np.random.default_rng(0).integers(-9, 9, size=(rows, 2, 2))
+    np.testing.assert_array_equal(executable.run([a], rows)[0], a @ a)
+
+
+def test_scalars_are_kept_while_a_trainer_runs() -> None:
+    builder = _core.Builder()
+    x, s = builder.input("x", (None, 64)), builder.scalar("s")
+    total = emit(builder, "reduce_sum", emit(builder, "multiply", x, s), first=0, last=1)
+    builder.output("loss", total)
+    executable = _core.Executable(builder.finish(), "float64", None, None)
+    X = np.broadcast_to(np.ones(64, np.uint8), (4_000_000, 64))
+    trainer = _core.Trainer(executable, [X], 10)
+    steps = len(X) // 10
+    scalars = {"s": np.ones(steps)}
+
+    def forget(steps_done: int, loss: float) -> None:
+        scalars.clear()
+
+    trainer.start_epoch(None, 0)
+    assert trainer.run(steps, 0, 0, scalars, 1, False, forget) == (steps, True)
+    assert trainer.sums["loss"] == X.size * 10
+
+
+def test_listing_of_a_layer_named_beyond_ascii() -> None:
+    builder = _core.Builder()
+    builder.label = "ä" * 30
+    builder.output("y", emit(builder, "exp", builder.input("x", (None, 3))))
+    header, row, total, *_ = builder.finish().listing(32).split("\n")
+    assert len(header) == len(row) == len(total) and row.startswith("ä" * 24 + " exp")
+
+
+def test_negative_zero_is_a_constant_of_its_own() -> None:
+    builder = _core.Builder()
+    assert number(builder, 0.0) != number(builder, -0.0)
+    assert number(builder, 1.0) == number(builder, 1.0)
+
+
+def test_an_operation_without_a_known_gradient_says_so() -> None:
+    builder = _core.Builder()
+    w = builder.parameter("w", (16,), 0)
+    packed = emit(builder, "pack", emit(builder, "square", w))
+    with pytest.raises(ValueError, match="no gradient is known of the operation 'pack'"):
+        builder.gradient(packed, [w])
+
+
+@pytest.mark.parametrize("given", [1.5, "ab", [1.5], [2**70]], ids=str)
+def test_attributes_that_are_no_integers_are_named(given: object) -> None:
+    builder = _core.Builder()
+    x = builder.input("x", (None, 2))
+    with pytest.raises(TypeError, match=r"\[Builder\] shape must be an integer"):
+        builder.apply("reshape", [x], {"shape": given, "batched": 0})
