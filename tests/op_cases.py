@@ -122,7 +122,6 @@ BINARY_DOMAINS: dict[str, tuple[Domain, Domain]] = {
 }
 TERNARY_DOMAINS: dict[str, tuple[Domain, Domain, Domain]] = {
     "where": (flags, normal, normal),
-    "multiply_add": (normal, normal, normal),
 }
 # Comparisons have no gradient; `where` none by its condition.
 WITHOUT_GRADIENT = {"greater", "greater_equal", "equal", "is_finite"}

@@ -45,7 +45,7 @@ def test_forward(kind: str, case: Case, dtype: str) -> None:
                 np.testing.assert_array_equal(got, wanted)
             elif kind == "random_normal":
                 assert_near(got, wanted, NORMAL[dtype], name=case.name)
-            elif kind in reference.ELEMENTWISE and kind != "multiply_add":  # whose terms cancel
+            elif kind in reference.ELEMENTWISE:
                 assert_elementwise(got, wanted, dtype, name=case.name)
             else:
                 assert_near(got, wanted, FORWARD[dtype], name=case.name)

@@ -71,6 +71,8 @@ Source read_array(const char* place, const std::string& name, const Shape& shape
 
 }  // namespace
 
+std::string dtype_name(const py::array& array) { return py::str(array.dtype()); }
+
 std::string shape_text(const py::array& array) {
   Shape shape;
   shape.dims.assign(array.shape(), array.shape() + array.ndim());

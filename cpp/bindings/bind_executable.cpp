@@ -13,14 +13,6 @@ namespace py = pybind11;
 namespace ganglion {
 namespace {
 
-// f(T{}) for the scalar that a dtype names.
-template <class Function>
-auto with_scalar(const char* place, const std::string& dtype, Function&& f) {
-  if (dtype == "float32") return f(float{});
-  check(dtype == "float64", "[", place, "] dtype must be 'float32' or 'float64', got '", dtype, "'");
-  return f(double{});
-}
-
 template <class Engine>
 using ScalarOf = std::remove_pointer_t<decltype(std::declval<Engine>()->input(0))>;
 

@@ -23,15 +23,6 @@ namespace {
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
-// f(T{}) for the scalar of an array, which must be float32 or float64.
-template <class Function>
-auto with_scalar(const char* place, const py::dtype& dtype, Function&& f) {
-  if (dtype.is(py::dtype::of<float>())) return f(float{});
-  check(dtype.is(py::dtype::of<double>()), "[", place, "] dtype must be float32 or float64, got ",
-        py::str(dtype).cast<std::string>());
-  return f(double{});
-}
-
 // The values of an array that has the dtype T, lies contiguously and has `size` elements (-1: any).
 template <class T>
 const T* contiguous(const char* place, const py::array& array, py::ssize_t size = -1) {
@@ -47,11 +38,12 @@ Array<T> like(const py::array& array) {
 
 py::array matmul(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, const py::object& into,
                  int threads, int repeats) {
-  return with_scalar("matmul", a.dtype(), [&](auto scalar) -> py::array {
+  return with_scalar("matmul", dtype_name(a), [&](auto scalar) -> py::array {
     using T = decltype(scalar);
     check(b.dtype().is(a.dtype()), "[matmul] both operands must have one dtype");
     check(a.ndim() == 2 && b.ndim() == 2, "[matmul] operands must be 2-D, got ", a.ndim(), "-D and ", b.ndim(), "-D");
-    check(threads > 0 && repeats > 0, "[matmul] threads and repeats must be positive, got ", threads, " and ", repeats);
+    check(threads > 0 && threads <= kMaxThreads && repeats > 0, "[matmul] threads must be from 1 to ", kMaxThreads,
+          " and repeats positive, got ", threads, " and ", repeats);
     const auto stride = [](const py::array& x, int axis) {
       return x.strides(axis) / static_cast<py::ssize_t>(sizeof(T));
     };
@@ -69,7 +61,8 @@ py::array matmul(const py::array& a, const py::array& b, bool transpose_a, bool 
     product.b_column = stride(b, 1 - b_rows);
     Array<T> c({product.m, product.n});
     if (!into.is_none()) {
-      const T* start = contiguous<T>("matmul", into.cast<py::array>(), product.m * product.n);
+      const auto given = into.cast<py::array>();
+      const T* start = contiguous<T>("matmul", given, product.m * product.n);
       std::copy(start, start + product.m * product.n, c.mutable_data());
     }
     product.c = c.mutable_data();
@@ -78,7 +71,7 @@ py::array matmul(const py::array& a, const py::array& b, bool transpose_a, bool 
 
     const KernelTable<T>& table = kernels<T>();
     const MatmulPlan plan = table.matmul_plan(product);
-    const int64_t workspace = (plan.thread_workspace + 15) / 16 * 16;
+    const int64_t workspace = padded_size(plan.thread_workspace);
     Buffer<T> workspaces(workspace * threads);
     py::gil_scoped_release release;
     parallel(threads, [&](Team& team) {
@@ -101,12 +94,15 @@ py::array elementwise(const std::string& name, const py::args& arguments, int re
   const int arity = opcode_arity(static_cast<Opcode>(index));
   check(arity > 0 && static_cast<int>(arguments.size()) == arity, "[elementwise] ", name, " takes ", arity,
         " arrays, got ", arguments.size());
-  const auto first = arguments[0].cast<py::array>();
-  return with_scalar("elementwise", first.dtype(), [&](auto scalar) -> py::array {
+  check(repeats > 0, "[elementwise] repeats must be positive, got ", repeats);
+  std::vector<py::array> arrays;
+  for (const py::handle& argument : arguments) arrays.push_back(argument.cast<py::array>());
+  const py::array& first = arrays[0];
+  return with_scalar("elementwise", dtype_name(first), [&](auto scalar) -> py::array {
     using T = decltype(scalar);
     const T* operands[3] = {};
     for (int i = 0; i < arity; ++i) {
-      operands[i] = contiguous<T>("elementwise", arguments[static_cast<size_t>(i)].cast<py::array>(), first.size());
+      operands[i] = contiguous<T>("elementwise", arrays[static_cast<size_t>(i)], first.size());
     }
     Array<T> out = like<T>(first);
     T* const to = out.mutable_data();
@@ -122,7 +118,7 @@ template <Distribution distribution>
 py::array random(uint64_t seed, uint32_t stream, uint64_t step, int64_t first, int64_t count,
                  const std::string& dtype) {
   check(first >= 0 && count >= 0, "[random] first and count must not be negative, got ", first, " and ", count);
-  return with_scalar("random", py::dtype(dtype), [&](auto scalar) -> py::array {
+  return with_scalar("random", dtype, [&](auto scalar) -> py::array {
     using T = decltype(scalar);
     const KernelTable<T>& table = kernels<T>();
     Array<T> out(count);
@@ -139,7 +135,7 @@ template <Reduction reduction>
 py::array reduce(const py::array& x, int first, int last) {
   check(0 <= first && first <= last && last < x.ndim(), "[reduce] axes ", first, " to ", last, " of an array of rank ",
         x.ndim());
-  return with_scalar("reduce", x.dtype(), [&](auto scalar) -> py::array {
+  return with_scalar("reduce", dtype_name(x), [&](auto scalar) -> py::array {
     using T = decltype(scalar);
     const T* from = contiguous<T>("reduce", x);
     int64_t sizes[3] = {1, 1, 1};
@@ -162,15 +158,17 @@ template <class Run>
 void bind_rows(py::module_& m, const char* name, const std::string& inputs, const std::string& outputs, Run run) {
   m.def(name, [=](const py::args& arguments) {
     check(arguments.size() == inputs.size(), "[", name, "] takes ", inputs.size(), " arrays, got ", arguments.size());
-    const auto x = arguments[0].cast<py::array>();
+    std::vector<py::array> arrays;
+    for (const py::handle& argument : arguments) arrays.push_back(argument.cast<py::array>());
+    const py::array& x = arrays[0];
     check(x.ndim() == 2 && x.shape(1) > 0, "[", name, "] the first array must be 2-D and have columns");
-    return with_scalar(name, x.dtype(), [&](auto scalar) -> py::tuple {
+    return with_scalar(name, dtype_name(x), [&](auto scalar) -> py::tuple {
       using T = decltype(scalar);
       const T* in[3] = {};
       T* out[2] = {};
       py::tuple results(outputs.size());
       for (size_t i = 0; i < inputs.size(); ++i) {
-        in[i] = contiguous<T>(name, arguments[i].cast<py::array>(), inputs[i] == 'm' ? x.size() : x.shape(0));
+        in[i] = contiguous<T>(name, arrays[i], inputs[i] == 'm' ? x.size() : x.shape(0));
       }
       for (size_t i = 0; i < outputs.size(); ++i) {
         Array<T> array = outputs[i] == 'm' ? Array<T>({x.shape(0), x.shape(1)}) : Array<T>(x.shape(0));
@@ -185,12 +183,13 @@ void bind_rows(py::module_& m, const char* name, const std::string& inputs, cons
 
 py::array gather(const py::object& source, const py::object& rows, int64_t first, int64_t count,
                  const std::string& dtype) {
-  return with_scalar("gather", py::dtype(dtype), [&](auto scalar) -> py::array {
+  return with_scalar("gather", dtype, [&](auto scalar) -> py::array {
     using T = decltype(scalar);
     Source samples = read_rows("gather", "source", source);
     const int64_t* indices = nullptr;
+    py::array array;
     if (!rows.is_none()) {
-      const auto array = rows.cast<py::array>();
+      array = rows.cast<py::array>();
       indices = contiguous<int64_t>("gather", array);
       count = array.size();
       for (int64_t i = 0; i < count; ++i) {
@@ -226,7 +225,7 @@ double best_rate(const char* place, double seconds, Run run) {
 }
 
 double peak(double seconds, const std::string& dtype) {
-  return with_scalar("peak", py::dtype(dtype), [&](auto scalar) {
+  return with_scalar("peak", dtype, [&](auto scalar) {
     const auto& table = kernels<decltype(scalar)>();
     return best_rate("peak", seconds, [&] { return static_cast<double>(table.multiply_adds(100000)); });
   });

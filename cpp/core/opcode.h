@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #define GANGLION_ELEMENTWISE(X) \
-  X(copy, 1)                    \
   X(negative, 1)                \
   X(absolute, 1)                \
   X(sign, 1)                    \
@@ -35,7 +34,6 @@
   X(greater_equal, 2)           \
   X(equal, 2)                   \
   X(where, 3)                   \
-  X(multiply_add, 3)            \
   X(random_uniform, 0)          \
   X(random_normal, 0)
 

@@ -33,7 +33,6 @@ class Team {
   Team(ThreadPool* pool, int thread, int threads);
 
   int thread() const { return thread_; }
-  int threads() const { return threads_; }
 
   // Takes one of this step's chunks; `chunks` when none is left. Every thread passes the same number, less than 2^24. A
   // thread starts with its own share, the same in every step of as many chunks, so that it finds its data

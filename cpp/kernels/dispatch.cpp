@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/processor.h"
 #include "kernels/tables.h"
 
 namespace ganglion {
@@ -20,15 +21,10 @@ struct Isa {
 std::vector<Isa> supported_isas() {
   std::vector<Isa> isas;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                  __builtin_cpu_supports("bmi2");
-  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
-  if (v4) isas.push_back({"avx512", avx512::float_table, avx512::double_table});
-  if (v3) isas.push_back({"avx2", avx2::float_table, avx2::double_table});
-  if (__builtin_cpu_supports("sse4.2")) isas.push_back({"baseline", baseline::float_table, baseline::double_table});
+  const ProcessorLevels levels = processor_levels();
+  if (levels.v4) isas.push_back({"avx512", avx512::float_table, avx512::double_table});
+  if (levels.v3) isas.push_back({"avx2", avx2::float_table, avx2::double_table});
+  if (levels.v2) isas.push_back({"baseline", baseline::float_table, baseline::double_table});
 #elif defined(__aarch64__)
   isas.push_back({"neon", neon::float_table, neon::double_table});
 #else
@@ -39,7 +35,7 @@ std::vector<Isa> supported_isas() {
 
 Isa choose() {
   const std::vector<Isa> isas = supported_isas();
-  check(!isas.empty(), "[ganglion] this processor lacks SSE4.2");
+  check(!isas.empty(), "[ganglion] this processor is older than x86-64-v2");
   const char* const wanted = std::getenv("GANGLION_ISA");
   if (!wanted || !*wanted) return isas.front();
   std::string names;

@@ -15,7 +15,6 @@ namespace GANGLION_ISA {
 // The functions, by the names of their opcodes.
 template <class T>
 struct Elementwise {
-  static GANGLION_INLINE T copy(T a) { return a; }
   static GANGLION_INLINE T negative(T a) { return -a; }
   static GANGLION_INLINE T absolute(T a) { return magnitude(a); }
   static GANGLION_INLINE T sign(T a) { return a > 0 ? T{1} : a < 0 ? T{-1} : a; }
@@ -46,7 +45,6 @@ struct Elementwise {
   static GANGLION_INLINE T greater_equal(T a, T b) { return a >= b ? T{1} : T{0}; }
   static GANGLION_INLINE T equal(T a, T b) { return a == b ? T{1} : T{0}; }
   static GANGLION_INLINE T where(T a, T b, T c) { return a != 0 ? b : c; }
-  static GANGLION_INLINE T multiply_add(T a, T b, T c) { return fma(a, b, c); }
 };
 
 template <class T, T (*function)(T)>

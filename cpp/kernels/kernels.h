@@ -66,8 +66,8 @@ struct KernelTable {
   void (*matmul_block)(const Matmul<T>& product, const MatmulPlan& plan, int64_t block, T* thread_workspace);
 
   // elementwise[opcode](out, a, b, c, count): operands contiguous, `out` may be any of them.
-  // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c;
-  // multiply_add is fused a * b + c. Not for random_uniform and random_normal (null).
+  // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c.
+  // Not for random_uniform and random_normal (null).
   void (*elementwise[kOpcodeCount])(T* out, const T* a, const T* b, const T* c, int64_t count);
 
   // Elements [first, first + count) of a stream: uniform in [0, 1), standard normal.

@@ -20,8 +20,9 @@ struct MatmulCost {
   // Copies pay where many tiles read rows a page or more apart, which share sets of the first cache.
   static constexpr int64_t page = 4096 / sizeof(T);
   bool copies_right(int64_t rows) const { return x.right_row >= page && rows >= 8 * kTileRows; }
+  bool left_spread() const { return larger(x.left_row, x.left_column) >= 2 * page; }
   bool copies_left(int64_t rows, int64_t columns) const {
-    return larger(x.left_row, x.left_column) >= 2 * page && columns >= 16 * MatmulSizes<T>::strip && rows >= kTileRows;
+    return left_spread() && columns >= 16 * MatmulSizes<T>::strip && rows >= kTileRows;
   }
 
   int64_t block(int64_t rows, int64_t columns) const {
@@ -37,8 +38,9 @@ struct MatmulCost {
     const int64_t transposed =
         (packs_right() ? vectors * lanes * x.k : 0) + (turned ? vectors * lanes * rows * (accumulate ? 2 : 1) : 0);
     const int64_t read = (rows + columns) * x.k * static_cast<int64_t>(sizeof(T)) / (far() ? 16 : 64);
-    const int64_t copied = (copies_right(rows) ? columns * x.k : 0) + (copies_left(rows, columns) ? rows * x.k : 0);
-    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 8 : 4) + copied / 4;
+    const int64_t right_copy = copies_right(rows) ? columns * x.k / 4 : 0;
+    const int64_t left_pages = left_spread() ? rows * x.k / (copies_left(rows, columns) ? 4 : 2) : 0;
+    return multiply + narrow + calls + stores + read + transposed / (lanes >= 8 ? 8 : 4) + right_copy + left_pages;
   }
 };
 

@@ -18,7 +18,8 @@ struct RandomWords {
     for (int lane = 0; lane < lanes; ++lane) block[lane] = first_block + static_cast<uint64_t>(lane);
     for (int i = 0; i < kRandomBlocks; i += lanes, block += uint64_t{lanes}) {
       Numbers counter[4];
-      philox_blocks(counter, block, key.stream, key.step, half, key.seed, multiply_lower);
+      philox_blocks(counter, block, key.stream, key.step, half, key.seed,
+                    [](Numbers x, uint32_t m) { return multiply_lower(x, m); });
       for (int j = 0; j < 4; ++j) {
         const Words words = __builtin_convertvector(counter[j], Words);
         __builtin_memcpy(word[j] + i, &words, sizeof words);

@@ -151,7 +151,6 @@ D split(const Chain& c, int first_wins) {
 D d_maximum(const Chain& c) { return split(c, c.f("greater", c.a(0), c.a(1))); }
 D d_minimum(const Chain& c) { return split(c, c.f("greater", c.a(1), c.a(0))); }
 D d_where(const Chain& c) { return {-1, c.where(c.a(0), c.g, c.zero()), c.where(c.a(0), c.zero(), c.g)}; }
-D d_multiply_add(const Chain& c) { return {c.f("multiply", c.g, c.a(1)), c.f("multiply", c.g, c.a(0)), c.g}; }
 
 }  // namespace
 
@@ -164,6 +163,12 @@ void add_elementwise_rules(RuleTable& rules) {
     rule.simplify = rule.arity == 0 ? nullptr : simplify_elementwise;
     rules[opcode_name(opcode)] = rule;
   }
+  // Broadcasting alone; an expression has no instruction for it, since it broadcasts what it reads.
+  Rule copy;
+  copy.infer = infer_elementwise;
+  copy.simplify = simplify_elementwise;
+  copy.flops = no_flops;
+  rules["copy"] = copy;
   for (const char* kind :
        {"sign", "floor", "is_finite", "greater", "greater_equal", "equal", "random_uniform", "random_normal"}) {
     rules.at(kind).flat = true;
@@ -192,7 +197,6 @@ void add_elementwise_rules(RuleTable& rules) {
   add_rule<d_maximum>(rules, "maximum");
   add_rule<d_minimum>(rules, "minimum");
   add_rule<d_where>(rules, "where");
-  add_rule<d_multiply_add>(rules, "multiply_add");
 }
 
 }  // namespace ganglion

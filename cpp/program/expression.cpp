@@ -31,7 +31,7 @@ bool overlap(const Program& program, int left, int right) {
 }  // namespace
 
 bool is_elementwise(const Operation& operation) {
-  return operation.kind == "assign" || opcodes().count(operation.kind) != 0;
+  return operation.kind == "assign" || operation.kind == "copy" || opcodes().count(operation.kind) != 0;
 }
 
 bool writes(const Program& program, const Operation& operation, int output) {

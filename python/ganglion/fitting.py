@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Rows evaluated together. The results hardly depend on it; the speed does.
 EVALUATION_BATCH = 512
+# Steps that the core takes in one call: their learning rates are in memory together.
+_STEPS_AT_ONCE = 65536
 
 
 def logs_of(trainer: _core.Trainer, metrics: dict[str, Metric]) -> Logs:
@@ -75,6 +77,10 @@ class Steps:
 
         The network's step number is right however this ends.
         """
+        starts = range(0, count, _STEPS_AT_ONCE)
+        return all(self._run(min(_STEPS_AT_ONCE, count - start), progress) for start in starts)
+
+    def _run(self, count: int, progress: Progress | None) -> bool:
         net = self._net
         scalars = net.scalars(np.arange(net.step_, net.step_ + count))
         try:
@@ -136,7 +142,7 @@ class Fit:
         # What a fit that diverges goes back to: its best epoch, or where it began.
         self._samples = samples
         self._first_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
-        self._best_weights = self._first_weights
+        self._best_weights = self._first_weights.copy()
         self._best_loss = math.inf
         self._best_epoch: int | None = None
 
@@ -205,7 +211,7 @@ class Fit:
         monitored = logs.get("val_loss", logs["loss"])
         if monitored < self._best_loss:
             self._best_loss, self._best_epoch = monitored, epoch
-            self._best_weights = self._built.parameters.array.copy()
+            np.copyto(self._best_weights, self._built.parameters.array)
         # Before the callbacks, so that what they save has it; after them, for what they add.
         position = len(self._net.history_.get("loss", []))
         self._net.record(position, logs)
@@ -228,7 +234,8 @@ class Fit:
         if self._best_epoch is not None and not (
             self._loss_of(self._best_weights) <= self._loss_of(self._first_weights)
         ):
-            self._best_weights, self._best_epoch = self._first_weights, None
+            np.copyto(self._best_weights, self._first_weights)
+            self._best_epoch = None
         np.copyto(self._built.parameters.array, self._best_weights)
         self._built.reset_states()
         self._net.step_ = 0

@@ -40,5 +40,4 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "greater_equal": lambda a, b: (a >= b).astype(np.float64),
     "equal": lambda a, b: (a == b).astype(np.float64),
     "where": lambda a, b, c: np.where(a != 0.0, b, c),
-    "multiply_add": lambda a, b, c: a * b + c,
 }
