@@ -24,7 +24,7 @@ def interleave(
     candidates : dict of str to callable
         Called without arguments. The first call of each is a warm-up and does not count.
     seconds : float
-        About how long to measure each candidate.
+        About how long to measure, for each candidate.
     rounds : int
         Fewest turns, whatever they take.
 
@@ -36,9 +36,10 @@ def interleave(
     for call in candidates.values():
         call()
     measured: dict[str, list[float]] = {name: [] for name in candidates}
-    while any(
-        len(times) < rounds or sum(times) < seconds for times in measured.values()
-    ) and not all(len(times) >= 1000 for times in measured.values()):
+    end = time.perf_counter() + seconds * len(candidates)
+    turns = 0
+    while turns < rounds or time.perf_counter() < end:
+        turns += 1
         for name, call in candidates.items():
             started = time.perf_counter()
             call()

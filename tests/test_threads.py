@@ -325,3 +325,28 @@ with joblib.parallel_config("loky", inner_max_num_threads=1):
     print(*joblib.Parallel(2)(joblib.delayed(_core.get_num_threads)() for _ in range(2)))
 """
     assert run_python(code) == "1 1"
+
+
+@needs_two_cores
+def test_other_programs_on_the_processors_do_not_stop_the_team() -> None:
+    """Waiting for a thread that is not scheduled, at every step, once cost 200 times the work."""
+    code = """
+import time, numpy as np
+from ganglion import Sequential, layers, set_num_threads
+X = np.zeros((640, 64), np.float32)
+net = Sequential([layers.Dense(128), layers.Dense(64), layers.Dense(1)], loss="mse", random_state=0)
+net.fit(X, X[:, 0], batch_size=64)
+for threads in (1, 2):
+    set_num_threads(threads)
+    start = time.perf_counter()
+    net.fit(X, X[:, 0], epochs=40, batch_size=64)
+    print(time.perf_counter() - start)
+"""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        alone, together = map(float, run_python(code).split())
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert together < 30 * alone

@@ -140,6 +140,8 @@ class ThreadPool {
     crowded_ = threads_ > cores_;
     body_ = body;
     context_ = context;
+    members_.store(kUnknown, std::memory_order_relaxed);
+    gate_.store(static_cast<uint64_t>(threads_) << kGateBits, std::memory_order_release);
     for (int thread = 1; thread < threads_; ++thread) seats_[static_cast<size_t>(thread)]->jobs.advance();
     take_part(0);
   }
@@ -165,10 +167,27 @@ class ThreadPool {
   }
 
   void work(Seat* seat, int thread) {
-    for (uint64_t job = 0;; ++job) {
+    for (uint64_t job = 0;;) {
       seat->jobs.wait(job, crowded_);
-      take_part(thread);
+      job = seat->jobs.value();
+      if (join(thread)) take_part(thread);
     }
+  }
+
+  // Threads join a job while its caller is in the first step. One that comes later, because other programs have its
+  // processor, is not waited for: the caller would stand still until it is scheduled, at every step.
+  bool join(int thread) {
+    uint64_t gate = gate_.load(std::memory_order_acquire);
+    while (static_cast<uint64_t>(thread) < gate >> kGateBits) {
+      if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acquire)) return true;
+    }
+    return false;
+  }
+
+  // From here on the caller and those who joined are the team.
+  void close() {
+    const uint64_t joined = gate_.exchange(0, std::memory_order_acquire) & ((uint64_t{1} << kGateBits) - 1);
+    members_.store(1 + static_cast<int>(joined), std::memory_order_relaxed);
   }
 
   void take_part(int thread) {
@@ -185,6 +204,11 @@ class ThreadPool {
   void* context_ = nullptr;
   int threads_ = 1;
   std::atomic<bool> crowded_{false};  // read by idle threads too
+  // How many have joined the job, in the low bits, and above them how many threads may; 0 when it is closed.
+  static constexpr int kGateBits = 32;
+  alignas(kLine) std::atomic<uint64_t> gate_{0};
+  static constexpr int kUnknown = -1;
+  std::atomic<int> members_{kUnknown};  // of the team, once it is closed
   alignas(kLine) std::atomic<int> arrived_{0};
   Phase phase_;  // barriers passed
 };
@@ -214,12 +238,13 @@ ThreadPool& shared_pool() {
 
 }  // namespace
 
-Team::Team(ThreadPool* pool, int thread, int threads) : pool_(pool), thread_(thread), threads_(threads) {
+Team::Team(ThreadPool* pool, int thread, int threads)
+    : pool_(pool), thread_(thread), threads_(threads), open_(pool && thread == 0) {
   if (pool_) phase_ = pool_->phase_.value();
 }
 
 int64_t Team::next(int64_t chunks) {
-  if (threads_ == 1) return cursor_ < chunks ? cursor_++ : chunks;
+  if (!pool_) return cursor_ < chunks ? cursor_++ : chunks;
   const uint64_t phase = phase_ << kChunkBits;
   const uint64_t index_mask = (uint64_t{1} << kChunkBits) - 1;
   for (; victim_ < threads_; ++victim_) {
@@ -243,8 +268,12 @@ int64_t Team::next(int64_t chunks) {
 void Team::barrier() {
   victim_ = 0;
   cursor_ = 0;
-  if (threads_ == 1) return;
-  if (pool_->arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+  if (!pool_) return;
+  if (open_) pool_->close();
+  open_ = false;
+  // Whoever completes the team sees its size: the caller wrote it before it arrived here.
+  const int arrived = pool_->arrived_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  if (arrived == pool_->members_.load(std::memory_order_relaxed)) {
     pool_->arrived_.store(0, std::memory_order_relaxed);
     pool_->phase_.advance();
   } else {

@@ -10,6 +10,9 @@
 //     }
 //   });
 //
+// A thread that has not come by the caller's first barrier, since it sleeps or other programs have its processor, is
+// left out of that region.
+//
 // One caller has the team at a time: a second one, or a body that calls parallel, gets a team of one and runs at
 // once, so many Python threads neither wait for each other nor oversubscribe the cores. Threads start with the first
 // use, and again after fork. Bodies must not throw.
@@ -46,6 +49,7 @@ class Team {
   ThreadPool* pool_;  // null for a team of one
   int thread_;
   int threads_;
+  bool open_;           // of the caller: threads may still join
   int victim_ = 0;      // whose share is being taken, counted from one's own
   int64_t cursor_ = 0;  // of a team of one
   uint64_t phase_ = 0;  // steps ended in this process
