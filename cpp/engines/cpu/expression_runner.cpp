@@ -127,39 +127,76 @@ void ExpressionRunner<T>::fill(const Operand& operand, T* tile, int64_t begin, i
 template <class T>
 void ExpressionRunner<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
   T* registers[kMaxRegisters];
-  const size_t operand_count = operands_.size();
-  for (size_t i = 0; i < operand_count; ++i) {
-    if (operands_[i].slot < 0) continue;
-    registers[i] = scratch + operands_[i].slot * kTile;
-    if (operands_[i].access == Access::once) fill(operands_[i], registers[i], begin, std::min(tile_, end - begin));
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    const Operand& operand = operands_[i];
+    if (operand.access == Access::direct) continue;
+    registers[i] = scratch + operand.slot * kTile;
+    if (operand.access == Access::once) fill(operand, registers[i], begin, std::min(tile_, end - begin));
   }
   for (int64_t at = begin; at < end; at += tile_) {
     const int64_t count = std::min(tile_, end - at);
-    for (size_t i = 0; i < operand_count; ++i) {
+    for (size_t i = 0; i < operands_.size(); ++i) {
       const Operand& operand = operands_[i];
-      // Read only where this instruction does not also write, as `safe` above ensures.
-      if (operand.access == Access::direct) registers[i] = const_cast<T*>(operand.data) + at;
+      if (operand.access == Access::direct) registers[i] = operand.at(at);
       if (operand.access == Access::every_tile) fill(operand, registers[i], at, count);
     }
-    for (size_t i = 0; i < expression_.instructions.size(); ++i) {
-      const Instruction& instruction = expression_.instructions[i];
-      const int result = result_of_[i];
-      T* out = result >= 0 ? results_[static_cast<size_t>(result)].data + at : scratch + slots_of_[i] * kTile;
-      registers[operand_count + i] = out;
-      if (instruction.opcode == Opcode::random_uniform) {
-        kernels_.random_uniform(out, {key.seed, instruction.stream, key.step}, at, count);
-      } else if (instruction.opcode == Opcode::random_normal) {
-        kernels_.random_normal(out, {key.seed, instruction.stream, key.step}, at, count);
-      } else {
-        const auto read = [&](int reg) { return reg < 0 ? nullptr : registers[reg]; };
-        kernels_.elementwise[static_cast<int>(instruction.opcode)](out, read(instruction.a), read(instruction.b),
-                                                                   read(instruction.c), count);
+    execute(registers, at, count, scratch, key);
+  }
+}
+
+template <class T>
+void ExpressionRunner<T>::run_block(const Block& block, T* scratch, const RunKey& key) const {
+  if (block.column == 0 && block.column_end == block.width) {
+    run(block.row * block.width, block.row_end * block.width, scratch, key);
+    return;
+  }
+  T* registers[kMaxRegisters];
+  for (int64_t column = block.column; column < block.column_end; column += kTile) {
+    const int64_t count = std::min(kTile, block.column_end - column);
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      const Operand& operand = operands_[i];
+      if (operand.access == Access::direct) continue;
+      const bool same_row = operand.view.period() == block.width;
+      registers[i] = same_row ? operand.at(column) : scratch + operand.slot * kTile;
+      if (operand.view.single()) std::fill_n(registers[i], count, operand.data[0]);
+    }
+    for (int64_t row = block.row; row < block.row_end; ++row) {
+      const int64_t at = row * block.width + column;
+      for (size_t i = 0; i < operands_.size(); ++i) {
+        const Operand& operand = operands_[i];
+        if (operand.access == Access::direct) {
+          registers[i] = operand.at(at);
+        } else if (!operand.view.single() && operand.view.period() != block.width) {
+          operand.view.read(registers[i], operand.data, at, count);
+        }
       }
+      execute(registers, at, count, scratch, key);
     }
-    for (size_t r = 0; r < results_.size(); ++r) {
-      if (results_[r].direct) continue;
-      std::memmove(results_[r].data + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
+  }
+}
+
+// The instructions on elements [at, at + count), whose operands the first registers point to.
+template <class T>
+void ExpressionRunner<T>::execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const {
+  const size_t operand_count = operands_.size();
+  for (size_t i = 0; i < expression_.instructions.size(); ++i) {
+    const Instruction& instruction = expression_.instructions[i];
+    const int result = result_of_[i];
+    T* out = result >= 0 ? results_[static_cast<size_t>(result)].data + at : scratch + slots_of_[i] * kTile;
+    registers[operand_count + i] = out;
+    if (instruction.opcode == Opcode::random_uniform) {
+      kernels_.random_uniform(out, {key.seed, instruction.stream, key.step}, at, count);
+    } else if (instruction.opcode == Opcode::random_normal) {
+      kernels_.random_normal(out, {key.seed, instruction.stream, key.step}, at, count);
+    } else {
+      const auto read = [&](int reg) { return reg < 0 ? nullptr : registers[reg]; };
+      kernels_.elementwise[static_cast<int>(instruction.opcode)](out, read(instruction.a), read(instruction.b),
+                                                                 read(instruction.c), count);
     }
+  }
+  for (size_t r = 0; r < results_.size(); ++r) {
+    if (results_[r].direct) continue;
+    std::memmove(results_[r].data + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
   }
 }
 

@@ -24,6 +24,12 @@ class ExpressionRunner {
   // Elements [begin, end) in the flat order of the expression's shape.
   void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const;
 
+  // A rectangle of the expression's shape, seen as rows of `width` elements.
+  struct Block {
+    int64_t row, row_end, column, column_end, width;
+  };
+  void run_block(const Block& block, T* scratch, const RunKey& key) const;
+
  private:
   static constexpr int64_t kTile = 4096 / static_cast<int64_t>(sizeof(T));
 
@@ -33,6 +39,9 @@ class ExpressionRunner {
     StridedView view{{}, {}};
     const T* data = nullptr;
     int slot = -1;  // tile it is read into, unless direct
+
+    // Registers are written by instructions alone, and never where an operand is still read.
+    T* at(int64_t element) const { return const_cast<T*>(data) + element; }
   };
   struct Result {
     T* data = nullptr;
@@ -41,6 +50,7 @@ class ExpressionRunner {
 
   int last_use(int reg) const;
   void assign_tiles();
+  void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const;
   void fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const;
 
   const Program& program_;

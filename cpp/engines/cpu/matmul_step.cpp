@@ -99,15 +99,9 @@ class MatmulStep : public Step<T> {
   void finish_block(int64_t first_row, int64_t block, T* scratch, const RunKey& key) {
     const int64_t row = block / plan_.column_blocks * plan_.block_rows;
     const int64_t column = block % plan_.column_blocks * plan_.block_columns;
-    const int64_t row_end = std::min(row + plan_.block_rows, product_.m);
-    const int64_t column_end = std::min(column + plan_.block_columns, product_.n);
-    if (column == 0 && column_end == product_.n) {
-      epilogue_->run((first_row + row) * product_.n, (first_row + row_end) * product_.n, scratch, key);
-      return;
-    }
-    for (int64_t i = first_row + row; i < first_row + row_end; ++i) {
-      epilogue_->run(i * product_.n + column, i * product_.n + column_end, scratch, key);
-    }
+    epilogue_->run_block({first_row + row, first_row + std::min(row + plan_.block_rows, product_.m), column,
+                          std::min(column + plan_.block_columns, product_.n), product_.n},
+                         scratch, key);
   }
 
   StepSource<T> source_;
