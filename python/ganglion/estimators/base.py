@@ -180,6 +180,8 @@ class NeuralEstimator(BaseEstimator, ABC):
         if sample_weight is None:
             return weight
         given: NDArray[Any] = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not given.any():  # scikit-learn's check says so itself, but only in its newer releases
+            raise ValueError(f"[{type(self).__name__}] sample_weight is 0 for every sample")
         return given if weight is None else given * weight
 
     def _seed(self) -> int:

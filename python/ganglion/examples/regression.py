@@ -154,7 +154,8 @@ def _draw(outcomes: Sequence[Outcome], path: Path) -> None:
     ):
         for outcome in shown:
             epochs = range(1, len(outcome.losses) + 1)
-            panel.plot(epochs, outcome.losses, linewidth=1.6, label=outcome.method.name)
+            color = f"C{METHODS.index(outcome.method)}"  # the same in both panels
+            panel.plot(epochs, outcome.losses, color=color, label=outcome.method.name)
         panel.set(title=title, xlabel="epoch", yscale="log")
         panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 6.0)))
         panel.yaxis.set_major_formatter("{x:g}")
