@@ -76,8 +76,8 @@ BAD_Y = {
     "nan": (regressor, changed(Y, 3, np.nan), "y has a NaN at row 3"),
     "strings": (classifier, np.array(list("abcabcabca")), "y must hold numbers"),
     "length": (classifier, Y[:5], "X has 10 rows and y has 5"),
-    "scalar": (classifier, 1, "y has no"),
-    "none": (classifier, None, "y"),
+    "scalar": (classifier, 1, "y has none"),
+    "none": (classifier, None, "y is missing"),
 }
 
 

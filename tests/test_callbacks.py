@@ -240,3 +240,24 @@ def test_terminate_on_nan(capsys):
 def test_settings_out_of_range(make):
     with pytest.raises((TypeError, ValueError), match=r"^\[\w+\] \w+"):
         make()
+
+
+class Partly(callbacks.Callback):
+    def __init__(self, kept, dropped, also=1):
+        self.kept = kept
+
+
+@pytest.mark.parametrize(
+    ("callback", "text"),
+    [
+        (callbacks.EarlyStopping(patience=3), "EarlyStopping(patience=3)"),
+        (callbacks.ModelCheckpoint("a.st"), "ModelCheckpoint('a.st')"),
+        (callbacks.ReduceLROnPlateau("loss", 0.5), "ReduceLROnPlateau(monitor='loss', factor=0.5)"),
+        (callbacks.LambdaCallback(on_train_end=print), f"LambdaCallback(on_train_end={print!r})"),
+        (callbacks.TerminateOnNaN(), "TerminateOnNaN()"),
+        (Partly(2, 3), "Partly(2)"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_callbacks_show_their_settings(callback, text):
+    assert repr(callback) == text

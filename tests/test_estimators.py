@@ -279,6 +279,16 @@ def test_integers_are_read_as_they_are():
         ({"batch_size": 0}, ValueError, "batch_size"),
         ({"early_stopping": True, "validation_fraction": 1.5}, ValueError, "validation_fraction"),
         ({"early_stopping": True, "patience": -1}, ValueError, "patience"),
+        (
+            {"early_stopping": True, "validation_fraction": 0.01},
+            ValueError,
+            r"\[NeuralClassifier\] early_stopping cannot .* validation_fraction 0.01 of 150",
+        ),
+        (
+            {"class_weight": "balancd"},
+            ValueError,
+            r"\[NeuralClassifier\] unknown class_weight 'balancd'; did you mean 'balanced'",
+        ),
         ({"metrics": ["acuracy"]}, ValueError, "did you mean 'accuracy'"),
         ({"dtype": "float16"}, ValueError, "float16"),
     ],

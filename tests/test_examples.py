@@ -53,6 +53,47 @@ def test_fashion_mnist_reaches_its_accuracy(data_directory):
     assert fashion_mnist.main(["--data", str(data_directory / "fashion-mnist")]) >= 0.885
 
 
-def test_fashion_mnist_says_which_file_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
-        fashion_mnist.main(["--data", str(tmp_path)])
+@pytest.mark.parametrize(
+    ("example", "arguments", "message"),
+    [
+        (fashion_mnist, ["--data", "nowhere"], "folder nowhere does not exist"),
+        (fashion_mnist, ["--data", "."], "holds neither train-images-idx3-ubyte nor"),
+        (fashion_mnist, ["--data", ".", "--epochs", "0"], "--epochs: must be a positive integer"),
+        (regression, ["--epochs", "-3"], "--epochs: must be a positive integer, got '-3'"),
+        (regression, ["--seed", "-1"], "--seed: must be an integer of at least 0"),
+        (digits, ["--seed", "one"], "--seed: must be an integer of at least 0"),
+        (digits, ["--output", "nowhere/x.png"], "--output: folder nowhere does not exist"),
+        (digits, ["--output", "x.foo"], "--output: must end in one of"),
+        (digits, ["--outputs"], "unrecognized arguments: --outputs"),
+    ],
+)
+def test_a_mistake_is_one_line(example, arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        example.main(arguments)
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert message in printed.err
+    assert printed.err.startswith(f"python -m {example.__name__}: ")
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("hidden", ["sklearn", "matplotlib"])
+@pytest.mark.parametrize("example", ["digits", "regression"])
+def test_a_missing_library_is_one_line(example, hidden):
+    code = f"""
+import runpy, sys
+sys.modules[{hidden!r}] = None
+runpy.run_module("ganglion.examples.{example}", run_name="__main__")
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert 'pip install "ganglion[sklearn]"' in done.stderr
+
+
+def test_the_examples_are_listed():
+    listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
+    for example in (digits, fashion_mnist, regression):
+        name = example.__name__.rpartition(".")[2]
+        assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

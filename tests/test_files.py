@@ -131,6 +131,15 @@ def test_failed_save_leaves_the_old_file(saved, monkeypatch):
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
+@pytest.mark.parametrize("place", ["nowhere/net.safetensors", "."])
+def test_failed_save_names_the_path_that_was_given(place, tmp_path):
+    with pytest.raises(OSError) as caught:
+        network().fit(X, Y).save(tmp_path / place)
+    assert caught.value.filename == str(tmp_path / place)
+    assert caught.value.filename2 is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_functions_cannot_be_saved(path):
     net = network()
     net.compile(loss=FunctionLoss(lambda target, prediction: prediction[..., 0] - target[..., 0]))
@@ -216,13 +225,14 @@ def test_damaged_header(saved, change, message):
     [
         (lambda d: d["layers"][1].update(class_name="Dance"), "'Dance'"),
         (lambda d: d["layers"][1].update(module="somewhere"), "import 'somewhere' first"),
+        (lambda d: d["layers"][1].update(module="__main__"), "define it in this program first"),
         (lambda d: d["layers"][1]["config"].update(units=-3), "units"),
         (lambda d: d["layers"][1]["config"].update(unit=3), "unit"),
         (lambda d: d.pop("dtype"), "'dtype' is missing"),
         (lambda d: d.update(seed="x"), "random_state"),
         (lambda d: d.update(learning_rate=-1.0), "learning_rate"),
     ],
-    ids=["class", "module", "range", "argument", "missing", "seed", "learning_rate"],
+    ids=["class", "module", "main", "range", "argument", "missing", "seed", "learning_rate"],
 )
 def test_damaged_description(saved, change, message):
     def change_description(header):

@@ -120,7 +120,7 @@ def test_listing_of_a_layer_named_beyond_ascii() -> None:
     builder.label = "ä" * 30
     builder.output("y", emit(builder, "exp", builder.input("x", (None, 3))))
     header, row, total, *_ = builder.finish().listing(32).split("\n")
-    assert len(header) == len(row) == len(total) and row.startswith("ä" * 24 + " exp")
+    assert len(header) == len(row) == len(total) and row.startswith("ä" * 23 + "… exp")
 
 
 def test_negative_zero_is_a_constant_of_its_own() -> None:

@@ -18,6 +18,19 @@ import ganglion
 # Libraries that load when they are first used, never with ganglion itself.
 LAZY = ["sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas"]
 PACKAGE = Path(ganglion.__file__).parent
+# The modules that a user takes names from.
+PUBLIC = [
+    "ganglion.activations",
+    "ganglion.callbacks",
+    "ganglion.initializers",
+    "ganglion.layers",
+    "ganglion.losses",
+    "ganglion.metrics",
+    "ganglion.ops",
+    "ganglion.optimizers",
+    "ganglion.regularizers",
+    "ganglion.schedules",
+]
 
 
 def run_python(code: str) -> str:
@@ -92,7 +105,13 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(hidden, us
 def test_everything_in_all_exists():
     for name in ganglion.__all__:
         assert getattr(ganglion, name) is not None
-    assert set(ganglion.__all__) <= set(dir(ganglion))
+
+
+@pytest.mark.parametrize("name", ["ganglion", *PUBLIC])
+def test_help_and_completion_show_what_is_public(name):
+    module = importlib.import_module(name)
+    assert dir(module) == sorted(module.__all__)
+    assert all(hasattr(module, public) for public in module.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -9,10 +9,12 @@ namespace ganglion {
 
 namespace {
 
+bool is_view(const Operation& operation) { return operation.kind != "expression" && find_rule(operation.kind).view; }
+
 bool fused(const Operation& operation) { return !operation.expression.instructions.empty(); }
 
 std::string kind_text(const Program& program, const Operation& operation) {
-  if (!fused(operation)) return operation.kind;
+  if (!fused(operation)) return operation.kind == "expression" ? "copy" : operation.kind;
   std::string text = operation.kind == "expression" ? "" : operation.kind + " + ";
   const size_t shown = 6;
   const std::vector<Instruction>& instructions = operation.expression.instructions;
@@ -29,15 +31,17 @@ std::string kind_text(const Program& program, const Operation& operation) {
 
 // Cut or padded to a number of characters, of which UTF-8 may need several bytes each.
 std::string fit(const std::string& text, int width) {
-  std::string fitted;
-  int characters = 0;
+  const auto begins = [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; };
+  const int characters = static_cast<int>(std::count_if(text.begin(), text.end(), begins));
+  if (characters <= width) return text + std::string(static_cast<size_t>(width - characters), ' ');
+  std::string cut;
+  int kept = 0;
   for (const char byte : text) {
-    const bool begins = (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
-    if (begins && characters == width) break;
-    characters += begins;
-    fitted += byte;
+    kept += begins(byte);
+    if (kept == width) break;
+    cut += byte;
   }
-  return fitted + std::string(static_cast<size_t>(width - characters), ' ');
+  return cut + "\u2026";
 }
 
 std::string right(const std::string& text, size_t width) {
@@ -85,9 +89,12 @@ std::string listing(const Program& program, int64_t rows, int64_t scalar_bytes,
   const bool timed = microseconds.size() == program.operations.size();
   std::string text = row("layer", "operation", "shape", "FLOPs", "bytes") + (timed ? "        us\n" : "\n");
   int64_t flops = 0, bytes = 0;
+  size_t shown = 0;  // views do nothing
   double total = 0;
   for (size_t i = 0; i < program.operations.size(); ++i) {
     const Operation& operation = program.operations[i];
+    if (is_view(operation)) continue;
+    ++shown;
     const int64_t operation_flop = operation_flops(program, operation, rows);
     const int64_t operation_byte = operation_bytes(program, operation, rows, scalar_bytes);
     flops += operation_flop;
@@ -98,8 +105,8 @@ std::string listing(const Program& program, int64_t rows, int64_t scalar_bytes,
     if (timed) total += microseconds[i];
     text += "\n";
   }
-  text += row("total", std::to_string(program.operations.size()) + " operations", "batch " + std::to_string(rows),
-              std::to_string(flops), std::to_string(bytes));
+  text += row("total", std::to_string(shown) + " operations", "batch " + std::to_string(rows), std::to_string(flops),
+              std::to_string(bytes));
   return text + (timed ? time_text(total) : "") + "\n";
 }
 

@@ -102,14 +102,15 @@ def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
     assert recipe.loss is not None
     _, prediction = trace_layers(recipe, trace)
     target = trace.input("y", recipe.loss.target_shape(prediction.shape))
-    losses = recipe.loss(target, prediction)  # (None, ...)
     weight = trace.input("weight", (None,)) if weighted else None
-    if weight is not None:
-        # The sum is divided by the number of samples, not by that of the weights, as in Keras.
-        losses = losses * ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
-    loss = ops.mean(losses)
-    for penalty in trace.penalties:
-        loss = loss + penalty
+    with trace.scope("loss"):
+        losses = recipe.loss(target, prediction)  # (None, ...)
+        if weight is not None:
+            # The sum is divided by the number of samples, not by that of the weights, as in Keras.
+            losses = losses * ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
+        loss = ops.mean(losses)
+        for penalty in trace.penalties:
+            loss = loss + penalty
     trace.output("loss", loss)
     for name, metric in recipe.metrics.items():
         with trace.scope(name):

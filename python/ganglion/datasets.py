@@ -97,10 +97,12 @@ def read_mnist(folder: str | Path) -> Dataset:
     Raises
     ------
     FileNotFoundError
-        When one of the files is missing.
+        When the folder or one of the files is missing.
     ValueError
         When one of them is no IDX file, or images and labels differ in number.
     """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"[read_mnist] folder {folder} does not exist")
     arrays = []
     for part in ("train", "t10k"):
         images = read_idx(_existing(Path(folder), f"{part}-images-idx3-ubyte"))

@@ -129,7 +129,7 @@ def _draw_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -
                 validation[best],
                 "o",
                 color=VALIDATION_COLOR,
-                label=f"best: epoch {epochs[best]}, {validation[best]:.4g}",
+                label=f"best loss: epoch {epochs[best]}, here {validation[best]:.4g}",
             )
     axes.set(xlabel="epoch", ylabel=name)
     axes.locator_params(axis="x", integer=True)

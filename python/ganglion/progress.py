@@ -10,6 +10,8 @@ import numpy as np
 
 from ganglion.callbacks.base import Logs
 
+# Short, so that the numbers find their place in a narrow terminal: time left, rate, then results.
+_BAR = "{desc}{percentage:3.0f}%|{bar}| {remaining}, {rate_fmt}{postfix}"
 # Seconds between two updates of the numbers beside the bar.
 _INTERVAL = 0.1
 
@@ -69,7 +71,11 @@ class Progress:
                 self._lines = True
             else:
                 self._bar = tqdm(
-                    total=epochs * samples, unit=" samples", unit_scale=True, dynamic_ncols=True
+                    total=epochs * samples,
+                    unit=" samples",
+                    unit_scale=True,
+                    dynamic_ncols=True,
+                    bar_format=_BAR,
                 )
 
     def if_shown(self) -> Progress | None:
@@ -101,7 +107,7 @@ class Progress:
         now = time.perf_counter()
         if now - self._shown_at >= _INTERVAL:
             self._shown_at = now
-            shown = {name: f"{value:.4g}" for name, value in numbers.items()}
+            shown = {name: f"{value:.3g}" for name, value in numbers.items()}
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update(done - self._bar.n)
 

@@ -8,6 +8,18 @@ from ganglion.spec import Spec
 from ganglion.spec import get as get_spec
 from ganglion.value import Value
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "get",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Regularizer(Spec, kind="regularizer"):
     """Base class: ``build(x)`` returns the penalty as a scalar.

@@ -82,11 +82,14 @@ def check_samples(
     TypeError
         When targets or weights are not numbers.
     ValueError
-        When lengths differ, a target does not fit the loss, or a weight is negative or not finite.
+        When targets are missing or do not fit the loss, lengths differ, or a weight is negative or
+        not finite.
     """
+    if y is None:
+        raise ValueError(f"[{place}] y is missing")
     target = as_array(place, "y", y)
     if target.ndim == 0 or len(target) != len(X):
-        length = len(target) if target.ndim else "no"
+        length = len(target) if target.ndim else "none"
         raise ValueError(f"[{place}] X has {len(X)} rows and y has {length}")
     check_finite(place, "y", target, dtype)
     target = loss.prepare_target(target, output_shape)

@@ -36,8 +36,8 @@ class Sequential(Training):
         By default one is drawn, and kept in ``seed_``.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
-    device : {"auto", "cpu", "cuda"}
-        Where to train.
+    device : {"auto", "cpu"}
+        Where to train: on the processor, as yet; ``"cuda"`` is refused.
 
     Attributes
     ----------

@@ -118,15 +118,7 @@ class Spec:
         return hash(type(self))
 
     def __repr__(self) -> str:
-        parameters = _parameters(type(self))
-        parts: list[str] = []
-        for name, value in settings_of(self).items():
-            default = parameters[name].default
-            if default is inspect.Parameter.empty and not any("=" in part for part in parts):
-                parts.append(_shown(value))
-            elif not _is_default(value, default):
-                parts.append(f"{name}={_shown(value)}")
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return as_call(type(self), settings_of(self))
 
 
 def _is_ours(cls: type[Spec] | None) -> bool:
@@ -151,7 +143,7 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
     return found
 
 
-def parameter_names(cls: type[Spec]) -> list[str]:
+def parameter_names(cls: type[Any]) -> list[str]:
     """Return the names of the arguments that a class can be constructed with.
 
     Examples
@@ -175,6 +167,26 @@ def settings_of(spec: Spec) -> dict[str, Any]:
     return {name: getattr(spec, name) for name in _parameters(type(spec))}
 
 
+def as_call(cls: type[Any], settings: Mapping[str, Any]) -> str:
+    """Return the call that constructs ``cls`` with these settings; those by default are left out.
+
+    Examples
+    --------
+    >>> from ganglion.regularizers import L1L2
+    >>> as_call(L1L2, {"l1": 0.0, "l2": 0.1})
+    'L1L2(l2=0.1)'
+    """
+    parameters = _parameters(cls)
+    parts: list[str] = []
+    for name, value in settings.items():
+        default = parameters[name].default
+        if default is inspect.Parameter.empty and not any("=" in part for part in parts):
+            parts.append(_shown(value))
+        elif not _is_default(value, default):
+            parts.append(f"{name}={_shown(value)}")
+    return f"{cls.__name__}({', '.join(parts)})"
+
+
 def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return bool(np.array_equal(left, right))
@@ -186,6 +198,8 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def _is_default(value: Any, default: Any) -> bool:
+    if default is None:
+        return value is None
     if isinstance(value, Spec) and isinstance(default, str):
         default = get(value.kind, default)
     return _equal(value, default)
@@ -331,8 +345,13 @@ def _find(described: Mapping[str, Any]) -> type[Spec]:
         here = cls.__module__ == module if module else _is_ours(cls)
         if here and cls.__qualname__ == name:
             return cls
-    where = f" of module {module!r} is not known here: import {module!r} first" if module else ""
-    raise ValueError(f"[{kind}] class {name!r}{where or ' is not part of this version'}")
+    if module is None:
+        raise ValueError(f"[{kind}] class {name!r} is not part of this version")
+    # A program cannot be imported under the name that it has while it runs.
+    remedy = "define it in this program" if module == "__main__" else f"import {module!r}"
+    raise ValueError(
+        f"[{kind}] class {name!r} of module {module!r} is not known here: {remedy} first"
+    )
 
 
 def _subclasses(base: type[Spec]) -> list[type[Spec]]:

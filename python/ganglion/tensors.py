@@ -7,6 +7,7 @@ here is that a file is written as a whole or not at all, and that errors name it
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +35,7 @@ def write(
     Raises
     ------
     OSError
-        When it cannot be written.
+        When it cannot be written; names ``path``.
     """
     # Here, since they would be a tenth of the time to import ganglion.
     import tempfile
@@ -43,9 +44,14 @@ def write(
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     path = os.fspath(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     # In the same directory, since only there the rename is one step.
     directory, name = os.path.split(path)
-    handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=name)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=name)
+    except OSError as error:  # it names a file that the user never heard of
+        raise OSError(error.errno, error.strerror, path) from None
     os.close(handle)
     try:
         save_file(arrays, temporary, dict(metadata))

@@ -57,6 +57,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def get(identifier: object) -> Activation | None:
     """Return the activation meant by a name, an instance, a config or a function of a value.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ganglion.spec import as_call, parameter_names
+
 if TYPE_CHECKING:
     from ganglion.sequential import Sequential
 
@@ -37,6 +39,12 @@ class Callback:
 
     model: Sequential
     params: dict[str, Any]
+
+    def __repr__(self) -> str:
+        # What a user's own callback does not keep under the argument's name is left out.
+        kept = vars(self)
+        names = [name for name in parameter_names(type(self)) if name in kept]
+        return as_call(type(self), {name: kept[name] for name in names})
 
     def set_model(self, model: Sequential) -> None:
         """Remember the network that will train."""

@@ -41,9 +41,9 @@ class EarlyStopping(MonitorCallback):
     best : float
         Best value of the monitored quantity.
     best_epoch : int
-        Epoch it belongs to, -1 before the first.
+        Epoch it belongs to, counted from 0 over the life of the network; -1 before the first.
     stopped_epoch : int
-        Epoch after which the fit was stopped, -1 when it was not.
+        Epoch after which the fit was stopped, counted likewise; -1 when it was not.
 
     Raises
     ------

@@ -204,12 +204,18 @@ class NeuralEstimator(BaseEstimator, ABC):
                 f"[{type(self).__name__}] validation_fraction must be in (0, 1), got {fraction!r}"
             )
         arrays = [X, target] if weight is None else [X, target, weight]
-        halves = train_test_split(
-            *arrays,
-            test_size=fraction,
-            random_state=seed,
-            stratify=self._strata(y),
-        )
+        try:
+            halves = train_test_split(
+                *arrays,
+                test_size=fraction,
+                random_state=seed,
+                stratify=self._strata(y),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"[{type(self).__name__}] early_stopping cannot hold out validation_fraction "
+                f"{fraction!r} of {len(X)} samples: {error}"
+            ) from error
         kept, held_out = halves[0::2], tuple(halves[1::2])
         return kept[0], kept[1], kept[2] if weight is not None else None, held_out
 

@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback
+from ganglion.errors import check_choice
 from ganglion.estimators.base import Head, NeuralEstimator
 from ganglion.estimators.labels import Labels, label_array
 from ganglion.layers import Layer
@@ -72,8 +73,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Seeds weights, order and dropout. The same number gives the same bits.
     dtype : {"float32", "float64"}, default="float32"
         Number type of weights and arithmetic.
-    device : str, default="auto"
-        Where to train.
+    device : {"auto", "cpu"}, default="auto"
+        Where to train: on the processor, as yet; ``"cuda"`` is refused.
     verbose : int or "auto", default=0
         0 for silence, 1 for a progress bar, 2 for a line each epoch.
 
@@ -296,6 +297,11 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+    def _check_settings(self) -> None:
+        super()._check_settings()
+        if isinstance(self.class_weight, str):
+            check_choice(self, ["balanced"], "class_weight")
 
     def _check_targets(self, y: Any) -> NDArray[Any]:
         return label_array(y)

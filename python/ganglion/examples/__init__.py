@@ -1,1 +1,9 @@
-"""Complete programs, each run by ``python -m ganglion.examples.NAME``."""
+"""Complete programs. Run one by its name: ``python -m ganglion.examples.digits``.
+
+digits
+    Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
+fashion_mnist
+    Tell ten kinds of clothes apart: a dense network on Fashion-MNIST, read from files you have.
+regression
+    Predict how far diabetes advances in a year, and see how descent and optimizer matter.
+"""

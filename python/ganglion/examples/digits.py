@@ -4,11 +4,16 @@ The data ships with scikit-learn: 1797 images of 8 x 8 pixels. A quarter is kept
 the network stops when a tenth of the rest, held out, is predicted no better.
 """
 
+# ruff: noqa: E402  the libraries are looked for before they are imported
+
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+
+from ganglion.examples.command import Command, require_libraries
+
+require_libraries(__name__)
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -34,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     dict of str to float
         Accuracy, and precision, recall and F1 averaged over the classes, on the test images.
     """
-    parser = argparse.ArgumentParser(prog="python -m ganglion.examples.digits", description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("digits.png"), help="picture to write")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    command = Command("digits", __doc__)
+    command.add_output("digits.png")
+    command.add_seed()
+    options = command.parse_args(arguments)
 
     images, digits = load_digits(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(

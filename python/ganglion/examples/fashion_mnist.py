@@ -6,13 +6,13 @@ have the same names). The pixels stay bytes: they are scaled by the network's fi
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganglion import Sequential, datasets, layers, optimizers, schedules
+from ganglion.examples.command import Command
 
 BATCH_SIZE = 128
 
@@ -30,15 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> float:
     float
         Share of the 10,000 test images that were recognised.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m ganglion.examples.fashion_mnist", description=__doc__
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the four IDX files")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    command = Command("fashion_mnist", __doc__)
+    command.add_argument("--data", type=Path, required=True, help="folder of the four IDX files")
+    command.add_epochs(10)
+    command.add_seed()
+    options = command.parse_args(arguments)
 
-    data = datasets.read_mnist(options.data)
+    try:
+        data = datasets.read_mnist(options.data)
+    except (OSError, ValueError) as error:
+        command.error(str(error))
     steps = options.epochs * math.ceil(len(data.X_train) / BATCH_SIZE)
     network = Sequential(
         [

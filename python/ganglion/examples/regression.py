@@ -5,13 +5,18 @@ batch, mini-batch and stochastic gradient descent, and by six optimizers; one ta
 show what each reached in the same number of epochs.
 """
 
+# ruff: noqa: E402  the libraries are looked for before they are imported
+
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from ganglion.examples.command import Command, require_libraries
+
+require_libraries(__name__)
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -75,15 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> list[Outcome]:
     list of Outcome
         In the order of the table.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m ganglion.examples.regression", description=__doc__
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("regression.png"), help="picture to write"
-    )
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
+    command = Command("regression", __doc__)
+    command.add_output("regression.png")
+    command.add_epochs(40)
+    command.add_seed()
+    options = command.parse_args(arguments)
 
     X, y = load_diabetes(return_X_y=True)
     data = train_test_split(X, y, test_size=0.25, random_state=0)

@@ -51,6 +51,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def get(identifier: Any) -> Loss:
     """Return the loss that a user meant.
 

@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def get(identifier: Any) -> Metric:
     """Return the metric that a user meant.
 

@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def get(identifier: Any) -> Optimizer:
     """Return the optimizer that a user meant.
 
