@@ -54,6 +54,25 @@ def test_signal_ends_a_long_epoch_within_a_second():
     net.fit(X, Y)
 
 
+def test_signal_ends_a_long_step_within_a_second():
+    wide = [layers.Dense(2000, activation="relu"), layers.Dense(2000), layers.Dense(1)]
+    net = Sequential(wide, loss="mse", random_state=0)
+    many = np.random.default_rng(0).normal(size=(16384, 200))
+    net.fit(many[:8], many[:8, 0])
+    pressed = []
+
+    def press() -> None:
+        pressed.append(time.perf_counter())
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Timer(0.5, press).start()
+    with pytest.raises(KeyboardInterrupt):
+        net.fit(many, many[:, 0], batch_size=None, epochs=100)
+    assert time.perf_counter() - pressed[0] < 1
+    assert np.isfinite(net.predict(many[:8])).all()
+    net.fit(many[:8], many[:8, 0])
+
+
 def test_failed_step_leaves_moving_statistics():
     net = Sequential(
         [layers.BatchNormalization(), layers.Dense(1)], loss="mse", random_state=0

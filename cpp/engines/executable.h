@@ -21,6 +21,12 @@ struct RunKey {
   uint64_t step = 0;
 };
 
+// What the thread that called `run` asks now and then during a long one: whether to end it early.
+struct Watch {
+  bool (*ended)(void* context);
+  void* context;
+};
+
 template <class T>
 class Executable {
  public:
@@ -32,8 +38,9 @@ class Executable {
   // Where to write input `index` (position in Program::inputs) before a run, contiguous.
   virtual T* input(int index) = 0;
   virtual void set_scalar(int index, double value) = 0;
-  // Runs the operations of one section over `rows` samples, at most as many as were reserved.
-  virtual void run(Section section, int64_t rows, const RunKey& key) = 0;
+  // Runs the operations of one section over `rows` samples, at most as many as were reserved. False when the
+  // watch ended it: then outputs, and state that the section assigns, may be of this run or of the one before.
+  virtual bool run(Section section, int64_t rows, const RunKey& key, const Watch* watch = nullptr) = 0;
   // Where output `index` (position in Program::outputs) stands after a run.
   virtual const T* output(int index) const = 0;
   // Seconds spent in each operation since the last call with `enable`.

@@ -41,6 +41,12 @@ void gather_inputs(Executable<T>& executable, std::vector<Source>& inputs, const
   }
 }
 
+// A watch that calls `ended`, which must outlive it.
+template <class Ended>
+Watch watch_with(Ended& ended) {
+  return {[](void* context) { return (*static_cast<Ended*>(context))(); }, &ended};
+}
+
 }  // namespace
 
 template <class T>
@@ -95,13 +101,22 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   Clock clock;
   RunKey key = steps.key;
   int64_t done = 0;
+  const auto poll_when_due = [&](int64_t steps_done) {
+    if (!clock.due()) return true;
+    const double mean = loss_output_ < 0 || rows_seen_ == 0
+                            ? 0.0
+                            : sums_[static_cast<size_t>(loss_output_)][0] / static_cast<double>(rows_seen_);
+    return poll(steps_done, mean);
+  };
+  auto ended = [&] { return !poll_when_due(done); };
+  const Watch watch = watch_with(ended);
   for (; done < steps.count && position_ < data_rows_; ++done, ++key.step) {
     const int64_t count = std::min(batch_size_, data_rows_ - position_);
     gather_inputs(executable_, inputs_, order_.rows(position_, count), position_, count);
     for (size_t index = 0; index < steps.scalars.size(); ++index) {
       executable_.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
     }
-    executable_.run(Section::gradient, count, key);
+    if (!executable_.run(Section::gradient, count, key, &watch)) return {done, true};
     if (steps.update) {
       if (!std::isfinite(loss())) return {done, false};
       if ((key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0) {
@@ -110,10 +125,7 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
     }
     position_ += count;
     add_outputs(count);
-    if (clock.due()) {
-      const double mean = loss_output_ < 0 ? 0.0 : sums_[static_cast<size_t>(loss_output_)][0] / rows_seen_;
-      if (!poll(done + 1, mean)) return {done + 1, true};
-    }
+    if (!poll_when_due(done + 1)) return {done + 1, true};
   }
   return {done, true};
 }
@@ -123,15 +135,17 @@ bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t row
              const std::vector<T*>& results, const Poll& poll) {
   const Program& program = executable.program();
   Clock clock;
+  auto ended = [&] { return clock.due() && !poll(0, 0.0); };
+  const Watch watch = watch_with(ended);
   for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
     const int64_t count = std::min(batch_size, rows - first);
     gather_inputs(executable, inputs, nullptr, first, count);
-    executable.run(Section::gradient, count, key);
+    if (!executable.run(Section::gradient, count, key, &watch)) return false;
     for (size_t index = 0; index < results.size(); ++index) {
       const int64_t sample = program.shape(program.outputs[index].second).sample_size();
       std::copy_n(executable.output(static_cast<int>(index)), count * sample, results[index] + first * sample);
     }
-    if (clock.due() && !poll(0, 0.0)) return false;
+    if (ended()) return false;
   }
   return true;
 }

@@ -1,6 +1,7 @@
 // Runs a program on the CPU: serially while a section is small, otherwise as one parallel region in which every
 // thread walks through the same phases.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <string>
@@ -18,6 +19,9 @@ namespace {
 // Floating point operations and bytes below which a section runs on the calling thread: waking a second
 // thread and meeting it after every phase costs as much as it would save.
 constexpr int64_t kParallelWork = 3'000'000;
+
+// Work of a section that may take so long, some milliseconds, that somebody could want to end it.
+constexpr int64_t kWatchedWork = 1'000'000'000;
 
 template <class T>
 using StepMaker = StepPointer<T> (*)(const StepSource<T>&);
@@ -75,16 +79,17 @@ class CpuExecutable : public Executable<T> {
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
   int64_t arena_bytes() const override { return memory_.arena_bytes(); }
 
-  void run(Section section, int64_t rows, const RunKey& key) override {
+  bool run(Section section, int64_t rows, const RunKey& key, const Watch* watch) override {
     const Binding& binding = bound_to(rows);
     const int threads = binding.work[static_cast<int>(section)] < kParallelWork ? 1 : get_num_threads();
     memory_.require_threads(threads);
     const std::vector<Phase>& phases = binding.phases[static_cast<int>(section)];
     if (profiling_) {
       run_timed(phases, threads, key);
-    } else {
-      run_phases(phases.data(), phases.data() + phases.size(), threads, key);
+      return true;
     }
+    const bool is_long = binding.work[static_cast<int>(section)] > kWatchedWork;
+    return run_phases(phases.data(), phases.data() + phases.size(), threads, key, is_long ? watch : nullptr);
   }
 
   std::vector<double> profile(bool enable) override {
@@ -157,13 +162,20 @@ class CpuExecutable : public Executable<T> {
     }
   }
 
-  static void run_phases(const Phase* begin, const Phase* end, int threads, const RunKey& key) {
+  static bool run_phases(const Phase* begin, const Phase* end, int threads, const RunKey& key, const Watch* watch) {
+    const auto ended = [&] { return watch && watch->ended(watch->context); };
     if (threads == 1) {
       for (const Phase* phase = begin; phase != end; ++phase) {
-        for (int64_t chunk = 0; chunk < phase->chunks; ++chunk) phase->step->run(phase->index, chunk, 0, key);
+        for (int64_t chunk = 0; chunk < phase->chunks; ++chunk) {
+          if (ended()) return false;
+          phase->step->run(phase->index, chunk, 0, key);
+        }
       }
-      return;
+      return true;
     }
+    // The phase in which thread 0 saw the end. All threads leave at the same barrier, the next one, although some may
+    // pass the one before when thread 0 is in that phase already.
+    std::atomic<const Phase*> last{end};
     parallel(threads, [&](Team& team) {
       bool alone = false;  // thread 0 is ahead of the others, in phases too small to share
       for (const Phase* phase = begin; phase != end; ++phase) {
@@ -174,18 +186,22 @@ class CpuExecutable : public Executable<T> {
         }
         if (alone) team.barrier();
         alone = false;
-        for (int64_t chunk; (chunk = team.next(phase->chunks)) < phase->chunks;) {
+        for (int64_t chunk;
+             last.load(std::memory_order_relaxed) > phase && (chunk = team.next(phase->chunks)) < phase->chunks;) {
           phase->step->run(phase->index, chunk, team.thread(), key);
+          if (team.thread() == 0 && ended()) last.store(phase, std::memory_order_relaxed);
         }
         team.barrier();
+        if (last.load(std::memory_order_relaxed) <= phase) break;
       }
     });
+    return last.load(std::memory_order_relaxed) == end;
   }
 
   void run_timed(const std::vector<Phase>& phases, int threads, const RunKey& key) {
     for (const Phase& phase : phases) {
       const auto start = std::chrono::steady_clock::now();
-      run_phases(&phase, &phase + 1, phase.chunks == 1 ? 1 : threads, key);
+      run_phases(&phase, &phase + 1, phase.chunks == 1 ? 1 : threads, key, nullptr);
       seconds_[phase.operation] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
   }
