@@ -13,6 +13,10 @@ import numpy as np
 
 from ganglion import _core
 
+# Seconds before each turn. The threads of OpenBLAS and OpenMP wait for more work by spinning, for
+# up to 0.1 seconds, and would hold the processors in the next candidate's turn.
+PAUSE = 0.15
+
 
 def interleave(
     candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, rounds: int = 5
@@ -41,6 +45,7 @@ def interleave(
     while turns < rounds or time.perf_counter() < end:
         turns += 1
         for name, call in candidates.items():
+            time.sleep(PAUSE)
             started = time.perf_counter()
             call()
             measured[name].append(time.perf_counter() - started)

@@ -61,7 +61,7 @@ class Loss(Spec, kind="loss"):
         Value
             Shape (batch, ...): the last axis of `prediction` is gone.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"[{type(self).__name__}] has no build method")
 
     def __call__(self, target: Value, prediction: Value) -> Value:
         """Build the loss of each sample, and check the shapes."""

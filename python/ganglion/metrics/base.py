@@ -63,7 +63,7 @@ class Metric(Spec, kind="metric"):
 
     def values(self, target: Value, prediction: Value) -> Value:
         """Return what is averaged, shape (batch, ...); arguments as for `update`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"[{type(self).__name__}] has no values method")
 
     def update(self, target: Value, prediction: Value, weight: Value | None) -> Value:
         """Return what is to be added for a batch, by default for the mean of `values`.

@@ -185,7 +185,7 @@ class Optimizer(Spec, kind="optimizer"):
         -------
         Value, shape (P,)
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"[{type(self).__name__}] has no update method")
 
     def apply(self, trace: Trace, variables: Variables, gradients: Sequence[Value]) -> Slots:
         """Append a whole update to a program.

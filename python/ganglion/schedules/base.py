@@ -33,4 +33,4 @@ class Schedule(Spec, kind="schedule"):
 
     def rate(self, step: Floats) -> Floats:
         """Return the learning rate at each of the float64 `step`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"[{type(self).__name__}] has no rate method")
