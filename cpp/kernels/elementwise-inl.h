@@ -63,5 +63,22 @@ void map(T* out, const T* a, const T* b, const T* c, int64_t count) {
   for (int64_t i = 0; i < count; ++i) out[i] = function(a[i], b[i], c[i]);
 }
 
+// The same functions on vectors.
+template <class T, T (*function)(T)>
+Vector<T> on_vector(Vector<T> a) {
+  T lanes[Simd<T>::lanes];
+  store(lanes, a);
+  for (T& lane : lanes) lane = function(lane);
+  return load(lanes);
+}
+template <class T, T (*function)(T, T)>
+Vector<T> on_vector(Vector<T> a, Vector<T> b) {
+  T lanes[Simd<T>::lanes], others[Simd<T>::lanes];
+  store(lanes, a);
+  store(others, b);
+  for (int i = 0; i < Simd<T>::lanes; ++i) lanes[i] = function(lanes[i], others[i]);
+  return load(lanes);
+}
+
 }  // namespace GANGLION_ISA
 }  // namespace ganglion

@@ -59,6 +59,9 @@ struct GatherSource {
   const int64_t* strides;  // bytes
 };
 
+// A function of one vector of the instruction set, or of two, that gives one; called by compiled code alone.
+using VectorFunction = void (*)();
+
 template <class T>
 struct KernelTable {
   // Products.
@@ -69,6 +72,8 @@ struct KernelTable {
   // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c.
   // Not for random_uniform and random_normal (null).
   void (*elementwise[kOpcodeCount])(T* out, const T* a, const T* b, const T* c, int64_t count);
+  // The same on vectors, of one operand or two; null for the others.
+  VectorFunction on_vector[kOpcodeCount];
 
   // Elements [first, first + count) of a stream: uniform in [0, 1), standard normal.
   void (*random_uniform)(T* out, const RandomKey& key, int64_t first, int64_t count);

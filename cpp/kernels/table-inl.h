@@ -46,12 +46,37 @@ ElementwiseKernel<T> elementwise_kernel(Opcode opcode) {
   return nullptr;
 }
 
+// Of one operand or two; null for the others.
+template <class T>
+VectorFunction vector_function(Opcode opcode) {
+  switch (opcode) {
+#define GANGLION_CASE(name, arity)                                                               \
+  case Opcode::name:                                                                             \
+    if constexpr (arity == 1) {                                                                  \
+      return reinterpret_cast<VectorFunction>(                                                   \
+          static_cast<Vector<T> (*)(Vector<T>)>(on_vector<T, Elementwise<T>::name>));            \
+    } else if constexpr (arity == 2) {                                                           \
+      return reinterpret_cast<VectorFunction>(                                                   \
+          static_cast<Vector<T> (*)(Vector<T>, Vector<T>)>(on_vector<T, Elementwise<T>::name>)); \
+    }                                                                                            \
+    break;
+    GANGLION_ELEMENTWISE(GANGLION_CASE)
+#undef GANGLION_CASE
+    case Opcode::count:
+      break;
+  }
+  return nullptr;
+}
+
 template <class T>
 KernelTable<T> make_table() {
   KernelTable<T> table{};
   table.matmul_plan = matmul_plan<T>;
   table.matmul_block = matmul_block<T>;
-  for (int i = 0; i < kOpcodeCount; ++i) table.elementwise[i] = elementwise_kernel<T>(static_cast<Opcode>(i));
+  for (int i = 0; i < kOpcodeCount; ++i) {
+    table.elementwise[i] = elementwise_kernel<T>(static_cast<Opcode>(i));
+    table.on_vector[i] = vector_function<T>(static_cast<Opcode>(i));
+  }
   table.random_uniform = random<T, uniform_chunk<T>>;
   table.random_normal = random<T, normal_chunk<T>>;
   table.reduce_sum = reduce_sum<T>;

@@ -1,70 +1,55 @@
-// Runs a fused elementwise expression, a tile at a time: each instruction is one kernel call over a tile
-// that stays in the first cache, so memory is read and written once.
+// Runs an expression: compiled where that is possible, otherwise interpreted. Both give the same bits.
 #pragma once
 
 #include <vector>
 
-#include "engines/cpu/memory.h"
-#include "engines/cpu/strided_view.h"
-#include "kernels/kernels.h"
+#include "engines/cpu/expression_interpreter.h"
+#include "engines/cpu/expression_loops.h"
 
 namespace ganglion {
 
 template <class T>
 class ExpressionRunner {
  public:
-  // operands and results are values of the program, one for each operand and each result of the expression.
-  ExpressionRunner(const Program& program, const Expression& expression, std::vector<int> operands,
-                   std::vector<int> results);
+  // operands and results are values of the program, one for each operand and each result of the expression. An
+  // epilogue runs in blocks, any other expression over ranges.
+  ExpressionRunner(const Program& program, const Expression& expression, const std::vector<int>& operands,
+                   const std::vector<int>& results, bool in_blocks)
+      : compiled_(program, expression, operands, results, in_blocks),
+        interpreted_(program, expression, operands, results) {}
 
-  void bind(int64_t rows, Memory<T>& memory);
-  int64_t elements() const { return elements_; }
-  int64_t scratch_elements() const { return slots_ * kTile; }
+  void bind(int64_t rows, Memory<T>& memory) {
+    is_compiled_ = compiled_.bind(rows, memory);
+    interpreted_.bind(rows, memory);
+  }
+  int64_t elements() const { return interpreted_.elements(); }
+  int64_t scratch_elements() const {
+    return is_compiled_ ? compiled_.scratch_elements() : interpreted_.scratch_elements();
+  }
 
   // Elements [begin, end) in the flat order of the expression's shape.
-  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const;
+  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
+    if (!is_compiled_) return interpreted_.run(begin, end, scratch, key);
+    const int64_t columns = compiled_.row_elements();
+    // The rest of a row, whole rows, the beginning of one.
+    while (begin < end) {
+      const int64_t row = begin / columns, column = begin % columns;
+      const int64_t whole = column == 0 ? (end - begin) / columns : 0;
+      const int64_t rows = whole > 0 ? whole : 1;
+      const int64_t stop = whole > 0 ? columns : std::min(columns, column + end - begin);
+      compiled_.run({row, row + rows, column, stop}, scratch, key);
+      begin = (row + rows - 1) * columns + stop;
+    }
+  }
 
-  // A rectangle of the expression's shape, seen as rows of `width` elements.
-  struct Block {
-    int64_t row, row_end, column, column_end, width;
-  };
-  void run_block(const Block& block, T* scratch, const RunKey& key) const;
+  void run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
+    is_compiled_ ? compiled_.run(block, scratch, key) : interpreted_.run_block(block, scratch, key);
+  }
 
  private:
-  static constexpr int64_t kTile = 4096 / static_cast<int64_t>(sizeof(T));
-
-  enum class Access { direct, once, every_tile };
-  struct Operand {
-    Access access = Access::direct;
-    StridedView view{{}, {}};
-    const T* data = nullptr;
-    int slot = -1;  // tile it is read into, unless direct
-
-    // Registers are written by instructions alone, and never where an operand is still read.
-    T* at(int64_t element) const { return const_cast<T*>(data) + element; }
-  };
-  struct Result {
-    T* data = nullptr;
-    bool direct = false;  // its instruction writes there
-  };
-
-  int last_use(int reg) const;
-  void assign_tiles();
-  void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const;
-  void fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const;
-
-  const Program& program_;
-  Expression expression_;
-  std::vector<int> operand_values_, result_values_;
-  const KernelTable<T>& kernels_;
-
-  int64_t elements_ = 0;
-  int64_t tile_ = kTile;  // a multiple of the period where there is one
-  int64_t slots_ = 0;
-  std::vector<Operand> operands_;
-  std::vector<Result> results_;
-  std::vector<int> slots_of_;   // tile of each instruction, -1 where a result is written directly
-  std::vector<int> result_of_;  // result an instruction writes directly, or -1
+  ExpressionLoops<T> compiled_;
+  ExpressionInterpreter<T> interpreted_;
+  bool is_compiled_ = false;
 };
 
 }  // namespace ganglion

@@ -10,7 +10,8 @@ class ExpressionStep : public Step<T> {
  public:
   explicit ExpressionStep(const StepSource<T>& source)
       : source_(source),
-        runner_(source.program, source.operation.expression, source.operation.inputs, source.operation.outputs) {}
+        runner_(source.program, source.operation.expression, source.operation.inputs, source.operation.outputs, false) {
+  }
 
   void bind(int64_t rows) override {
     runner_.bind(rows, source_.memory);

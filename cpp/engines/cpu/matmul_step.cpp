@@ -24,7 +24,7 @@ class MatmulStep : public Step<T> {
     product_value_ = place_of_product();
     std::vector<int> operands{product_value_};
     operands.insert(operands.end(), operation.inputs.begin() + 2, operation.inputs.end());
-    epilogue_.emplace(source.program, operation.expression, operands, operation.outputs);
+    epilogue_.emplace(source.program, operation.expression, operands, operation.outputs, true);
   }
 
   void bind(int64_t rows) override {
@@ -100,7 +100,7 @@ class MatmulStep : public Step<T> {
     const int64_t row = block / plan_.column_blocks * plan_.block_rows;
     const int64_t column = block % plan_.column_blocks * plan_.block_columns;
     epilogue_->run_block({first_row + row, first_row + std::min(row + plan_.block_rows, product_.m), column,
-                          std::min(column + plan_.block_columns, product_.n), product_.n},
+                          std::min(column + plan_.block_columns, product_.n)},
                          scratch, key);
   }
 

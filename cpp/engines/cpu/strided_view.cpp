@@ -24,17 +24,21 @@ StridedView::StridedView(const std::vector<int64_t>& extents, const std::vector<
   }
 }
 
-StridedView StridedView::broadcast(const Shape& from, const Shape& shape, int64_t rows) {
-  std::vector<int64_t> extents, strides(static_cast<size_t>(shape.rank()), 0);
-  for (int axis = 0; axis < shape.rank(); ++axis) extents.push_back(shape.extent(axis, rows));
+std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows) {
+  std::vector<int64_t> strides(static_cast<size_t>(shape.rank()), 0);
   int64_t stride = 1;
   for (int axis = from.rank() - 1; axis >= 0; --axis) {
-    const size_t at = static_cast<size_t>(axis + shape.rank() - from.rank());
     const int64_t extent = from.extent(axis, rows);
-    strides[at] = extent == 1 ? 0 : stride;
+    strides[static_cast<size_t>(axis + shape.rank() - from.rank())] = extent == 1 ? 0 : stride;
     stride *= extent;
   }
-  return StridedView(extents, strides);
+  return strides;
+}
+
+StridedView StridedView::broadcast(const Shape& from, const Shape& shape, int64_t rows) {
+  std::vector<int64_t> extents;
+  for (int axis = 0; axis < shape.rank(); ++axis) extents.push_back(shape.extent(axis, rows));
+  return StridedView(extents, broadcast_strides(from, shape, rows));
 }
 
 template <class T>

@@ -9,6 +9,9 @@
 
 namespace ganglion {
 
+// The stride, in elements, of each axis of `shape` at which a value broadcast to it is read; 0 repeats.
+std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows);
+
 class StridedView {
  public:
   // extents and strides (elements) of the shape it is read at; a stride of 0 repeats.

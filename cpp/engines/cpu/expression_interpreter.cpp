@@ -1,4 +1,4 @@
-#include "engines/cpu/expression_runner.h"
+#include "engines/cpu/expression_interpreter.h"
 
 #include <algorithm>
 #include <cstring>
@@ -25,8 +25,8 @@ void repeat(T* tile, const T* data, int64_t period, int64_t phase, int64_t count
 }  // namespace
 
 template <class T>
-ExpressionRunner<T>::ExpressionRunner(const Program& program, const Expression& expression, std::vector<int> operands,
-                                      std::vector<int> results)
+ExpressionInterpreter<T>::ExpressionInterpreter(const Program& program, const Expression& expression,
+                                                std::vector<int> operands, std::vector<int> results)
     : program_(program),
       expression_(expression),
       operand_values_(std::move(operands)),
@@ -34,7 +34,7 @@ ExpressionRunner<T>::ExpressionRunner(const Program& program, const Expression& 
       kernels_(kernels<T>()) {}
 
 template <class T>
-void ExpressionRunner<T>::bind(int64_t rows, Memory<T>& memory) {
+void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
   elements_ = expression_.shape.size(rows);
   operands_.clear();
   for (int value : operand_values_) {
@@ -64,7 +64,7 @@ void ExpressionRunner<T>::bind(int64_t rows, Memory<T>& memory) {
 
 // The last instruction that reads a register; the number of instructions if it is stored at the end of a tile.
 template <class T>
-int ExpressionRunner<T>::last_use(int reg) const {
+int ExpressionInterpreter<T>::last_use(int reg) const {
   const int count = static_cast<int>(expression_.instructions.size());
   for (size_t r = 0; r < results_.size(); ++r) {
     if (expression_.results[r] == reg && !results_[r].direct) return count;
@@ -77,7 +77,7 @@ int ExpressionRunner<T>::last_use(int reg) const {
 }
 
 template <class T>
-void ExpressionRunner<T>::assign_tiles() {
+void ExpressionInterpreter<T>::assign_tiles() {
   const int count = static_cast<int>(expression_.instructions.size());
   result_of_.assign(static_cast<size_t>(count), -1);
   // An instruction writes straight to its result unless that would overwrite an operand somebody still reads.
@@ -115,7 +115,7 @@ void ExpressionRunner<T>::assign_tiles() {
 }
 
 template <class T>
-void ExpressionRunner<T>::fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const {
+void ExpressionInterpreter<T>::fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const {
   const int64_t period = operand.view.period();
   if (period > 0 && period < count) {
     repeat(tile, operand.data, period, begin % period, count);
@@ -125,7 +125,7 @@ void ExpressionRunner<T>::fill(const Operand& operand, T* tile, int64_t begin, i
 }
 
 template <class T>
-void ExpressionRunner<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
+void ExpressionInterpreter<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
   T* registers[kMaxRegisters];
   for (size_t i = 0; i < operands_.size(); ++i) {
     const Operand& operand = operands_[i];
@@ -145,9 +145,10 @@ void ExpressionRunner<T>::run(int64_t begin, int64_t end, T* scratch, const RunK
 }
 
 template <class T>
-void ExpressionRunner<T>::run_block(const Block& block, T* scratch, const RunKey& key) const {
-  if (block.column == 0 && block.column_end == block.width) {
-    run(block.row * block.width, block.row_end * block.width, scratch, key);
+void ExpressionInterpreter<T>::run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
+  const int64_t width = expression_.shape.dims.back();
+  if (block.column == 0 && block.column_end == width && !block.first) {
+    run(block.row * width, block.row_end * width, scratch, key);
     return;
   }
   T* registers[kMaxRegisters];
@@ -156,19 +157,22 @@ void ExpressionRunner<T>::run_block(const Block& block, T* scratch, const RunKey
     for (size_t i = 0; i < operands_.size(); ++i) {
       const Operand& operand = operands_[i];
       if (operand.access == Access::direct) continue;
-      const bool same_row = operand.view.period() == block.width;
+      const bool same_row = operand.view.period() == width;
       registers[i] = same_row ? operand.at(column) : scratch + operand.slot * kTile;
       if (operand.view.single()) std::fill_n(registers[i], count, operand.data[0]);
     }
     for (int64_t row = block.row; row < block.row_end; ++row) {
-      const int64_t at = row * block.width + column;
+      const int64_t at = row * width + column;
       for (size_t i = 0; i < operands_.size(); ++i) {
         const Operand& operand = operands_[i];
         if (operand.access == Access::direct) {
           registers[i] = operand.at(at);
-        } else if (!operand.view.single() && operand.view.period() != block.width) {
+        } else if (!operand.view.single() && operand.view.period() != width) {
           operand.view.read(registers[i], operand.data, at, count);
         }
+      }
+      if (block.first) {
+        registers[0] = const_cast<T*>(block.first + (row - block.row) * block.first_row + (column - block.column));
       }
       execute(registers, at, count, scratch, key);
     }
@@ -177,7 +181,7 @@ void ExpressionRunner<T>::run_block(const Block& block, T* scratch, const RunKey
 
 // The instructions on elements [at, at + count), whose operands the first registers point to.
 template <class T>
-void ExpressionRunner<T>::execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const {
+void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const {
   const size_t operand_count = operands_.size();
   for (size_t i = 0; i < expression_.instructions.size(); ++i) {
     const Instruction& instruction = expression_.instructions[i];
@@ -200,7 +204,7 @@ void ExpressionRunner<T>::execute(T** registers, int64_t at, int64_t count, T* s
   }
 }
 
-template class ExpressionRunner<float>;
-template class ExpressionRunner<double>;
+template class ExpressionInterpreter<float>;
+template class ExpressionInterpreter<double>;
 
 }  // namespace ganglion
