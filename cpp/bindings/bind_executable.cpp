@@ -105,8 +105,9 @@ py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dic
         for (size_t index = 0; index < sources.size(); ++index) {
           sources[index].gather(chosen->input(static_cast<int>(index)), nullptr, 0, rows);
         }
-        chosen->run(Section::gradient, rows, key);
-        if (update) chosen->run(Section::update, rows, key);
+        Run run{rows, key};
+        run.update = update;
+        chosen->run(run);
         for (size_t index = 0; index < results.size(); ++index) {
           const int64_t size = program_->shape(program_->outputs[index].second).size(rows);
           std::copy_n(chosen->output(static_cast<int>(index)), size, results[index]);

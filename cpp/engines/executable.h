@@ -27,6 +27,25 @@ struct Watch {
   void* context;
 };
 
+// Fills the batched inputs for samples [begin, end) of a batch; other threads fill other samples meanwhile.
+struct Feed {
+  void (*fill)(void* context, int64_t begin, int64_t end);
+  void* context;
+  int64_t bytes;  // that it moves for one sample
+};
+
+// One run over a batch.
+struct Run {
+  int64_t rows;
+  RunKey key;
+  const Feed* feed = nullptr;    // null when the inputs are filled already
+  const Watch* watch = nullptr;  // null when nobody could want to end it
+  bool update = false;           // the section `update` too, unless
+  int loss = -1;                 // this output (position in Program::outputs) is not finite
+};
+
+enum class Ending { done, not_finite, ended };
+
 template <class T>
 class Executable {
  public:
@@ -38,9 +57,9 @@ class Executable {
   // Where to write input `index` (position in Program::inputs) before a run, contiguous.
   virtual T* input(int index) = 0;
   virtual void set_scalar(int index, double value) = 0;
-  // Runs the operations of one section over `rows` samples, at most as many as were reserved. False when the
-  // watch ended it: then outputs, and state that the section assigns, may be of this run or of the one before.
-  virtual bool run(Section section, int64_t rows, const RunKey& key, const Watch* watch = nullptr) = 0;
+  // Over at most as many rows as were reserved. When the watch ended it, outputs, and state that the section `gradient`
+  // assigns, may be of this run or of the one before; the section `update` runs whole or not at all.
+  virtual Ending run(const Run& run) = 0;
   // Where output `index` (position in Program::outputs) stands after a run.
   virtual const T* output(int index) const = 0;
   // Seconds spent in each operation since the last call with `enable`.

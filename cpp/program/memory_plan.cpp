@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "program/passes.h"
 #include "program/rule.h"
 
 namespace ganglion {
@@ -30,8 +31,9 @@ class Planner {
     int64_t offset;  // elements from its start
   };
   struct Life {
-    int first = -1, last = -1;  // operations; an input is there from the start
+    int first = -1, last = -1;  // stages; an input is there from the start
     bool used = false;
+    std::vector<int> touched;  // by operations
   };
 
   const Value& value(int id) const { return program_.values[static_cast<size_t>(id)]; }
@@ -76,45 +78,59 @@ class Planner {
   bool packed(int id) const { return std::count(packed_.begin(), packed_.end(), id) != 0; }
 
   void measure_lives() {
-    const int end = static_cast<int>(program_.operations.size());
+    int end = 0;
     for (int input : program_.inputs) touch(input, -1);
-    for (int index = 0; index < end; ++index) {
-      const Operation& operation = program_.operations[static_cast<size_t>(index)];
+    for (size_t index = 0; index < program_.operations.size(); ++index) {
+      const Operation& operation = program_.operations[index];
+      end = std::max(end, operation.stage + 1);
       const bool reads = operation.kind == "expression" || !find_rule(operation.kind).shape_only;
       for (int id : operation.inputs) {
-        if (reads) touch(id, index);
+        if (reads) touch(id, operation.stage, static_cast<int>(index));
       }
-      for (int id : operation.outputs) touch(id, index);
+      for (int id : operation.outputs) touch(id, operation.stage, static_cast<int>(index));
     }
     for (const auto& [name, id] : program_.outputs) touch(id, end);
   }
 
-  void touch(int id, int index) {
+  void touch(int id, int stage, int operation = -1) {
     Life& life = lives_[static_cast<size_t>(root(id).value)];
-    if (!life.used) life = {index, index, true};
-    life.first = std::min(life.first, index);
-    life.last = std::max(life.last, index);
+    if (!life.used) life = {stage, stage, true, {}};
+    life.first = std::min(life.first, stage);
+    life.last = std::max(life.last, stage);
+    if (operation >= 0) life.touched.push_back(operation);
+  }
+
+  // Whether an operation may write over what it reads: nobody reads it later, or at the same time.
+  bool dies(const Life& life, int index) const {
+    const Operation& last = program_.operations[static_cast<size_t>(index)];
+    if (life.last != last.stage) return false;
+    return std::all_of(life.touched.begin(), life.touched.end(), [&](int other) {
+      const Operation& operation = program_.operations[static_cast<size_t>(other)];
+      if (other == index || operation.stage < last.stage) return true;
+      return other < index && is_samplewise(program_, operation) && is_samplewise(program_, last);
+    });
   }
 
   void alias_in_place() {
-    for (size_t index = 0; index < program_.operations.size(); ++index) {
-      const Operation& operation = program_.operations[index];
+    for (int index = 0; index < static_cast<int>(program_.operations.size()); ++index) {
+      const Operation& operation = program_.operations[static_cast<size_t>(index)];
       if (operation.kind != "expression") continue;
+      std::vector<int> taken;  // one output a place, even if nothing reads the output later
       for (int output : operation.outputs) {
         if (value(output).storage != Storage::arena || root(output).value != output || packed(output)) continue;
         for (int operand : operation.inputs) {
           const int memory = root(operand).value;
           Life& life = lives_[static_cast<size_t>(memory)];
-          const bool dies = value(memory).storage == Storage::arena && life.last == static_cast<int>(index);
-          if (!dies || packed(memory) || memory == output || size(memory) != size(output) ||
-              value(operand).shape != operation.expression.shape) {
+          if (value(memory).storage != Storage::arena || packed(memory) || memory == output ||
+              std::count(taken.begin(), taken.end(), memory) || size(memory) != size(output) ||
+              value(operand).shape != operation.expression.shape || !dies(life, index)) {
             continue;
           }
           roots_[static_cast<size_t>(output)] = {memory, 0};
-          const Life& taken = lives_[static_cast<size_t>(output)];
-          life.last = std::max(life.last, taken.last);
-          // One output a place, even if nothing reads the output later.
-          if (life.last == static_cast<int>(index)) life.last = static_cast<int>(index) + 1;
+          taken.push_back(memory);
+          const Life& written = lives_[static_cast<size_t>(output)];
+          life.last = std::max(life.last, written.last);
+          life.touched.insert(life.touched.end(), written.touched.begin(), written.touched.end());
           break;
         }
       }

@@ -22,6 +22,13 @@ void fuse_epilogues(Program& program);
 Expression join_expression(const Program& program, const std::vector<const Operation*>& members,
                            const std::vector<char>& wanted, std::vector<int>* inputs, std::vector<int>* outputs);
 
+// Sorts the operations into stages: what may run at once (schedule.cpp).
+void schedule(Program& program);
+
+// Whether each sample of the results depends on that sample of the operands alone. Such operations of one stage
+// need each other's results, sample by sample; all others of a stage need nothing of it.
+bool is_samplewise(const Program& program, const Operation& operation);
+
 // True for the kinds an expression can hold.
 bool is_elementwise(const Operation& operation);
 

@@ -71,6 +71,7 @@ struct Operation {
   // kind "expression": the chain. kind "matmul": its epilogue when not empty: operand 0 is the product,
   // which is stored only when one of the results is register 0; the other operands are inputs[2...].
   Expression expression;
+  int stage = 0;  // when it runs; set by `schedule`
 };
 
 struct Program {

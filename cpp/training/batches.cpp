@@ -7,13 +7,11 @@
 
 #include "core/error.h"
 #include "core/philox.h"
-#include "core/thread_pool.h"
 
 namespace ganglion {
 namespace {
 
-// Less than this is gathered before a second thread has heard of it.
-constexpr int64_t kParallelBytes = 128 << 10;
+// What is read from a file at a time.
 constexpr int64_t kChunkBytes = 32 << 10;
 
 // A row whose bytes span this many times what is used is read through its mapping: its elements are far apart.
@@ -109,54 +107,34 @@ GatherSource Source::memory() const {
   return {data_, type_, row_stride_, static_cast<int>(extents_.size()), extents_.data(), strides_.data()};
 }
 
-int64_t Source::staging_bytes(int64_t rows) const {
-  return file_.is_open() ? rows * std::max(row_bytes_, std::abs(row_stride_)) : 0;
-}
-
 template <class T>
-void Source::gather_file(T* out, const int64_t* rows, int64_t first, int64_t count, char* staging) const {
+void Source::gather_file(T* out, const int64_t* rows, int64_t first, int64_t count) const {
+  thread_local std::vector<char> staging;
+  const size_t needed = static_cast<size_t>(count * std::max(row_bytes_, std::abs(row_stride_)));
+  if (staging.size() < needed) staging.resize(needed);
   GatherSource staged = memory();
-  staged.data = staging + row_origin_;
+  staged.data = staging.data() + row_origin_;
   const char* row = data_ - row_origin_ + first * row_stride_;
   if (!rows && row_stride_ > 0 && row_stride_ <= 2 * row_bytes_) {
-    file_.read(staging, row, (count - 1) * row_stride_ + row_bytes_);
+    file_.read(staging.data(), row, (count - 1) * row_stride_ + row_bytes_);
   } else {
     staged.row_stride = row_bytes_;
     for (int64_t i = 0; i < count; ++i) {
       const int64_t offset = rows ? rows[i] - first : i;
-      file_.read(staging + i * row_bytes_, row + offset * row_stride_, row_bytes_);
+      file_.read(staging.data() + i * row_bytes_, row + offset * row_stride_, row_bytes_);
     }
   }
   kernels<T>().gather(out, staged, nullptr, 0, count);
 }
 
 template <class T>
-void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) {
-  if (!batched_) {
-    kernels<T>().gather(out, memory(), nullptr, 0, 1);
-    return;
+void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) const {
+  if (!batched_) return kernels<T>().gather(out, memory(), nullptr, 0, 1);
+  if (!file_.is_open()) return kernels<T>().gather(out, memory(), rows, first, count);
+  const int64_t step = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, row_bytes_));
+  for (int64_t from = 0; from < count; from += step) {
+    gather_file(out + from * sample_size_, rows ? rows + from : nullptr, first + from, std::min(step, count - from));
   }
-  const int64_t bytes = std::max<int64_t>(1, sample_size_ * std::max<int64_t>(sizeof(T), item_size(type_)));
-  const int64_t chunk_rows = std::max<int64_t>(1, kChunkBytes / bytes);
-  const int64_t chunks = (count + chunk_rows - 1) / chunk_rows;
-  const int threads =
-      count * bytes < kParallelBytes ? 1 : static_cast<int>(std::min<int64_t>(get_num_threads(), chunks));
-  const int64_t staging = staging_bytes(chunk_rows);
-  if (static_cast<int64_t>(staging_.size()) < staging * threads)
-    staging_.resize(static_cast<size_t>(staging * threads));
-  const auto gather_chunks = [&](Team& team) {
-    for (int64_t chunk; (chunk = team.next(chunks)) < chunks;) {
-      const int64_t from = chunk * chunk_rows;
-      const int64_t size = std::min(chunk_rows, count - from);
-      const int64_t* chosen = rows ? rows + from : nullptr;
-      if (file_.is_open()) {
-        gather_file(out + from * sample_size_, chosen, first + from, size, staging_.data() + staging * team.thread());
-      } else {
-        kernels<T>().gather(out + from * sample_size_, memory(), chosen, first + from, size);
-      }
-    }
-  };
-  parallel(threads, gather_chunks);
 }
 
 EpochOrder::EpochOrder(int64_t rows) : size_(rows) {
@@ -180,7 +158,7 @@ const int64_t* EpochOrder::rows(int64_t first, int64_t count) {
   return batch_.data();
 }
 
-template void Source::gather(float*, const int64_t*, int64_t, int64_t);
-template void Source::gather(double*, const int64_t*, int64_t, int64_t);
+template void Source::gather(float*, const int64_t*, int64_t, int64_t) const;
+template void Source::gather(double*, const int64_t*, int64_t, int64_t) const;
 
 }  // namespace ganglion

@@ -26,14 +26,13 @@ class Source {
   // out (count, sample) = the samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; converted to
   // T, contiguous.
   template <class T>
-  void gather(T* out, const int64_t* rows, int64_t first, int64_t count);
+  void gather(T* out, const int64_t* rows, int64_t first, int64_t count) const;
 
  private:
   GatherSource memory() const;
-  // Samples through the file, by way of `staging`.
+  // Samples through the file.
   template <class T>
-  void gather_file(T* out, const int64_t* rows, int64_t first, int64_t count, char* staging) const;
-  int64_t staging_bytes(int64_t rows) const;
+  void gather_file(T* out, const int64_t* rows, int64_t first, int64_t count) const;
 
   const char* data_;
   DataType type_;
@@ -48,7 +47,6 @@ class Source {
   MappedFile file_;
   int64_t row_bytes_ = 0;
   int64_t row_origin_ = 0;
-  std::vector<char> staging_;
 };
 
 // The order of an epoch: a permutation of the rows that is a function of (seed, epoch) alone, every one equally

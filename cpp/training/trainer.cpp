@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "core/error.h"
@@ -33,13 +32,43 @@ int64_t common_rows(const std::vector<Source>& inputs) {
   throw Error("[Trainer] the program has no input with a batch dimension");
 }
 
+// Fills an executable's inputs from the user's arrays.
 template <class T>
-void gather_inputs(Executable<T>& executable, std::vector<Source>& inputs, const int64_t* rows, int64_t first,
-                   int64_t count) {
-  for (size_t index = 0; index < inputs.size(); ++index) {
-    inputs[index].gather(executable.input(static_cast<int>(index)), rows, first, count);
+class Gathering {
+ public:
+  Gathering(Executable<T>& executable, const std::vector<Source>& inputs) : executable_(executable), inputs_(inputs) {
+    for (const Source& input : inputs_) {
+      if (input.batched()) feed_.bytes += input.sample_size() * static_cast<int64_t>(sizeof(T));
+    }
   }
-}
+
+  // Samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; each time a run asks.
+  const Feed* from(const int64_t* rows, int64_t first) {
+    rows_ = rows;
+    first_ = first;
+    for (size_t index = 0; index < inputs_.size(); ++index) {
+      if (!inputs_[index].batched()) inputs_[index].gather(executable_.input(static_cast<int>(index)), nullptr, 0, 1);
+    }
+    return &feed_;
+  }
+
+ private:
+  void fill(int64_t begin, int64_t end) const {
+    for (size_t index = 0; index < inputs_.size(); ++index) {
+      const Source& input = inputs_[index];
+      if (!input.batched()) continue;
+      T* const out = executable_.input(static_cast<int>(index)) + begin * input.sample_size();
+      input.gather(out, rows_ ? rows_ + begin : nullptr, first_ + begin, end - begin);
+    }
+  }
+
+  Executable<T>& executable_;
+  const std::vector<Source>& inputs_;
+  const int64_t* rows_ = nullptr;
+  int64_t first_ = 0;
+  Feed feed_{[](void* context, int64_t begin, int64_t end) { static_cast<Gathering*>(context)->fill(begin, end); },
+             this, 0};
+};
 
 // A watch that calls `ended`, which must outlive it.
 template <class Ended>
@@ -82,11 +111,6 @@ void Trainer<T>::start_epoch(const std::optional<uint64_t>& order_seed, uint64_t
 }
 
 template <class T>
-double Trainer<T>::loss() const {
-  return loss_output_ < 0 ? 0.0 : static_cast<double>(executable_.output(loss_output_)[0]);
-}
-
-template <class T>
 void Trainer<T>::add_outputs(int64_t rows) {
   rows_seen_ += rows;
   for (size_t index = 0; index < sums_.size(); ++index) {
@@ -110,19 +134,17 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   };
   auto ended = [&] { return !poll_when_due(done); };
   const Watch watch = watch_with(ended);
+  Gathering<T> gathering(executable_, inputs_);
   for (; done < steps.count && position_ < data_rows_; ++done, ++key.step) {
     const int64_t count = std::min(batch_size_, data_rows_ - position_);
-    gather_inputs(executable_, inputs_, order_.rows(position_, count), position_, count);
     for (size_t index = 0; index < steps.scalars.size(); ++index) {
       executable_.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
     }
-    if (!executable_.run(Section::gradient, count, key, &watch)) return {done, true};
-    if (steps.update) {
-      if (!std::isfinite(loss())) return {done, false};
-      if ((key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0) {
-        executable_.run(Section::update, count, key);
-      }
-    }
+    Run step{count, key, gathering.from(order_.rows(position_, count), position_), &watch};
+    step.update = steps.update && (key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0;
+    if (steps.update) step.loss = loss_output_;
+    const Ending ending = executable_.run(step);
+    if (ending != Ending::done) return {done, ending != Ending::not_finite};
     position_ += count;
     add_outputs(count);
     if (!poll_when_due(done + 1)) return {done + 1, true};
@@ -137,10 +159,10 @@ bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t row
   Clock clock;
   auto ended = [&] { return clock.due() && !poll(0, 0.0); };
   const Watch watch = watch_with(ended);
+  Gathering<T> gathering(executable, inputs);
   for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
     const int64_t count = std::min(batch_size, rows - first);
-    gather_inputs(executable, inputs, nullptr, first, count);
-    if (!executable.run(Section::gradient, count, key, &watch)) return false;
+    if (executable.run({count, key, gathering.from(nullptr, first), &watch}) != Ending::done) return false;
     for (size_t index = 0; index < results.size(); ++index) {
       const int64_t sample = program.shape(program.outputs[index].second).sample_size();
       std::copy_n(executable.output(static_cast<int>(index)), count * sample, results[index] + first * sample);

@@ -47,7 +47,6 @@ class Trainer {
   const std::vector<std::vector<double>>& sums() const { return sums_; }
 
  private:
-  double loss() const;
   void add_outputs(int64_t rows);
 
   Executable<T>& executable_;

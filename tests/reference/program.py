@@ -83,8 +83,12 @@ class Run:
         return [np.broadcast_to(registers[result], shape) for result in expression["results"]]
 
     def operate(self, operation: Description) -> None:
-        inputs = [self.read(value) for value in operation["inputs"]]
         kind, expression = operation["kind"], operation["expression"]
+        if kind == "axis_size":  # looks at the shape alone, before there are elements
+            shapes = [full_shape(self.values[value], self.rows) for value in operation["inputs"]]
+            inputs = [np.broadcast_to(0.0, shape) for shape in shapes]
+        else:
+            inputs = [self.read(value) for value in operation["inputs"]]
         if kind == "assign":
             self.write(operation["inputs"][0], inputs[1])
             results = [inputs[1]]

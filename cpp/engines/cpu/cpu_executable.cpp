@@ -1,13 +1,15 @@
-// Runs a program on the CPU: serially while a section is small, otherwise as one parallel region in which every
+// Runs a program on the CPU: on the calling thread while it is small, otherwise as one parallel region in which every
 // thread walks through the same phases.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <string>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
+#include "engines/cpu/phases.h"
 #include "engines/cpu/step.h"
 #include "program/passes.h"
 #include "program/rule.h"
@@ -16,11 +18,11 @@ namespace ganglion {
 
 namespace {
 
-// Floating point operations and bytes below which a section runs on the calling thread: waking a second
-// thread and meeting it after every phase costs as much as it would save.
-constexpr int64_t kParallelWork = 3'000'000;
+// Floating point operations and bytes below which a run stays on the calling thread: calling a second thread
+// and meeting it after every phase costs as much as it would save.
+constexpr int64_t kParallelWork = 500'000;
 
-// Work of a section that may take so long, some milliseconds, that somebody could want to end it.
+// Work of a run that may take so long, some milliseconds, that somebody could want to end it.
 constexpr int64_t kWatchedWork = 1'000'000'000;
 
 template <class T>
@@ -58,7 +60,7 @@ class CpuExecutable : public Executable<T> {
       for (size_t i = 0; i < program_.operations.size(); ++i) {
         const Operation& operation = program_.operations[i];
         if (operation.kind != "expression" && find_rule(operation.kind).view) continue;
-        binding.steps.push_back({step_maker<T>(operation.kind)({program_, operation, memory_}), i, operation.section});
+        binding.steps.push_back({step_maker<T>(operation.kind)({program_, operation, memory_}), i});
       }
     }
   }
@@ -71,7 +73,6 @@ class CpuExecutable : public Executable<T> {
       for (Binding& binding : bindings_) binding.rows = -1;
     }
     bound_to(rows);
-    memory_.require_threads(get_num_threads());
   }
 
   T* input(int index) override { return memory_.at(program_.inputs[static_cast<size_t>(index)]); }
@@ -79,17 +80,19 @@ class CpuExecutable : public Executable<T> {
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
   int64_t arena_bytes() const override { return memory_.arena_bytes(); }
 
-  bool run(Section section, int64_t rows, const RunKey& key, const Watch* watch) override {
-    const Binding& binding = bound_to(rows);
-    const int threads = binding.work[static_cast<int>(section)] < kParallelWork ? 1 : get_num_threads();
-    memory_.require_threads(threads);
-    const std::vector<Phase>& phases = binding.phases[static_cast<int>(section)];
-    if (profiling_) {
-      run_timed(phases, threads, key);
-      return true;
-    }
-    const bool is_long = binding.work[static_cast<int>(section)] > kWatchedWork;
-    return run_phases(phases.data(), phases.data() + phases.size(), threads, key, is_long ? watch : nullptr);
+  Ending run(const Run& run) override {
+    const Binding& binding = bound_to(run.rows);
+    if (profiling_) return run_timed(binding, run);
+    for (Step<T>* step : binding.phases.preamble) step->run(0, 0, 0, run.key);
+    Run now = run;
+    if (binding.work <= kWatchedWork) now.watch = nullptr;
+    std::atomic<bool> ended{false};
+    Ending ending = Ending::done;
+    parallel(binding.threads, [&](Team& team) {
+      const Ending mine = take_part(team, binding.phases, now, &ended);
+      if (team.thread() == 0) ending = mine;
+    });
+    return ending;
   }
 
   std::vector<double> profile(bool enable) override {
@@ -100,25 +103,14 @@ class CpuExecutable : public Executable<T> {
   }
 
  private:
-  struct Entry {
-    StepPointer<T> step;
-    size_t operation;
-    Section section;
-  };
-  struct Phase {
-    Step<T>* step;
-    int index;
-    int64_t chunks;
-    size_t operation;
-  };
-
   // Steps with the sizes and addresses of one number of rows. There are two: an epoch has full batches, and a last one
   // that is smaller.
   struct Binding {
     int64_t rows = -1;
-    std::vector<Entry> steps;
-    std::vector<Phase> phases[2];  // of each section
-    int64_t work[2] = {0, 0};      // of each section: FLOPs and bytes
+    int threads = 1;
+    std::vector<BoundStep<T>> steps;
+    Phases<T> phases;
+    int64_t work = 0;  // FLOPs and bytes
   };
 
   // Engines know one elementwise operation, the expression; an unfused program becomes one of single instructions.
@@ -130,6 +122,7 @@ class CpuExecutable : public Executable<T> {
       single.kind = "expression";
       single.section = operation.section;
       single.label = operation.label;
+      single.stage = operation.stage;
       single.expression = join_expression(program, {&operation}, wanted, &single.inputs, &single.outputs);
       operation = std::move(single);
     }
@@ -137,73 +130,84 @@ class CpuExecutable : public Executable<T> {
   }
 
   const Binding& bound_to(int64_t rows) {
-    if (bindings_[recent_].rows == rows) return bindings_[recent_];
-    recent_ = 1 - recent_;
-    if (bindings_[recent_].rows != rows) bind(bindings_[recent_], rows);
-    return bindings_[recent_];
+    if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;
+    Binding& binding = bindings_[recent_];
+    const int threads = binding.work < kParallelWork ? 1 : get_num_threads();
+    if (binding.rows != rows || binding.threads != threads) bind(binding, rows);
+    return binding;
   }
 
   void bind(Binding& binding, int64_t rows) {
-    binding.rows = rows;
-    for (int section = 0; section < 2; ++section) {
-      binding.work[section] = 0;
-      binding.phases[section].clear();
-    }
-    for (const Entry& entry : binding.steps) {
-      entry.step->bind(rows);
-      const int section = static_cast<int>(entry.section);
-      for (int phase = 0; phase < entry.step->phases(); ++phase) {
-        const int64_t chunks = entry.step->chunks(phase);
-        if (chunks > 0) binding.phases[section].push_back({entry.step.get(), phase, chunks, entry.operation});
-      }
-      const Operation& operation = program_.operations[entry.operation];
-      binding.work[section] +=
+    binding.work = 0;
+    for (const BoundStep<T>& bound : binding.steps) {
+      bound.step->bind(rows);
+      const Operation& operation = program_.operations[bound.operation];
+      binding.work +=
           operation_flops(program_, operation, rows) + operation_bytes(program_, operation, rows, sizeof(T));
     }
+    binding.rows = rows;
+    binding.threads = binding.work < kParallelWork ? 1 : get_num_threads();
+    binding.phases = make_phases(program_, binding.steps, rows, binding.threads, binding.work);
+    memory_.require_threads(binding.threads);
   }
 
-  static bool run_phases(const Phase* begin, const Phase* end, int threads, const RunKey& key, const Watch* watch) {
-    const auto ended = [&] { return watch && watch->ended(watch->context); };
-    if (threads == 1) {
-      for (const Phase* phase = begin; phase != end; ++phase) {
-        for (int64_t chunk = 0; chunk < phase->chunks; ++chunk) {
-          if (ended()) return false;
-          phase->step->run(phase->index, chunk, 0, key);
-        }
+  // What one thread of the team does. All see the same ending.
+  Ending take_part(Team& team, const Phases<T>& phases, const Run& run, std::atomic<bool>* ended) {
+    const bool goes_on = run.update || run.loss >= 0 || run.watch;
+    if (!walk(team, phases.gradient, run, ended, goes_on)) return Ending::ended;
+    if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
+    if (run.update) walk(team, phases.update, run, nullptr, false);
+    return Ending::done;
+  }
+
+  // False when the watch ended it; then threads leave out what is left, but meet at every barrier. The last one is only
+  // needed when the region `goes_on`.
+  static bool walk(Team& team, const std::vector<Phase<T>>& phases, const Run& run, std::atomic<bool>* ended,
+                   bool goes_on) {
+    const bool watches = ended && run.watch && team.thread() == 0;
+    bool alone = false;  // thread 0 is ahead of the others, in phases too small to share
+    for (const Phase<T>& phase : phases) {
+      const auto work = [&](int64_t chunk) {
+        if (ended && ended->load(std::memory_order_relaxed)) return;
+        phase.run(chunk, team.thread(), run);
+        if (watches && run.watch->ended(run.watch->context)) ended->store(true, std::memory_order_relaxed);
+      };
+      if (phase.chunks == 1) {
+        if (team.thread() == 0) work(0);
+        alone = true;
+        continue;
       }
-      return true;
+      if (alone) team.barrier();
+      alone = false;
+      for (int64_t chunk; (chunk = team.next(phase.chunks)) < phase.chunks;) work(chunk);
+      if (goes_on || &phase != &phases.back()) team.barrier();
     }
-    // The phase in which thread 0 saw the end. All threads leave at the same barrier, the next one, although some may
-    // pass the one before when thread 0 is in that phase already.
-    std::atomic<const Phase*> last{end};
-    parallel(threads, [&](Team& team) {
-      bool alone = false;  // thread 0 is ahead of the others, in phases too small to share
-      for (const Phase* phase = begin; phase != end; ++phase) {
-        if (phase->chunks == 1) {
-          if (team.thread() == 0) phase->step->run(phase->index, 0, 0, key);
-          alone = true;
-          continue;
-        }
-        if (alone) team.barrier();
-        alone = false;
-        for (int64_t chunk;
-             last.load(std::memory_order_relaxed) > phase && (chunk = team.next(phase->chunks)) < phase->chunks;) {
-          phase->step->run(phase->index, chunk, team.thread(), key);
-          if (team.thread() == 0 && ended()) last.store(phase, std::memory_order_relaxed);
-        }
-        team.barrier();
-        if (last.load(std::memory_order_relaxed) <= phase) break;
-      }
-    });
-    return last.load(std::memory_order_relaxed) == end;
+    if (alone && goes_on) team.barrier();
+    return !ended || !ended->load(std::memory_order_relaxed);
   }
 
-  void run_timed(const std::vector<Phase>& phases, int threads, const RunKey& key) {
-    for (const Phase& phase : phases) {
+  Ending run_timed(const Binding& binding, const Run& run) {
+    if (run.feed) run.feed->fill(run.feed->context, 0, run.rows);
+    Section section = Section::gradient;
+    for (const BoundStep<T>& bound : binding.steps) {
+      const Operation& operation = program_.operations[bound.operation];
+      if (operation.section != section) {
+        if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
+        section = operation.section;
+      }
+      if (section == Section::update && !run.update) break;
       const auto start = std::chrono::steady_clock::now();
-      run_phases(&phase, &phase + 1, phase.chunks == 1 ? 1 : threads, key, nullptr);
-      seconds_[phase.operation] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      for (int phase = 0; phase < bound.step->phases(); ++phase) {
+        const int64_t chunks = bound.step->chunks(phase);
+        parallel(chunks > 1 ? binding.threads : 1, [&](Team& team) {
+          for (int64_t chunk; (chunk = team.next(chunks)) < chunks;) {
+            bound.step->run(phase, chunk, team.thread(), run.key);
+          }
+        });
+      }
+      seconds_[bound.operation] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
+    return Ending::done;
   }
 
   const Program program_;

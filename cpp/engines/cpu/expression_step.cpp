@@ -15,6 +15,7 @@ class ExpressionStep : public Step<T> {
 
   void bind(int64_t rows) override {
     runner_.bind(rows, source_.memory);
+    sample_ = runner_.elements() / rows;
     source_.memory.require_scratch(0, runner_.scratch_elements());
   }
   int64_t chunks(int) const override { return chunk_count(runner_.elements(), kChunkElements); }
@@ -24,9 +25,14 @@ class ExpressionStep : public Step<T> {
                 key);
   }
 
+  void run_range(int64_t begin, int64_t end, int thread, const RunKey& key) override {
+    runner_.run(begin * sample_, end * sample_, source_.memory.thread_scratch(thread), key);
+  }
+
  private:
   StepSource<T> source_;
   ExpressionRunner<T> runner_;
+  int64_t sample_ = 0;  // elements
 };
 
 }  // namespace

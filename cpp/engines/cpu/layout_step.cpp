@@ -37,18 +37,22 @@ class StridedCopyStep : public Step<T> {
     view_ = StridedView(extents, strides);
     from_ = source_.at(source_.input(0)) + start;
     elements_ = to.size(rows);
+    sample_ = elements_ / rows;
   }
   int64_t chunks(int) const override { return chunk_count(elements_, kChunkElements); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t begin = chunk * kChunkElements;
-    view_.read(source_.at(source_.output()) + begin, from_, begin, std::min(kChunkElements, elements_ - begin));
+    copy(begin, std::min(begin + kChunkElements, elements_));
   }
+  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { copy(begin * sample_, end * sample_); }
 
  private:
+  void copy(int64_t begin, int64_t end) { view_.read(source_.at(source_.output()) + begin, from_, begin, end - begin); }
+
   StepSource<T> source_;
   StridedView view_{{}, {}};
   const T* from_ = nullptr;
-  int64_t elements_ = 0;
+  int64_t elements_ = 0, sample_ = 0;
 };
 
 // concat and pad: rows of the parts, laid side by side; a part without memory is zeros.
@@ -75,12 +79,19 @@ class JoinStep : public Step<T> {
       parts_.push_back({source_.at(value), source_.shape(value).extent(axis, rows) * inner});
     }
     if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner});
+    sample_ = outer_ / rows;
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / width_);
   }
   int64_t chunks(int) const override { return chunk_count(outer_, rows_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t first = chunk * rows_per_chunk_;
-    for (int64_t row = first; row < std::min(first + rows_per_chunk_, outer_); ++row) {
+    join(first, std::min(first + rows_per_chunk_, outer_));
+  }
+  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { join(begin * sample_, end * sample_); }
+
+ private:
+  void join(int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
       T* out = source_.at(source_.output()) + row * width_;
       for (const Part& part : parts_) {
         if (part.data) {
@@ -93,7 +104,6 @@ class JoinStep : public Step<T> {
     }
   }
 
- private:
   struct Part {
     const T* data;
     int64_t width;
@@ -101,6 +111,7 @@ class JoinStep : public Step<T> {
   StepSource<T> source_;
   std::vector<Part> parts_;
   int64_t outer_ = 1, width_ = 1, rows_per_chunk_ = 1;
+  int64_t sample_ = 1;  // rows
 };
 
 // pack: most parts were computed in place; zeros stand between them.

@@ -31,10 +31,10 @@ class MatmulStep : public Step<T> {
     const Shape& a = source_.shape(source_.input(0));
     const Shape& b = source_.shape(source_.input(1));
     const Shape& c = source_.shape(product_value_);
-    const bool batched = b.rank() > 2;
+    is_batch_ = b.rank() > 2;
     const int64_t n = c.extent(c.rank() - 1, rows);
     const int64_t k = a.extent(transpose_a_ ? a.rank() - 2 : a.rank() - 1, rows);
-    const int64_t m = batched ? c.extent(c.rank() - 2, rows) : c.size(rows) / n;
+    const int64_t m = is_batch_ ? c.extent(c.rank() - 2, rows) : c.size(rows) / n;
     const int64_t a_columns = a.extent(a.rank() - 1, rows), b_columns = b.extent(b.rank() - 1, rows);
 
     product_ = {m,
@@ -51,18 +51,14 @@ class MatmulStep : public Step<T> {
                 false};
     if (transpose_a_) std::swap(product_.a_row, product_.a_column);
     if (transpose_b_) std::swap(product_.b_row, product_.b_column);
-    batch_ = batched ? c.size(rows) / (m * n) : 1;
+    batch_ = is_batch_ ? c.size(rows) / (m * n) : 1;
+    sample_ = (is_batch_ ? batch_ : m) / rows;
     plan_ = kernels_.matmul_plan(product_);
     // Small products of a batch share a chunk.
     const int64_t work = std::max<int64_t>(1, m * n * k);
     group_ = plan_.blocks > 1 ? 1 : std::min(batch_, std::max<int64_t>(1, kGroupedProducts / work));
-
-    int64_t thread_scratch = plan_.thread_workspace;
-    if (epilogue_) {
-      epilogue_->bind(rows, source_.memory);
-      thread_scratch = std::max(thread_scratch, epilogue_->scratch_elements());
-    }
-    source_.memory.require_scratch(0, thread_scratch);
+    if (epilogue_) epilogue_->bind(rows, source_.memory);
+    require_scratch(plan_);
   }
 
   int64_t chunks(int) const override { return chunk_count(batch_, group_) * plan_.blocks; }
@@ -70,19 +66,60 @@ class MatmulStep : public Step<T> {
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
     const int64_t first = chunk / plan_.blocks * group_;
     for (int64_t index = first; index < std::min(first + group_, batch_); ++index) {
-      run_block(index, chunk % plan_.blocks, thread, key);
+      run_block(product_, plan_, index, 0, chunk % plan_.blocks, thread, key);
     }
   }
 
+  void bind_range(int64_t fewest) override {
+    if (is_batch_) return;
+    for (int64_t more = 0; more < 2; ++more) {
+      Matmul<T> part = product_;
+      part.m = (fewest + more) * sample_;
+      range_plans_[more] = kernels_.matmul_plan(part);
+      require_scratch(range_plans_[more]);
+    }
+    range_rows_ = fewest * sample_;
+  }
+
+  void run_range(int64_t begin, int64_t end, int thread, const RunKey& key) override {
+    if (is_batch_) {
+      for (int64_t index = begin * sample_; index < end * sample_; ++index) {
+        for (int64_t block = 0; block < plan_.blocks; ++block) {
+          run_block(product_, plan_, index, 0, block, thread, key);
+        }
+      }
+      return;
+    }
+    Matmul<T> part = product_;
+    const int64_t row = begin * sample_;
+    part.m = (end - begin) * sample_;
+    part.a += row * part.a_row;
+    part.c += row * part.c_row;
+    const MatmulPlan& plan = range_plans_[part.m != range_rows_];
+    for (int64_t block = 0; block < plan.blocks; ++block) run_block(part, plan, 0, row, block, thread, key);
+  }
+
  private:
-  void run_block(int64_t index, int64_t block, int thread, const RunKey& key) {
-    Matmul<T> product = product_;
+  void require_scratch(const MatmulPlan& plan) {
+    const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
+    source_.memory.require_scratch(0, std::max(plan.thread_workspace, of_epilogue));
+  }
+
+  // Block of product `index` of the batch, whose first row is row `first_row` of its value.
+  void run_block(Matmul<T> product, const MatmulPlan& plan, int64_t index, int64_t first_row, int64_t block, int thread,
+                 const RunKey& key) {
     product.a += index * product.m * product.k;
     product.b += index * product.k * product.n;
     product.c += index * product.m * product.n;
     T* scratch = source_.memory.thread_scratch(thread);
-    kernels_.matmul_block(product, plan_, block, scratch);
-    if (epilogue_) finish_block(index * product.m, block, scratch, key);
+    kernels_.matmul_block(product, plan, block, scratch);
+    if (!epilogue_) return;
+    const int64_t above = index * product.m + first_row;
+    const int64_t row = block / plan.column_blocks * plan.block_rows;
+    const int64_t column = block % plan.column_blocks * plan.block_columns;
+    epilogue_->run_block({above + row, above + std::min(row + plan.block_rows, product.m), column,
+                          std::min(column + plan.block_columns, product.n)},
+                         scratch, key);
   }
 
   // Where the product is computed: its own value when it is kept, otherwise the first result of its shape.
@@ -96,14 +133,6 @@ class MatmulStep : public Step<T> {
     });
   }
 
-  void finish_block(int64_t first_row, int64_t block, T* scratch, const RunKey& key) {
-    const int64_t row = block / plan_.column_blocks * plan_.block_rows;
-    const int64_t column = block % plan_.column_blocks * plan_.block_columns;
-    epilogue_->run_block({first_row + row, first_row + std::min(row + plan_.block_rows, product_.m), column,
-                          std::min(column + plan_.block_columns, product_.n)},
-                         scratch, key);
-  }
-
   StepSource<T> source_;
   const KernelTable<T>& kernels_;
   bool transpose_a_, transpose_b_;
@@ -111,7 +140,11 @@ class MatmulStep : public Step<T> {
   std::optional<ExpressionRunner<T>> epilogue_;
   Matmul<T> product_{};
   MatmulPlan plan_;
+  bool is_batch_ = false;
   int64_t batch_ = 1, group_ = 1;  // products, and how many of them are one chunk
+  int64_t sample_ = 1;             // rows of the product, or products of the batch
+  MatmulPlan range_plans_[2];      // for ranges of `range_rows_` rows, and of a sample more
+  int64_t range_rows_ = 0;
 };
 
 }  // namespace

@@ -23,6 +23,7 @@ class ReductionStep : public Step<T> {
 
   void bind(int64_t rows) override {
     const Shape& shape = source_.shape(source_.input(0));
+    rows_ = rows;
     outer_ = reduced_ = inner_ = 1;
     for (int axis = 0; axis < shape.rank(); ++axis) {
       (axis < first_ ? outer_ : axis <= last_ ? reduced_ : inner_) *= shape.extent(axis, rows);
@@ -34,7 +35,7 @@ class ReductionStep : public Step<T> {
     parts_ = chunk_count(reduced_, part_);
     column_chunks_ = chunk_count(inner_, kColumns);
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / (part_ * std::min(inner_, kColumns)));
-    if (parts_ > 1) source_.memory.require_scratch(outer_ * parts_ * inner_, 0);
+    if (parts_ > 1) source_.memory.require_scratch(outer_ * parts_ * inner_, parts_ * inner_);
   }
 
   int phases() const override { return parts_ > 1 ? 2 : 1; }
@@ -62,6 +63,25 @@ class ReductionStep : public Step<T> {
     }
   }
 
+  void run_range(int64_t begin, int64_t end, int thread, const RunKey&) override {
+    const int64_t sample = outer_ / rows_;
+    for (int64_t row = begin * sample; row < end * sample; ++row) {
+      for (int64_t column = 0; column < inner_; column += kColumns) {
+        const int64_t columns = std::min(kColumns, inner_ - column);
+        if (parts_ == 1) {
+          reduce_rows(out_, x_, row, 1, reduced_, column, columns);
+          continue;
+        }
+        T* const sums = source_.memory.thread_scratch(thread);
+        for (int64_t part = 0; part < parts_; ++part) {
+          reduce_(sums + part * inner_ + column, x_ + (row * reduced_ + part * part_) * inner_ + column, 1,
+                  std::min(part_, reduced_ - part * part_), columns, 0, inner_);
+        }
+        reduce_(out_ + row * inner_ + column, sums + column, 1, parts_, columns, 0, inner_);
+      }
+    }
+  }
+
  private:
   void reduce_rows(T* out, const T* x, int64_t row, int64_t rows, int64_t reduced, int64_t column, int64_t columns) {
     if (columns == inner_) {
@@ -78,7 +98,7 @@ class ReductionStep : public Step<T> {
   const int64_t first_, last_;
   const T* x_ = nullptr;
   T* out_ = nullptr;
-  int64_t outer_ = 1, reduced_ = 1, inner_ = 1;
+  int64_t rows_ = 1, outer_ = 1, reduced_ = 1, inner_ = 1;
   int64_t part_ = 1, parts_ = 1, column_chunks_ = 1, rows_per_chunk_ = 1;
 };
 

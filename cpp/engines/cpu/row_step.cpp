@@ -51,6 +51,7 @@ class RowStep : public Step<T> {
     const Shape& shape = source_.shape(source_.input(0));
     all_.columns = shape.extent(shape.rank() - 1, rows);
     all_.rows = shape.size(rows) / all_.columns;
+    sample_ = all_.rows / rows;
     const auto width = [&](int value) { return source_.shape(value).size(rows) / all_.rows; };
     for (size_t i = 0; i < source_.operation.inputs.size(); ++i) {
       all_.in[i] = source_.at(source_.input(i));
@@ -65,18 +66,24 @@ class RowStep : public Step<T> {
   int64_t chunks(int) const override { return chunk_count(all_.rows, rows_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t row = chunk * rows_per_chunk_;
+    run_rows(row, std::min(row + rows_per_chunk_, all_.rows));
+  }
+  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { run_rows(begin * sample_, end * sample_); }
+
+ private:
+  void run_rows(int64_t begin, int64_t end) {
     Rows<T> part = all_;
-    part.rows = std::min(rows_per_chunk_, all_.rows - row);
-    for (int i = 0; i < 3; ++i) part.in[i] += row * in_width_[i];
-    for (int i = 0; i < 2; ++i) part.out[i] += row * out_width_[i];
+    part.rows = end - begin;
+    for (int i = 0; i < 3; ++i) part.in[i] += begin * in_width_[i];
+    for (int i = 0; i < 2; ++i) part.out[i] += begin * out_width_[i];
     kernel_(part);
   }
 
- private:
   StepSource<T> source_;
   RowKernel<T> kernel_;
   Rows<T> all_{};
   int64_t in_width_[3] = {}, out_width_[2] = {};
+  int64_t sample_ = 1;  // rows
   int64_t rows_per_chunk_ = 1;
 };
 

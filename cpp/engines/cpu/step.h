@@ -1,6 +1,7 @@
 // One operation of a program, made ready to run on the CPU. A step is one or more phases, with a barrier
 // between them; a phase is a number of chunks that threads share out. How a step is cut depends on its sizes
-// alone, never on the number of threads, so the bits of a result do not either.
+// alone, never on the number of threads, so the bits of a result do not either. A samplewise step can run over any
+// range of samples instead: its bits do not depend on the cut.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,9 @@ class Step {
   virtual int phases() const { return 1; }
   virtual int64_t chunks(int phase) const = 0;
   virtual void run(int phase, int64_t chunk, int thread, const RunKey& key) = 0;
+  // Samplewise steps: prepares for ranges of `fewest` or `fewest + 1` samples of the batch bound last, and runs one.
+  virtual void bind_range(int64_t) {}
+  virtual void run_range(int64_t, int64_t, int, const RunKey&) {}
 };
 
 // What a step is made from; outlives it.

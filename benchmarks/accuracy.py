@@ -1,0 +1,153 @@
+"""Time to accuracy: seconds of training to 0.88 of the test set of Fashion-MNIST, 5 seeds each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import text
+from benchmarks.cases import ACCURACY
+from benchmarks.process import START_LIMIT, Worker
+from benchmarks.table import chosen_peers
+from benchmarks.timing import PAUSE, Failed
+from benchmarks.training import job, make_model
+
+TITLE = "Time to accuracy"
+GOAL, EPOCHS = 0.88, 15
+
+
+def find_data() -> Path | None:
+    """`fashion-mnist` in `GANGLION_DATA`, or in `shared/data` in a directory above."""
+    if "GANGLION_DATA" in os.environ:
+        return Path(os.environ["GANGLION_DATA"]) / "fashion-mnist"
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "shared" / "data").is_dir():
+            return parent / "shared" / "data" / "fashion-mnist"
+    return None
+
+
+@cache
+def read(directory: str) -> tuple[np.ndarray, ...]:
+    """Training and test samples, pixels in [0, 1] and class numbers."""
+    from ganglion import datasets
+
+    data = datasets.read_mnist(directory)
+    x, x_test = (
+        (images.reshape(len(images), -1) / 255).astype(np.float32)
+        for images in (data.X_train, data.X_test)
+    )
+    return x, data.y_train.astype(np.int64), x_test, data.y_test.astype(np.int64)
+
+
+class Learning:
+    """A task that is trained epoch by epoch, and tested between them."""
+
+    def __init__(
+        self, peer: str, directory: str, widths: list[int], batch_size: int, threads: int
+    ) -> None:
+        self.X, self.y, self.X_test, self.y_test = read(directory)
+        self.model = make_model(peer, widths, batch_size, threads)
+
+    def start(self, seed: int) -> None:
+        self.model.start(self.X, self.y, seed)
+
+    def epoch(self) -> None:
+        self.model.train(1)
+
+    def accuracy(self) -> float:
+        return float((self.model.predict(self.X_test).argmax(axis=1) == self.y_test).mean())
+
+
+def run_seed(worker: Worker, seed: int) -> dict[str, Any]:
+    """Train until the goal, at most `EPOCHS`; seconds of training so far and accuracy by epoch."""
+    worker.call("start", seed)
+    total, seconds, accuracies = 0.0, [], []
+    for _ in range(EPOCHS):
+        time.sleep(PAUSE)
+        total += worker.call("epoch")["call"]
+        seconds.append(total)
+        accuracies.append(worker.call("accuracy")["value"])
+        if accuracies[-1] >= GOAL:
+            break
+    return {"seconds": seconds, "accuracies": accuracies, "reached": accuracies[-1] >= GOAL}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument(
+        "--data", type=Path, default=find_data(), help="directory with the four IDX files"
+    )
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    if options.data is None or not options.data.is_dir():
+        raise SystemExit("[accuracy] no Fashion-MNIST: set --data or GANGLION_DATA")
+    peers, failures = chosen_peers(options)
+    arguments = {
+        "directory": str(options.data),
+        "widths": ACCURACY.widths,
+        "batch_size": ACCURACY.batch_size,
+    }
+    runs: dict[str, list[dict[str, Any]]] = {}
+    with ExitStack() as stack:
+        workers = {
+            peer.name: stack.enter_context(
+                Worker(job(Learning, peer.module, options.threads, **arguments))
+            )
+            for peer in peers
+        }
+        for seed in range(-1, options.seeds):  # seed -1 compiles, and does not count
+            for name, worker in workers.items():
+                if name in failures:
+                    continue
+                try:
+                    if seed < 0:
+                        worker.receive()
+                        worker.call("start", 0)
+                        worker.call("epoch", limit=START_LIMIT)
+                        worker.call("accuracy", limit=START_LIMIT)
+                    else:
+                        found = run_seed(worker, seed)
+                        runs.setdefault(name, []).append(found)
+                        print(
+                            name, seed, found["seconds"][-1], found["accuracies"], file=sys.stderr
+                        )
+                except Failed as failure:
+                    failures[name] = str(failure)
+    return {"threads": options.threads, "runs": runs, "failures": failures}
+
+
+def show(result: dict[str, Any]) -> str:
+    rows = []
+    for name, runs in result["runs"].items():
+        reached = [run["seconds"][-1] for run in runs if run["reached"]]
+        epochs = [len(run["seconds"]) for run in runs if run["reached"]]
+        an_epoch = statistics.median(run["seconds"][-1] / len(run["seconds"]) for run in runs)
+        rows.append(
+            [
+                name,
+                text.figure(statistics.median(reached)) if reached else "-",
+                f"{text.figure(min(reached))} to {text.figure(max(reached))}" if reached else "-",
+                f"{len(reached)} of {len(runs)}",
+                f"{statistics.median(epochs):.0f}" if epochs else "-",
+                text.figure(an_epoch),
+            ]
+        )
+    header = ["", "seconds", "range", "seeds", "epochs", "seconds an epoch"]
+    return (
+        f"Seconds of training until {GOAL} of Fashion-MNIST's test set are right, at the end of an "
+        f"epoch (what testing takes is not counted), threads: {result['threads']}. "
+        f"{ACCURACY.name}, Adam with a rate of 0.001; all but scikit-learn start from the same "
+        f"weights. Median and range of the seeds that got there within {EPOCHS} epochs.\n\n"
+        + text.table(header, rows)
+        + text.left_out(result["failures"])
+    )

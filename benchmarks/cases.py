@@ -1,0 +1,64 @@
+"""The networks that are measured. A row of the table is added here, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# Epochs of one turn. What a library does once a call, such as looking for NaN, is shared by them,
+# as it is when a network is trained for many.
+EPOCHS = 4
+# Floating point operations of one turn, about, and steps of one epoch.
+TURN_FLOPS = 16e9
+MIN_STEPS, MAX_STEPS = 8, 400
+
+
+@dataclass(frozen=True)
+class Case:
+    """A dense network with relu between its layers and softmax at its end, and a batch size."""
+
+    widths: tuple[int, ...]
+    batch_size: int
+
+    @property
+    def name(self) -> str:
+        """As the tables show it: ``20-64-64-2, 32``."""
+        return "-".join(map(str, self.widths)) + f", {self.batch_size}"
+
+    @property
+    def flops(self) -> int:
+        """Of one step's products: forward, and two for each gradient but the input's."""
+        products = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
+        return 2 * self.batch_size * (3 * sum(products) - products[0])
+
+    @property
+    def prediction_flops(self) -> int:
+        """Of one row's products, forward alone."""
+        return 2 * sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+
+    @property
+    def steps(self) -> int:
+        """Steps of one epoch: enough that a call's own cost does not show."""
+        return max(MIN_STEPS, min(MAX_STEPS, int(TURN_FLOPS / EPOCHS / self.flops)))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What a worker's task needs to know of it."""
+        return {"widths": self.widths, "batch_size": self.batch_size, "steps": self.steps}
+
+
+CASES = [
+    Case((20, 64, 64, 2), 32),
+    Case((20, 64, 64, 2), 256),
+    Case((64, 100, 10), 32),
+    Case((784, 128, 10), 32),
+    Case((784, 128, 10), 128),
+    Case((784, 512, 512, 10), 128),
+    Case((784, 2048, 2048, 10), 256),
+]
+
+# Rows of one call of predict, through one network.
+PREDICTIONS = [Case((784, 128, 10), rows) for rows in (1, 32, 10_000)]
+
+# Time to accuracy on Fashion-MNIST.
+ACCURACY = Case((784, 256, 128, 10), 128)

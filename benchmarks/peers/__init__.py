@@ -1,0 +1,79 @@
+"""The libraries that are compared: each a module with a `Model`, written in its fastest way.
+
+A model trains and predicts. What happens around it, data and time, is the same for all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class Model(Protocol):
+    """A classifier: relu between its layers, softmax cross-entropy, Adam with a rate of 1e-3.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Features, then units of each layer.
+    batch_size : int
+        Samples of a step.
+    threads : int
+        As many as the library may use.
+    """
+
+    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None: ...
+
+    def start(self, X: Array, y: Array, seed: int) -> None:
+        """Begin anew with these samples, float32 and class numbers, and this seed."""
+
+    def train(self, epochs: int) -> None:
+        """Train on all samples, in an order of each epoch's own."""
+
+    def predict(self, X: Array) -> Any:
+        """Return the probabilities (rows, classes) as an array of NumPy's."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A column of the tables: name, module of this package, and the package that it needs."""
+
+    name: str
+    module: str
+    package: str
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be measured; empty when it can."""
+        found = importlib.util.find_spec(self.package) is not None
+        return "" if found else f"{self.package} is not installed"
+
+
+PEERS = [
+    Peer("ganglion", "ganglion", "ganglion"),
+    Peer("PyTorch", "pytorch", "torch"),
+    Peer("torch.compile", "torch_compile", "torch"),
+    Peer("JAX", "jax", "jax"),
+    Peer("Keras", "keras", "keras"),
+    Peer("scikit-learn", "sklearn", "sklearn"),
+]
+
+
+def initial_weights(widths: list[int], seed: int) -> list[tuple[Array, Array]]:
+    """Kernel (inputs, units), Glorot uniform, and bias, zero, of each layer, in float32.
+
+    All but scikit-learn, which draws its own of this kind, start from these.
+    """
+    generator = np.random.default_rng(seed)
+    return [
+        (
+            generator.uniform(-1, 1, (a, b)).astype(np.float32) * np.float32((6 / (a + b)) ** 0.5),
+            np.zeros(b, np.float32),
+        )
+        for a, b in zip(widths, widths[1:], strict=False)
+    ]

@@ -1,0 +1,155 @@
+#include "engines/cpu/phases.h"
+
+#include <algorithm>
+
+#include "program/passes.h"
+#include "program/rule.h"
+
+namespace ganglion {
+
+namespace {
+
+// A range shorter than this makes products wait for their weights.
+constexpr int64_t kFewestRows = 8;
+// Work of a range after which others may want to know how far it is, and from which there are two for each thread, so
+// that one thread can help another that is held up.
+constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;
+
+int64_t count_ranges(int64_t rows, int threads, int64_t work) {
+  int64_t ranges = threads > 1 && work > kSharedRange * threads ? 2 * threads : threads;
+  ranges = std::max(ranges, work / kLongRange);
+  return std::max<int64_t>(1, std::min(ranges, rows / kFewestRows));
+}
+
+// Whether an operation looks at elements of the batch as it was read in.
+bool reads_batch(const Program& program, const Operation& operation) {
+  if (operation.kind != "expression" && find_rule(operation.kind).shape_only) return false;
+  return std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](int value) {
+    for (;;) {
+      const Value& read = program.values[static_cast<size_t>(value)];
+      if (read.producer < 0) return read.storage == Storage::input && read.shape.batched;
+      const Operation& made = program.operations[static_cast<size_t>(read.producer)];
+      if (made.kind == "expression" || !find_rule(made.kind).view) return false;
+      value = made.inputs[0];
+    }
+  });
+}
+
+template <class T>
+class PhaseWriter {
+ public:
+  PhaseWriter(const Program& program, int64_t rows, int threads, int64_t work)
+      : program_(program),
+        rows_(rows),
+        threads_(threads),
+        ranges_(count_ranges(rows, threads, work)),
+        in_ranges_(threads == 1 || rows >= 2 * kFewestRows) {}
+
+  Phases<T> write(const std::vector<BoundStep<T>>& steps) {
+    for (size_t begin = 0, end; begin < steps.size(); begin = end) {
+      for (end = begin; end < steps.size() && operation(steps[end]).stage == operation(steps[begin]).stage;) ++end;
+      const std::vector<const BoundStep<T>*> stage = pointers(steps, begin, end);
+      if (operation(steps[begin]).stage == 0) {
+        for (const BoundStep<T>* bound : stage) phases_.preamble.push_back(bound->step.get());
+      } else {
+        write_stage(stage);
+      }
+    }
+    if (!fed_) feed_first();
+    return std::move(phases_);
+  }
+
+ private:
+  const Operation& operation(const BoundStep<T>& bound) const { return program_.operations[bound.operation]; }
+  static std::vector<const BoundStep<T>*> pointers(const std::vector<BoundStep<T>>& steps, size_t begin, size_t end) {
+    std::vector<const BoundStep<T>*> all;
+    for (size_t i = begin; i < end; ++i) all.push_back(&steps[i]);
+    return all;
+  }
+
+  void write_stage(const std::vector<const BoundStep<T>*>& stage) {
+    std::vector<Step<T>*> chain, others;
+    bool others_read_batch = false;
+    for (const BoundStep<T>* bound : stage) {
+      const bool samplewise = is_samplewise(program_, operation(*bound));
+      (samplewise ? chain : others).push_back(bound->step.get());
+      others_read_batch = others_read_batch || (!samplewise && reads_batch(program_, operation(*bound)));
+    }
+    std::vector<Phase<T>>& phases =
+        operation(*stage.front()).section == Section::update ? phases_.update : phases_.gradient;
+    Phase<T> first{{}, 0, rows_};
+    if (in_ranges_ && !chain.empty()) {
+      if (!fed_ && others_read_batch) feed_first();
+      for (Step<T>* step : chain) step->bind_range(rows_ / ranges_);
+      add(&first, {0, chain, 0, ranges_, !fed_}, ranges_);
+      fed_ = true;
+    } else if (!chain.empty()) {
+      for (Step<T>* step : chain) add_alone(&phases, {step});
+    }
+    add_alone(&phases, others, std::move(first));
+  }
+
+  // Steps that run at once; those of several phases meet after each.
+  void add_alone(std::vector<Phase<T>>* phases, const std::vector<Step<T>*>& steps, Phase<T> first = {}) {
+    first.rows = rows_;
+    int most = 1;
+    for (Step<T>* step : steps) most = std::max(most, step->phases());
+    for (int index = 0; index < most; ++index) {
+      Phase<T> phase = index == 0 ? std::move(first) : Phase<T>{{}, 0, rows_};
+      for (Step<T>* step : steps) {
+        if (index < step->phases()) add(&phase, {0, {step}, index}, step->chunks(index));
+      }
+      if (phase.chunks > 0) phases->push_back(std::move(phase));
+    }
+  }
+
+  static void add(Phase<T>* phase, typename Phase<T>::Part part, int64_t chunks) {
+    if (chunks == 0) return;
+    part.first_chunk = phase->chunks;
+    phase->parts.push_back(std::move(part));
+    phase->chunks += chunks;
+  }
+
+  // The batch is read in before anything else.
+  void feed_first() {
+    const int64_t ranges = std::min<int64_t>(threads_, rows_);
+    Phase<T> phase{{}, 0, rows_};
+    add(&phase, {0, {}, 0, ranges, true}, ranges);
+    phases_.gradient.insert(phases_.gradient.begin(), std::move(phase));
+    fed_ = true;
+  }
+
+  const Program& program_;
+  const int64_t rows_;
+  const int threads_;
+  const int64_t ranges_;
+  const bool in_ranges_;
+  Phases<T> phases_;
+  bool fed_ = false;
+};
+
+}  // namespace
+
+template <class T>
+void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
+  const Part* part = &parts.back();
+  while (part->first_chunk > chunk) --part;
+  chunk -= part->first_chunk;
+  if (part->ranges == 0) return part->steps[0]->run(part->step_phase, chunk, thread, run.key);
+  const int64_t begin = rows * chunk / part->ranges, end = rows * (chunk + 1) / part->ranges;
+  if (part->feeds && run.feed) run.feed->fill(run.feed->context, begin, end);
+  for (Step<T>* step : part->steps) step->run_range(begin, end, thread, run.key);
+}
+
+template <class T>
+Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads,
+                      int64_t work) {
+  return PhaseWriter<T>(program, rows, threads, work).write(steps);
+}
+
+template struct Phase<float>;
+template struct Phase<double>;
+template Phases<float> make_phases(const Program&, const std::vector<BoundStep<float>>&, int64_t, int, int64_t);
+template Phases<double> make_phases(const Program&, const std::vector<BoundStep<double>>&, int64_t, int, int64_t);
+
+}  // namespace ganglion

@@ -1,0 +1,47 @@
+// The order in which threads walk through a program: phases, with a barrier between them.
+#pragma once
+
+#include <vector>
+
+#include "engines/cpu/step.h"
+
+namespace ganglion {
+
+template <class T>
+struct BoundStep {
+  StepPointer<T> step;
+  size_t operation;  // of the program
+};
+
+// Chunks of work that need nothing of each other.
+template <class T>
+struct Phase {
+  // Chunks that follow those of the part before.
+  struct Part {
+    int64_t first_chunk;
+    // Either one phase of one step, cut by itself, or ranges of `rows` samples that go through several samplewise
+    // steps.
+    std::vector<Step<T>*> steps;
+    int step_phase = 0;
+    int64_t ranges = 0;  // 0: not in ranges
+    bool feeds = false;  // the samples are read in first
+  };
+  std::vector<Part> parts;
+  int64_t chunks = 0;
+  int64_t rows = 0;
+
+  void run(int64_t chunk, int thread, const Run& run) const;
+};
+
+template <class T>
+struct Phases {
+  std::vector<Step<T>*> preamble;  // tiny, and needs nothing of the batch: the calling thread runs it before
+  std::vector<Phase<T>> gradient, update;
+};
+
+// For `rows` samples, with steps that are bound to them; `work`: FLOPs and bytes of all.
+template <class T>
+Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads,
+                      int64_t work);
+
+}  // namespace ganglion

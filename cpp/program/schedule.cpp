@@ -1,0 +1,99 @@
+// When operations run. All of a stage may run at once, and stages one after the other:
+//
+//   stage 0    what depends on nothing but numbers from outside: rates, sizes of axes
+//   stage 1    forward and backward, as far as each sample goes its own way: samplewise operations stand in the stage
+//              of what they read, since a thread can take some samples through all of them
+//   stage 2    what joins samples: gradients of weights, the loss
+//   ...        what needs these; the update's stages behind all of the gradient's
+#include <algorithm>
+
+#include "program/passes.h"
+#include "program/rule.h"
+
+namespace ganglion {
+
+namespace {
+
+bool is_view(const Operation& operation) { return operation.kind != "expression" && find_rule(operation.kind).view; }
+
+class Scheduler {
+ public:
+  explicit Scheduler(Program& program) : program_(program) {}
+
+  void run() {
+    int last_of_gradient = 1;
+    for (size_t index = 0; index < program_.operations.size(); ++index) {
+      Operation& operation = program_.operations[index];
+      const bool updates = operation.section == Section::update;
+      operation.stage = is_preamble(index) ? 0 : earliest(index, updates ? last_of_gradient + 1 : 1);
+      if (!updates) last_of_gradient = std::max(last_of_gradient, operation.stage);
+    }
+    std::stable_sort(program_.operations.begin(), program_.operations.end(),
+                     [](const Operation& a, const Operation& b) { return a.stage < b.stage; });
+    number_producers(program_);
+  }
+
+ private:
+  const Operation& operation(size_t index) const { return program_.operations[index]; }
+
+  // What computes a value, behind the views of it; null for what comes from outside.
+  const Operation* maker(int value) const {
+    for (;;) {
+      const int index = program_.values[static_cast<size_t>(value)].producer;
+      if (index < 0) return nullptr;
+      if (!is_view(operation(static_cast<size_t>(index)))) return &operation(static_cast<size_t>(index));
+      value = operation(static_cast<size_t>(index)).inputs[0];
+    }
+  }
+
+  bool overtakes_writer(size_t index) const {
+    for (size_t before = 0; before < index; ++before) {
+      if (operation(before).stage > 0 && conflict(program_, operation(before), operation(index))) return true;
+    }
+    return false;
+  }
+
+  bool is_preamble(size_t index) const {
+    const Operation& tested = operation(index);
+    const bool shape_only = tested.kind != "expression" && find_rule(tested.kind).shape_only;
+    if (!shape_only && tested.kind != "expression" && !is_elementwise(tested)) return false;
+    for (int value : tested.outputs) {
+      const Shape& shape = program_.shape(value);
+      if (shape.batched || shape.sample_size() != 1 || writes(program_, tested, value)) return false;
+    }
+    for (int value : tested.inputs) {
+      const Operation* made = maker(value);
+      if (made && made->stage > 0 && !shape_only) return false;
+    }
+    return !overtakes_writer(index);
+  }
+
+  int earliest(size_t index, int first) const {
+    const Operation& placed = operation(index);
+    int stage = first;
+    for (int value : placed.inputs) {
+      const Operation* made = maker(value);
+      if (!made) continue;
+      const bool together = is_view(placed) || (is_samplewise(program_, placed) && is_samplewise(program_, *made));
+      stage = std::max(stage, made->stage + (together ? 0 : 1));
+    }
+    for (size_t before = 0; before < index; ++before) {
+      if (conflict(program_, operation(before), placed)) stage = std::max(stage, operation(before).stage + 1);
+    }
+    return stage;
+  }
+
+  Program& program_;
+};
+
+}  // namespace
+
+// So it is for every kind: one that joins samples has a result without a batch.
+bool is_samplewise(const Program& program, const Operation& operation) {
+  return std::all_of(operation.outputs.begin(), operation.outputs.end(),
+                     [&](int value) { return program.shape(value).batched; });
+}
+
+void schedule(Program& program) { Scheduler(program).run(); }
+
+}  // namespace ganglion
