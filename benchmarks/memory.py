@@ -142,8 +142,10 @@ PASSES: dict[str, tuple[Callable[..., Any], int]] = {
 
 
 class Pass:
-    """A function of a matrix in ganglion; it times its operations alone, without the copies of
-    input and output that a single run makes and a training step does not.
+    """A function of a matrix in ganglion.
+
+    It times its operations alone, without the copies of input and output that a single run makes
+    and a training step does not.
     """
 
     reports_seconds = True

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Seconds after which a worker is held to hang: compiling, and a single turn.
 START_LIMIT, TURN_LIMIT = 300.0, 120.0
 # A shorter call is repeated until a turn takes about so many seconds.
-SHORTEST_TURN = 0.02
+SHORTEST_TURN = 0.05
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,8 @@ Program Builder::finish(bool fuse) const {
   eliminate_dead_operations(program);
   if (fuse) {
     fuse_expressions(program);
+    split_updates(program);
+    eliminate_dead_operations(program);
     fuse_epilogues(program);
     eliminate_dead_operations(program);
   }

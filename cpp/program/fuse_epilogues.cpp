@@ -22,20 +22,27 @@ bool can_delay(const Program& program, size_t from, size_t to) {
   return true;
 }
 
-// The product that operation `at` can become the epilogue of, or -1: the latest one it reads at its own
-// shape, and which has a result of that shape to be computed in.
+// Whether anything but operation `at` reads a value.
+bool read_elsewhere(const Program& program, size_t at, int value) {
+  const bool stored =
+      std::any_of(program.outputs.begin(), program.outputs.end(), [&](const auto& out) { return out.second == value; });
+  for (size_t other = 0; other < program.operations.size(); ++other) {
+    if (other != at && reads(program.operations[other], value)) return true;
+  }
+  return stored;
+}
+
+// The product that operation `at` can become the epilogue of, or -1: the latest one it reads at its own shape.
 int product_for(const Program& program, size_t at) {
   const Operation& chain = program.operations[at];
-  const bool has_place = std::any_of(chain.outputs.begin(), chain.outputs.end(), [&](int value) {
-    return program.values[static_cast<size_t>(value)].storage == Storage::arena;
-  });
   int best = -1;
   for (int value : chain.inputs) {
     const int producer = program.values[static_cast<size_t>(value)].producer;
-    if (producer < 0 || !has_place || program.shape(value) != chain.expression.shape) continue;
+    if (producer < 0 || program.shape(value) != chain.expression.shape) continue;
     const Operation& product = program.operations[static_cast<size_t>(producer)];
-    if (product.kind != "matmul" || !product.expression.instructions.empty() || product.section != chain.section)
-      continue;
+    if (product.kind != "matmul" || !product.expression.instructions.empty()) continue;
+    // A gradient that nothing but the update needs is part of the update.
+    if (product.section != chain.section && read_elsewhere(program, at, value)) continue;
     // A block of the chain must not write what another block of the product still reads.
     if (writes_over(program, chain, product)) continue;
     if (can_delay(program, static_cast<size_t>(producer), at)) best = std::max(best, producer);
@@ -75,11 +82,8 @@ void fuse_epilogues(Program& program) {
     if (from < 0) continue;
     Operation product = program.operations[static_cast<size_t>(from)];
     const int made = product.outputs[0];
-    bool stored = std::any_of(program.outputs.begin(), program.outputs.end(),
-                              [&](const auto& output) { return output.second == made; });
-    for (size_t other = 0; other < program.operations.size(); ++other) {
-      stored = stored || (other != at && reads(program.operations[other], made));
-    }
+    const bool stored = read_elsewhere(program, at, made);
+    product.section = program.operations[at].section;
     attach(product, program.operations[at], stored);
     program.operations[at] = std::move(product);
     program.operations.erase(program.operations.begin() + from);

@@ -13,6 +13,9 @@ void eliminate_dead_operations(Program& program);
 // Joins elementwise operations and assignments over one shape into expressions: one pass over memory each.
 void fuse_expressions(Program& program);
 
+// Splits an update of all weights into one of each, where nothing else needs the gradient.
+void split_updates(Program& program);
+
 // Lets a product apply the expression that follows it (bias, activation, ...) to each block while it is in the cache.
 void fuse_epilogues(Program& program);
 

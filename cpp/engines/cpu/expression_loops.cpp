@@ -32,6 +32,14 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
     const bool every_element = operand.strides.empty() || operand.strides.back() != 0;
     accesses.push_back(every_element ? Access::elements : Access::rows);
   }
+  // A row wider than a tile could not be repeated in it.
+  repeats_ = static_cast<int>(
+      std::count_if(operands_.begin(), operands_.end(), [&](const Stream& s) { return is_repeated(s); }));
+  is_one_row_ = extents_.size() == 2 && columns_ % kVector != 0 && (columns_ <= kTile || repeats_ == 0) &&
+                std::all_of(operands_.begin(), operands_.end(), [&](const Stream& operand) {
+                  const int64_t step = row_step(operand);
+                  return step == 0 || (step == columns_ && operand.strides.back() == 1);
+                });
   if (!code_ || accesses != accesses_) code_ = CompiledExpression<T>::make(expression_, accesses);
   accesses_ = std::move(accesses);
   return code_ != nullptr;
@@ -101,8 +109,9 @@ void ExpressionLoops<T>::draw(const Instruction& instruction, T* to, int64_t fir
 
 template <class T>
 void ExpressionLoops<T>::run(const Block<T>& block, T* scratch, const RunKey& key) const {
-  // Random numbers are drawn into tiles: of whole rows where several fit.
   const bool whole = block.column == 0 && block.column_end == columns_;
+  if (whole && is_one_row_ && (!block.first || block.first_row == columns_)) return run_joined(block, scratch, key);
+  // Random numbers are drawn into tiles: of whole rows where several fit.
   const int64_t most_columns = draws_.empty() ? columns_ : kTile;
   int64_t most_rows = block.row_end - block.row;
   if (!draws_.empty()) most_rows = whole ? std::max<int64_t>(1, kTile / columns_) : 1;
@@ -115,22 +124,22 @@ void ExpressionLoops<T>::run(const Block<T>& block, T* scratch, const RunKey& ke
       rows = std::min(most_rows, block.row_end - row);
       if (extents_.size() > 2) rows = std::min(rows, rows_in_group_ - row % rows_in_group_);
       rectangle.rows = rows;
-      run_rows(&rectangle, row, column, columns, block, scratch, key);
+      set_streams(&rectangle, row, column, columns, block, scratch, key);
+      code_->run(&rectangle);
     }
   }
 }
 
 template <class T>
-void ExpressionLoops<T>::run_rows(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns,
-                                  const Block<T>& block, T* scratch, const RunKey& key) const {
+void ExpressionLoops<T>::set_streams(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns,
+                                     const Block<T>& block, T* scratch, const RunKey& key) const {
   constexpr int64_t bytes = sizeof(T);
   const bool grouped = extents_.size() > 2;
   const int64_t group = grouped ? row / rows_in_group_ : 0;
   const int64_t row_in_group = grouped ? row % rows_in_group_ : row;
   Rectangle::Stream* next = rectangle->streams;
   const auto add = [&](const Stream& stream) {
-    const int64_t step = extents_.size() > 1 ? stream.strides[extents_.size() - 2] : 0;
-    *next++ = {stream.data + stream.offset(extents_, group, row_in_group, column), step * bytes};
+    *next++ = {stream.data + stream.offset(extents_, group, row_in_group, column), row_step(stream) * bytes};
   };
   for (const Stream& operand : operands_) add(operand);
   if (block.first) {
@@ -143,7 +152,37 @@ void ExpressionLoops<T>::run_rows(Rectangle* rectangle, int64_t row, int64_t col
     scratch += kTile;
   }
   for (const Stream& result : results_) add(result);
-  code_->run(rectangle);
+}
+
+// Short rows, or those that do not fill their last vector, one behind the other as a single one. Operands that are the
+// same in each row are repeated in tiles.
+template <class T>
+void ExpressionLoops<T>::run_joined(const Block<T>& block, T* scratch, const RunKey& key) const {
+  const bool in_tiles = repeats_ > 0 || !draws_.empty();
+  const int64_t rows_in_block = block.row_end - block.row;
+  const int64_t most = in_tiles ? std::min(rows_in_block, std::max<int64_t>(1, kTile / columns_)) : rows_in_block;
+  T* const repeated = scratch + static_cast<int64_t>(draws_.size()) * kTile;
+  T* tile = repeated;
+  for (const Stream& operand : operands_) {
+    if (!is_repeated(operand)) continue;
+    for (int64_t row = 0; row < most; ++row) std::copy_n(operand.data, columns_, tile + row * columns_);
+    tile += kTile;
+  }
+  Rectangle rectangle;
+  for (int64_t row = block.row; row < block.row_end; row += most) {
+    const int64_t rows = std::min(most, block.row_end - row);
+    rectangle.rows = rows;
+    set_streams(&rectangle, row, 0, columns_, block, scratch, key);
+    tile = repeated;
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      if (!is_repeated(operands_[i])) continue;
+      rectangle.streams[i].data = tile;
+      tile += kTile;
+    }
+    rectangle.rows = 1;
+    code_->set_columns(&rectangle, rows * columns_);
+    code_->run(&rectangle);
+  }
 }
 
 template class ExpressionLoops<float>;

@@ -21,13 +21,14 @@ class ExpressionLoops {
 
   // False when the expression cannot be compiled here.
   bool bind(int64_t rows, Memory<T>& memory);
-  int64_t scratch_elements() const { return static_cast<int64_t>(draws_.size()) * kTile; }
+  int64_t scratch_elements() const { return (static_cast<int64_t>(draws_.size()) + repeats_) * kTile; }
   int64_t row_elements() const { return columns_; }
 
   void run(const Block<T>& block, T* scratch, const RunKey& key) const;
 
  private:
-  static constexpr int64_t kTile = 1024;  // random numbers drawn at a time
+  static constexpr int64_t kTile = 1024;  // elements made at a time, of what is not read as it lies
+  static constexpr int64_t kVector = 16;  // rows of whole vectors, whatever the instruction set, are better left alone
 
   struct Stream {
     T* data;
@@ -39,8 +40,14 @@ class ExpressionLoops {
   Stream stream(int value, int64_t rows, const Memory<T>& memory) const;
   void join_axes(int64_t rows);
   void draw(const Instruction& instruction, T* to, int64_t first, int64_t count, const RunKey& key) const;
-  void run_rows(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns, const Block<T>& block, T* scratch,
-                const RunKey& key) const;
+  void set_streams(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns, const Block<T>& block,
+                   T* scratch, const RunKey& key) const;
+  void run_joined(const Block<T>& block, T* scratch, const RunKey& key) const;
+  int64_t row_step(const Stream& stream) const { return extents_.size() > 1 ? stream.strides[extents_.size() - 2] : 0; }
+  // One number for each column, the same in every row.
+  bool is_repeated(const Stream& operand) const {
+    return extents_.size() == 2 && row_step(operand) == 0 && operand.strides.back() == 1;
+  }
 
   const Program& program_;
   Expression expression_;
@@ -52,6 +59,8 @@ class ExpressionLoops {
   std::vector<int64_t> extents_;             // groups of rows..., rows, columns
   int64_t columns_ = 1, rows_in_group_ = 1;  // the last two
   std::vector<Stream> operands_, results_;
+  int repeats_ = 0;               // operands that are the same in every row
+  bool is_one_row_ = false;       // whole rows can be joined
   std::vector<Access> accesses_;  // what the code was compiled for
   std::unique_ptr<CompiledExpression<T>> code_;
 };

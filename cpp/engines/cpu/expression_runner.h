@@ -15,7 +15,8 @@ class ExpressionRunner {
   // epilogue runs in blocks, any other expression over ranges.
   ExpressionRunner(const Program& program, const Expression& expression, const std::vector<int>& operands,
                    const std::vector<int>& results, bool in_blocks)
-      : compiled_(program, expression, operands, results, in_blocks),
+      : is_column_(in_blocks && expression.shape.dims.back() == 1),
+        compiled_(program, expression, operands, results, in_blocks && !is_column_),
         interpreted_(program, expression, operands, results) {}
 
   void bind(int64_t rows, Memory<T>& memory) {
@@ -30,6 +31,18 @@ class ExpressionRunner {
   // Elements [begin, end) in the flat order of the expression's shape.
   void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
     if (!is_compiled_) return interpreted_.run(begin, end, scratch, key);
+    run_compiled(begin, end, nullptr, scratch, key);
+  }
+
+  void run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
+    if (!is_compiled_) return interpreted_.run_block(block, scratch, key);
+    if (is_column_) return run_compiled(block.row, block.row_end, block.first, scratch, key);
+    compiled_.run(block, scratch, key);
+  }
+
+ private:
+  // `first`: operand 0 of element `begin`, when it does not stand with its value.
+  void run_compiled(int64_t begin, int64_t end, const T* first, T* scratch, const RunKey& key) const {
     const int64_t columns = compiled_.row_elements();
     // The rest of a row, whole rows, the beginning of one.
     while (begin < end) {
@@ -37,16 +50,14 @@ class ExpressionRunner {
       const int64_t whole = column == 0 ? (end - begin) / columns : 0;
       const int64_t rows = whole > 0 ? whole : 1;
       const int64_t stop = whole > 0 ? columns : std::min(columns, column + end - begin);
-      compiled_.run({row, row + rows, column, stop}, scratch, key);
-      begin = (row + rows - 1) * columns + stop;
+      compiled_.run({row, row + rows, column, stop, first, columns}, scratch, key);
+      const int64_t done = (row + rows - 1) * columns + stop - begin;
+      begin += done;
+      if (first) first += done;
     }
   }
 
-  void run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
-    is_compiled_ ? compiled_.run(block, scratch, key) : interpreted_.run_block(block, scratch, key);
-  }
-
- private:
+  bool is_column_;  // rows of one element, which are better one row
   ExpressionLoops<T> compiled_;
   ExpressionInterpreter<T> interpreted_;
   bool is_compiled_ = false;

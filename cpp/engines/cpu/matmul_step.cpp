@@ -22,7 +22,7 @@ class MatmulStep : public Step<T> {
     product_value_ = operation.outputs[0];
     if (operation.expression.instructions.empty()) return;
     product_value_ = place_of_product();
-    std::vector<int> operands{product_value_};
+    std::vector<int> operands{product_value_ < 0 ? operation.outputs[0] : product_value_};
     operands.insert(operands.end(), operation.inputs.begin() + 2, operation.inputs.end());
     epilogue_.emplace(source.program, operation.expression, operands, operation.outputs, true);
   }
@@ -30,7 +30,7 @@ class MatmulStep : public Step<T> {
   void bind(int64_t rows) override {
     const Shape& a = source_.shape(source_.input(0));
     const Shape& b = source_.shape(source_.input(1));
-    const Shape& c = source_.shape(product_value_);
+    const Shape& c = source_.shape(source_.output());
     is_batch_ = b.rank() > 2;
     const int64_t n = c.extent(c.rank() - 1, rows);
     const int64_t k = a.extent(transpose_a_ ? a.rank() - 2 : a.rank() - 1, rows);
@@ -46,7 +46,7 @@ class MatmulStep : public Step<T> {
                 source_.at(source_.input(1)),
                 b_columns,
                 1,
-                source_.at(product_value_),
+                product_value_ < 0 ? nullptr : source_.at(product_value_),
                 n,
                 false};
     if (transpose_a_) std::swap(product_.a_row, product_.a_column);
@@ -102,7 +102,12 @@ class MatmulStep : public Step<T> {
  private:
   void require_scratch(const MatmulPlan& plan) {
     const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
-    source_.memory.require_scratch(0, std::max(plan.thread_workspace, of_epilogue));
+    source_.memory.require_scratch(0, product_size(plan) + std::max(plan.thread_workspace, of_epilogue));
+  }
+
+  // Elements of a block of the product that has no place but the scratch memory.
+  int64_t product_size(const MatmulPlan& plan) const {
+    return product_value_ < 0 ? padded_size(plan.block_rows * plan.block_columns) : 0;
   }
 
   // Block of product `index` of the batch, whose first row is row `first_row` of its value.
@@ -111,26 +116,37 @@ class MatmulStep : public Step<T> {
     product.a += index * product.m * product.k;
     product.b += index * product.k * product.n;
     product.c += index * product.m * product.n;
-    T* scratch = source_.memory.thread_scratch(thread);
-    kernels_.matmul_block(product, plan, block, scratch);
-    if (!epilogue_) return;
     const int64_t above = index * product.m + first_row;
     const int64_t row = block / plan.column_blocks * plan.block_rows;
     const int64_t column = block % plan.column_blocks * plan.block_columns;
-    epilogue_->run_block({above + row, above + std::min(row + plan.block_rows, product.m), column,
-                          std::min(column + plan.block_columns, product.n)},
-                         scratch, key);
+    T* const local = source_.memory.thread_scratch(thread);
+    T* const scratch = local + product_size(plan);
+    if (product_value_ < 0) {
+      product.c_row = plan.block_columns;
+      product.c = local - row * product.c_row - column;
+    }
+    kernels_.matmul_block(product, plan, block, scratch);
+    if (!epilogue_) return;
+    Block<T> done{above + row, above + std::min(row + plan.block_rows, product.m), column,
+                  std::min(column + plan.block_columns, product.n)};
+    if (product_value_ < 0) {
+      done.first = local;
+      done.first_row = product.c_row;
+    }
+    epilogue_->run_block(done, scratch, key);
   }
 
-  // Where the product is computed: its own value when it is kept, otherwise the first result of its shape.
+  // Where the product is computed: its own value when it is kept, otherwise the first result that is an intermediate
+  // too; -1 when all results are weights and state, for a block is needed at a time.
   int place_of_product() const {
     const Operation& operation = source_.operation;
     for (size_t r = 0; r < operation.outputs.size(); ++r) {
       if (operation.expression.results[r] == 0) return operation.outputs[r];
     }
-    return *std::find_if(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
+    const auto found = std::find_if(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
       return source_.program.values[static_cast<size_t>(value)].storage == Storage::arena;
     });
+    return found == operation.outputs.end() ? -1 : *found;
   }
 
   StepSource<T> source_;
