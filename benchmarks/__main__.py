@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -59,11 +58,12 @@ def run(module: ModuleType, options: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
     found = machine.environment()
     print(machine.describe(found), file=sys.stderr)
-    started = time.perf_counter()
+    others = machine.Others()
     result: dict[str, Any] = {"command": options.command, "environment": found}
     result.update(module.measure(options))
-    result["seconds"] = round(time.perf_counter() - started)
-    print(f"\n{machine.describe(found)}\n\n{module.show(result)}")
+    result["others"] = others.share()
+    parts = [machine.describe(found), module.show(result), machine.disturbance(result)]
+    print("\n" + "\n\n".join(part for part in parts if part))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     if getattr(options, "png", None):

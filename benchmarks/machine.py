@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -18,6 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = ["numpy", "torch", "jax", "jaxlib", "keras", "scikit-learn"]
 # Some systems set these, which fix the kernels of NumPy's OpenBLAS whatever the processor is.
 DISTORTING = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"]
+
+# Share of the processors that other programs may take before figures are worth nothing.
+TOLERATED = 0.05
 
 
 def processors() -> int:
@@ -38,6 +43,33 @@ def peak(threads: int) -> float:
     return at_once(threads, lambda: _core.kernels.peak(0.3, "float32"))
 
 
+class Others:
+    """How much of the processors other programs take, from now on. Known on Linux alone."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._busy, self._own = self._seconds()
+
+    @staticmethod
+    def _seconds() -> tuple[float, float]:
+        """Processor time of all programs, and of this one with its children that have ended."""
+        statistics = Path("/proc/stat")
+        if not statistics.exists():
+            return math.nan, math.nan
+        # user, nice, system, idle, waiting, interrupts, soft interrupts, stolen by another guest
+        ticks = [int(field) for field in statistics.read_text().split("\n")[0].split()[1:9]]
+        busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return busy, sum(os.times()[:4])
+
+    def share(self) -> float | None:
+        """Of all processors, since this was made; None where it is not known."""
+        busy, own = self._seconds()
+        if math.isnan(busy):
+            return None
+        everything = (time.perf_counter() - self._started) * (os.cpu_count() or 1)
+        return max(0.0, busy - self._busy - (own - self._own)) / everything
+
+
 def environment() -> dict[str, Any]:
     """Processor, versions, date, and what could distort a measurement."""
     return {
@@ -50,7 +82,6 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in DISTRIBUTIONS},
         "distorting": [name for name in DISTORTING if name in os.environ],
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }
 
 
@@ -61,7 +92,7 @@ def describe(found: dict[str, Any]) -> str:
     )
     lines = [
         f"{found['date']}, {found['processor']}, {found['processors']} processors, "
-        f"{found['system']}, {found['instructions']} kernels, load {found['load']} at the start",
+        f"{found['system']}, {found['instructions']} kernels",
         f"ganglion {found['commit']}, Python {found['python']}, {versions}",
     ]
     if found["distorting"]:
@@ -70,6 +101,15 @@ def describe(found: dict[str, Any]) -> str:
             "scikit-learn down. Unset to compare fairly."
         )
     return "  \n".join(lines)
+
+
+def disturbance(result: dict[str, Any]) -> str:
+    """A sentence on what other programs took meanwhile."""
+    share = result["others"]
+    if share is None:
+        return ""
+    warning = "" if share < TOLERATED else "; these figures are not to be trusted"
+    return f"Other programs took {share:.0%} of the processors meanwhile{warning}."
 
 
 def _processor() -> str:

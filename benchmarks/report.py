@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, disturbance
 
 HERE = Path(__file__).resolve().parent
 # Written by hand: what falls short, what was tried, where the time goes.
@@ -44,12 +44,12 @@ def render(directory: Path, commands: Mapping[str, ModuleType]) -> str:
         for path, result in found.items():
             if len(found) > 1:
                 parts.append(f"### {_variant(result)}")
-            parts.append(module.show(result))
+            parts += [module.show(result), disturbance(result)]
             picture = path.with_suffix(".png")
             if picture.exists():
                 link = os.path.relpath(picture.resolve(), HERE)
                 parts.append(f"![{module.TITLE}, {_variant(result)}]({Path(link).as_posix()})")
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _variant(result: dict[str, Any]) -> str:
@@ -63,8 +63,7 @@ def _environments(results: Mapping[Path, dict[str, Any]]) -> list[str]:
     """Each environment once, with the parts measured in it unless it is the only one."""
     seen: dict[str, list[str]] = {}
     for path, result in results.items():
-        comparable = {**result["environment"], "load": None}
-        comparable.pop("instructions")
+        comparable = {**result["environment"], "instructions": ""}
         seen.setdefault(json.dumps(comparable), []).append(path.stem)
     parts = []
     for names in seen.values():

@@ -11,21 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.products import PRODUCTS
 from ganglion import _core
 
 kernels = _core.kernels
 
-# rows of A, inner size, columns of B; A or B transposed in memory
-PRODUCTS = {
-    "512^3": (512, 512, 512, False, False),
-    "2048^3": (2048, 2048, 2048, False, False),
-    "32x784x128": (32, 784, 128, False, False),
-    "32x784x128 dX": (32, 128, 784, False, True),
-    "32x784x128 dW": (784, 32, 128, True, False),
-    "32x64x20": (32, 64, 20, False, False),
-    "32x20x64": (32, 20, 64, False, False),
-    "32x64x2": (32, 64, 2, False, False),
-}
 FUNCTIONS = ["exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf"]
 
 
@@ -38,9 +28,9 @@ def peaks() -> dict[str, float]:
 # A second thread is asked of products from 0.2 MFLOP on.
 CASES = [
     (name, threads)
-    for name in PRODUCTS
+    for name, product in PRODUCTS.items()
     for threads in (1, 2)
-    if threads == 1 or "^3" in name or "784" in name
+    if threads == 1 or product.flops > 0.2e6
 ]
 
 
@@ -49,20 +39,16 @@ CASES = [
 def test_matmul(
     benchmark: Any, peaks: dict[str, float], name: str, dtype: str, threads: int
 ) -> None:
-    m, k, n, transpose_a, transpose_b = PRODUCTS[name]
-    generator = np.random.default_rng(0)
-    a = generator.standard_normal((k, m) if transpose_a else (m, k)).astype(dtype)
-    b = generator.standard_normal((n, k) if transpose_b else (k, n)).astype(dtype)
-    flops = 2 * m * k * n
-    repeats = max(1, int(2e7 / flops))
+    product = PRODUCTS[name]
+    repeats = max(1, int(2e7 / product.flops))
     benchmark.pedantic(
         kernels.matmul,
-        args=(a, b, transpose_a, transpose_b),
+        args=(*product.operands(dtype), product.transpose_a, product.transpose_b),
         kwargs={"threads": threads, "repeats": repeats},
         rounds=10,
         warmup_rounds=1,
     )
-    rate = flops * repeats / benchmark.stats.stats.min
+    rate = product.flops * repeats / benchmark.stats.stats.min
     benchmark.extra_info["GFLOP/s"] = round(rate / 1e9, 1)
     benchmark.extra_info["share of peak"] = round(rate / peaks[dtype] / threads, 3)
 

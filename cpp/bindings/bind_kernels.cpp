@@ -80,7 +80,7 @@ py::array matmul(const py::array& a, const py::array& b, bool transpose_a, bool 
         for (int64_t block; (block = team.next(plan.blocks)) < plan.blocks;) {
           table.matmul_block(product, plan, block, own);
         }
-        team.barrier();
+        team.end_step();
       }
     });
     return std::move(c);

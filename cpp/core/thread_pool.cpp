@@ -42,51 +42,52 @@ void relax() {
 }
 
 // A number that only grows, and that threads wait on.
-class alignas(kLine) Phase {
+class alignas(kLine) Progress {
  public:
   uint64_t value() const { return value_.load(std::memory_order_acquire); }
 
-  void advance() {
+  void set(uint64_t value) {
     // Sequentially consistent, as the sleeper's two steps are: either it sees the new value or we see it asleep.
-    value_.fetch_add(1);
+    value_.store(value);
     if (sleepers_.load() > 0) {
       const std::lock_guard<std::mutex> lock(mutex_);
       changed_.notify_all();
     }
   }
 
-  // Until the value is no longer `old`. With more threads than processors spinning only keeps the others from working.
-  void wait(uint64_t old, bool crowded) {
-    if (!(crowded ? yield(old) : spin(old))) sleep(old);
+  // Until the value is at least `wanted`. With more threads than processors spinning only keeps others from working.
+  void wait(uint64_t wanted, bool crowded) {
+    if (!(crowded ? yield(wanted) : spin(wanted, kYield))) sleep(wanted);
   }
 
- private:
-  bool spin(uint64_t old) const {
+  // The same for `time` at most; whether it came.
+  bool spin(uint64_t wanted, std::chrono::microseconds time) const {
     const auto start = std::chrono::steady_clock::now();
     for (;;) {
       for (int i = 0; i < 32; ++i) {
-        if (value() != old) return true;
+        if (value() >= wanted) return true;
         relax();
       }
       const auto waited = std::chrono::steady_clock::now() - start;
-      if (waited > kYield) return false;
+      if (waited > time) return false;
       if (waited > kSpin) std::this_thread::yield();
     }
   }
 
-  bool yield(uint64_t old) const {
+ private:
+  bool yield(uint64_t wanted) const {
     for (int i = 0; i < kCrowdedYields; ++i) {
-      if (value() != old) return true;
+      if (value() >= wanted) return true;
       std::this_thread::yield();
     }
-    return value() != old;
+    return value() >= wanted;
   }
 
-  void sleep(uint64_t old) {
+  void sleep(uint64_t wanted) {
     sleepers_.fetch_add(1);
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait(lock, [&] { return value_.load() != old; });
+      changed_.wait(lock, [&] { return value_.load() >= wanted; });
     }
     sleepers_.fetch_sub(1);
   }
@@ -97,15 +98,46 @@ class alignas(kLine) Phase {
   std::condition_variable changed_;
 };
 
-// What belongs to one thread of the team; seat 0 is the caller's.
-struct Seat {
-  Phase jobs;  // jobs this thread was called to
-  // The next chunk of its share, in the low bits, and in the others the phase in which that holds: in a
-  // later phase the share is untouched. So nobody has to set it back. At first a phase that never comes.
-  alignas(kLine) std::atomic<uint64_t> claim{~uint64_t{0}};
+// A count that begins anew in every step: the step in the high bits, so that nobody has to set it back.
+class alignas(kLine) StepCount {
+ public:
+  static constexpr int kBits = 24;
+
+  // Adds one, up to `most`; what it was before.
+  int64_t advance(uint64_t step, int64_t most, std::memory_order order) {
+    uint64_t current = word_.load(std::memory_order_relaxed);
+    for (;;) {
+      const int64_t count = in(step, current, most);
+      if (count >= most) return most;
+      const uint64_t next = step << kBits | static_cast<uint64_t>(count + 1);
+      if (word_.compare_exchange_weak(current, next, order, std::memory_order_relaxed)) return count;
+    }
+  }
+
+ private:
+  // A step that is over for others is over for a thread that lags behind too.
+  static int64_t in(uint64_t step, uint64_t word, int64_t most) {
+    const int64_t ahead = static_cast<int64_t>((word >> kBits << kBits) - (step << kBits));
+    if (ahead != 0) return ahead > 0 ? most : 0;
+    return static_cast<int64_t>(word & ((uint64_t{1} << kBits) - 1));
+  }
+
+  std::atomic<uint64_t> word_{0};
 };
 
-constexpr int kChunkBits = 24;
+// What belongs to one thread of the team; seat 0 is the caller's.
+struct Seat {
+  Progress jobs;      // jobs this thread was called to
+  StepCount claimed;  // chunks of its share that somebody has taken
+  StepCount done;     // and that have ended
+  Progress complete;  // the last step whose share is done
+  Progress left;      // the last job it took part in and has left
+  // Whether it takes part in a job: kOpen until it comes or is left out.
+  alignas(kLine) std::atomic<uint64_t> ticket{0};
+};
+
+enum Ticket : uint64_t { kOpen, kJoined, kLeftOut };
+constexpr uint64_t ticket(uint64_t job, Ticket state) { return job << 2 | state; }
 
 // Keeps signals away from threads made while it lives, except a thread's own faults: the program's threads handle them.
 class BlockedSignals {
@@ -137,63 +169,66 @@ class ThreadPool {
 
   void run(int threads, TeamBody body, void* context) {
     threads_ = grow(threads);
-    crowded_ = threads_ > cores_;
+    crowded_.store(threads_ > cores_, std::memory_order_relaxed);
     body_ = body;
     context_ = context;
-    members_.store(kUnknown, std::memory_order_relaxed);
-    gate_.store(static_cast<uint64_t>(threads_) << kGateBits, std::memory_order_release);
-    for (int thread = 1; thread < threads_; ++thread) seats_[static_cast<size_t>(thread)]->jobs.advance();
-    take_part(0);
+    ++job_;
+    for (int thread = 1; thread < threads_; ++thread) {
+      seat(thread).ticket.store(ticket(job_, kOpen), std::memory_order_release);
+      seat(thread).jobs.set(job_);
+    }
+    Team team(this, 0, threads_, first_step_);
+    body_(context_, team);
+    for (int thread = 1; thread < threads_; ++thread) {
+      if (!leave_out(thread)) seat(thread).left.wait(job_, crowded());
+    }
+    first_step_ = team.step_ + 1;
   }
 
  private:
   friend class Team;
 
+  Seat& seat(int thread) { return *seats_[static_cast<size_t>(thread)]; }
+  bool crowded() const { return crowded_.load(std::memory_order_relaxed); }
+
   // Makes seats and threads for a team of `threads`; how many there can be.
   int grow(int threads) {
     while (static_cast<int>(seats_.size()) < threads) {
-      auto seat = std::make_unique<Seat>();
+      auto made = std::make_unique<Seat>();
       if (!seats_.empty()) {
         const BlockedSignals blocked;
         try {
-          std::thread(&ThreadPool::work, this, seat.get(), static_cast<int>(seats_.size())).detach();
+          std::thread(&ThreadPool::work, this, made.get(), static_cast<int>(seats_.size())).detach();
         } catch (const std::system_error&) {
           return static_cast<int>(seats_.size());  // the system has no more threads
         }
       }
-      seats_.push_back(std::move(seat));
+      seats_.push_back(std::move(made));
     }
     return threads;
   }
 
-  void work(Seat* seat, int thread) {
+  void work(Seat* mine, int thread) {
     for (uint64_t job = 0;;) {
-      seat->jobs.wait(job, crowded_);
-      job = seat->jobs.value();
-      if (join(thread)) take_part(thread);
+      mine->jobs.wait(job + 1, crowded());
+      job = mine->jobs.value();
+      uint64_t open = ticket(job, kOpen);
+      if (!mine->ticket.compare_exchange_strong(open, ticket(job, kJoined), std::memory_order_acq_rel)) continue;
+      Team team(this, thread, threads_, first_step_);
+      body_(context_, team);
+      mine->left.set(job);
     }
   }
 
-  // Threads join a job while its caller is in the first step. One that comes later, because other programs have its
-  // processor, is not waited for: the caller would stand still until it is scheduled, at every step.
-  bool join(int thread) {
-    uint64_t gate = gate_.load(std::memory_order_acquire);
-    while (static_cast<uint64_t>(thread) < gate >> kGateBits) {
-      if (gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acquire)) return true;
+  // A thread that has not come when somebody could use its help, because other programs have its processor, is left
+  // out of the job: the others would stand still until it is scheduled. Whether it is.
+  bool leave_out(int thread) {
+    std::atomic<uint64_t>& state = seat(thread).ticket;
+    uint64_t open = ticket(job_, kOpen);
+    if (state.load(std::memory_order_acquire) == open) {
+      state.compare_exchange_strong(open, ticket(job_, kLeftOut), std::memory_order_acq_rel);
     }
-    return false;
-  }
-
-  // From here on the caller and those who joined are the team.
-  void close() {
-    const uint64_t joined = gate_.exchange(0, std::memory_order_acquire) & ((uint64_t{1} << kGateBits) - 1);
-    members_.store(1 + static_cast<int>(joined), std::memory_order_relaxed);
-  }
-
-  void take_part(int thread) {
-    Team team(this, thread, threads_);
-    body_(context_, team);
-    team.barrier();
+    return state.load(std::memory_order_acquire) == ticket(job_, kLeftOut);
   }
 
   std::atomic<bool> busy_{false};
@@ -203,14 +238,9 @@ class ThreadPool {
   TeamBody body_ = nullptr;
   void* context_ = nullptr;
   int threads_ = 1;
+  uint64_t job_ = 0;
+  uint64_t first_step_ = 1;
   std::atomic<bool> crowded_{false};  // read by idle threads too
-  // How many have joined the job, in the low bits, and above them how many threads may; 0 when it is closed.
-  static constexpr int kGateBits = 32;
-  alignas(kLine) std::atomic<uint64_t> gate_{0};
-  static constexpr int kUnknown = -1;
-  std::atomic<int> members_{kUnknown};  // of the team, once it is closed
-  alignas(kLine) std::atomic<int> arrived_{0};
-  Phase phase_;  // barriers passed
 };
 
 namespace {
@@ -238,48 +268,68 @@ ThreadPool& shared_pool() {
 
 }  // namespace
 
-Team::Team(ThreadPool* pool, int thread, int threads)
-    : pool_(pool), thread_(thread), threads_(threads), open_(pool && thread == 0) {
-  if (pool_) phase_ = pool_->phase_.value();
-}
+int64_t Team::share(int64_t chunks, int thread) const { return (chunks * thread + threads_ - 1) / threads_; }
 
 int64_t Team::next(int64_t chunks) {
   if (!pool_) return cursor_ < chunks ? cursor_++ : chunks;
-  const uint64_t phase = phase_ << kChunkBits;
-  const uint64_t index_mask = (uint64_t{1} << kChunkBits) - 1;
-  for (; victim_ < threads_; ++victim_) {
-    const int owner = (thread_ + victim_) % threads_;
-    const int64_t first = chunks * owner / threads_;
-    const int64_t end = chunks * (owner + 1) / threads_;
-    std::atomic<uint64_t>& claim = pool_->seats_[static_cast<size_t>(owner)]->claim;
-    uint64_t current = claim.load(std::memory_order_relaxed);
-    for (;;) {
-      const bool untouched = (current & ~index_mask) != phase;
-      const int64_t chunk = untouched ? first : static_cast<int64_t>(current & index_mask);
-      if (chunk >= end) break;
-      if (claim.compare_exchange_weak(current, phase | static_cast<uint64_t>(chunk + 1), std::memory_order_relaxed)) {
-        return chunk;
-      }
+  finish(chunks);
+  if (!own_taken_) {
+    const int64_t chunk = claim(chunks, thread_);
+    if (chunk < chunks) return chunk;
+    own_taken_ = true;
+  }
+  // What belongs to others is theirs, unless they do not come to it. Somebody may be busy with a part of one's own
+  // share.
+  for (const auto patience : {Patience::a_moment, Patience::none, Patience::unlimited}) {
+    if (helps_ && patience == Patience::a_moment) continue;
+    for (int other = 0; other < threads_; ++other) {
+      const int64_t chunk = await(chunks, (thread_ + other) % threads_, patience);
+      if (chunk < chunks) return chunk;
     }
   }
   return chunks;
 }
 
-void Team::barrier() {
-  victim_ = 0;
-  cursor_ = 0;
-  if (!pool_) return;
-  if (open_) pool_->close();
-  open_ = false;
-  // Whoever completes the team sees its size: the caller wrote it before it arrived here.
-  const int arrived = pool_->arrived_.fetch_add(1, std::memory_order_acq_rel) + 1;
-  if (arrived == pool_->members_.load(std::memory_order_relaxed)) {
-    pool_->arrived_.store(0, std::memory_order_relaxed);
-    pool_->phase_.advance();
-  } else {
-    pool_->phase_.wait(phase_, pool_->crowded_.load(std::memory_order_relaxed));
+// Until the owner's share is done, or for as long as patience lasts: then a chunk of it that this thread should run,
+// if there is one left.
+int64_t Team::await(int64_t chunks, int owner, Patience patience) {
+  if (share(chunks, owner) == share(chunks, owner + 1)) return chunks;
+  Progress& complete = pool_->seat(owner).complete;
+  if (complete.value() >= step_) return chunks;
+  if (patience == Patience::unlimited) {
+    complete.wait(step_, pool_->crowded());
+    return chunks;
   }
-  ++phase_;
+  const bool absent = owner != 0 && pool_->leave_out(owner);
+  if (patience == Patience::a_moment && !absent) {
+    if (!pool_->crowded()) complete.spin(step_, kSpin);
+    return chunks;
+  }
+  helps_ = true;
+  return claim(chunks, owner);
+}
+
+int64_t Team::claim(int64_t chunks, int owner) {
+  const int64_t first = share(chunks, owner), count = share(chunks, owner + 1) - first;
+  const int64_t index = pool_->seat(owner).claimed.advance(step_, count, std::memory_order_relaxed);
+  if (index == count) return chunks;
+  running_ = owner;
+  return first + index;
+}
+
+// Whoever ends the last chunk of a share sees what others wrote for it, and says so to all.
+void Team::finish(int64_t chunks) {
+  if (running_ < 0) return;
+  const int64_t count = share(chunks, running_ + 1) - share(chunks, running_);
+  Seat& owner = pool_->seat(running_);
+  if (owner.done.advance(step_, count, std::memory_order_acq_rel) == count - 1) owner.complete.set(step_);
+  running_ = -1;
+}
+
+void Team::end_step() {
+  cursor_ = 0;
+  own_taken_ = helps_ = false;
+  ++step_;
 }
 
 void run_parallel(int threads, TeamBody body, void* context) {
@@ -291,7 +341,7 @@ void run_parallel(int threads, TeamBody body, void* context) {
       return;
     }
   }
-  Team alone(nullptr, 0, 1);
+  Team alone(nullptr, 0, 1, 0);
   body(context, alone);
 }
 

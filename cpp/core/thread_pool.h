@@ -6,12 +6,12 @@
 //   parallel(threads, [&](Team& team) {
 //     for (const Step& step : steps) {
 //       for (int64_t chunk; (chunk = team.next(step.chunks)) < step.chunks;) step.run(chunk, team.thread());
-//       team.barrier();
+//       team.end_step();
 //     }
 //   });
 //
-// A thread that has not come by the caller's first barrier, since it sleeps or other programs have its processor, is
-// left out of that region.
+// A thread that has not come when others are done with their share, since it sleeps or other programs have its
+// processor, is left out, and they do its share.
 //
 // One caller has the team at a time: a second one, or a body that calls parallel, gets a team of one and runs at
 // once, so many Python threads neither wait for each other nor oversubscribe the cores. Threads start with the first
@@ -33,26 +33,37 @@ class ThreadPool;
 // One thread's view of a parallel region.
 class Team {
  public:
-  Team(ThreadPool* pool, int thread, int threads);
+  Team(ThreadPool* pool, int thread, int threads, uint64_t step)
+      : pool_(pool), thread_(thread), threads_(threads), step_(step) {}
 
   int thread() const { return thread_; }
 
-  // Takes one of this step's chunks; `chunks` when none is left. Every thread passes the same number, less than 2^24. A
-  // thread starts with its own share, the same in every step of as many chunks, so that it finds its data
-  // in its cache; then it takes what others have left.
+  // Takes one of this step's chunks; `chunks` when all have ended, and what they wrote can be seen. Every thread passes
+  // the same number, less than 2^24. A thread runs its own share, the same in every step of as many chunks, so that it
+  // finds its data in its cache, and then what others have left for some microseconds. Nobody waits for a
+  // thread without a share.
   int64_t next(int64_t chunks);
 
-  // Ends a step: waits for all threads of the team. What any wrote before, all see after.
-  void barrier();
+  // Goes on to the next step, once `next` has given `chunks`.
+  void end_step();
 
  private:
+  friend class ThreadPool;
+
+  int64_t share(int64_t chunks, int thread) const;  // where a thread's chunks begin
+  int64_t claim(int64_t chunks, int owner);
+  enum class Patience { a_moment, none, unlimited };
+  int64_t await(int64_t chunks, int owner, Patience patience);
+  void finish(int64_t chunks);
+
   ThreadPool* pool_;  // null for a team of one
   int thread_;
   int threads_;
-  bool open_;           // of the caller: threads may still join
-  int victim_ = 0;      // whose share is being taken, counted from one's own
-  int64_t cursor_ = 0;  // of a team of one
-  uint64_t phase_ = 0;  // steps ended in this process
+  uint64_t step_;           // counted through all regions
+  int running_ = -1;        // whose chunk this thread has taken last and not ended
+  bool own_taken_ = false;  // its own share is taken
+  bool helps_ = false;      // it has lost its patience with others in this step
+  int64_t cursor_ = 0;      // of a team of one
 };
 
 using TeamBody = void (*)(void* context, Team& team);

@@ -107,7 +107,7 @@ class Planner {
     return std::all_of(life.touched.begin(), life.touched.end(), [&](int other) {
       const Operation& operation = program_.operations[static_cast<size_t>(other)];
       if (other == index || operation.stage < last.stage) return true;
-      return other < index && is_samplewise(program_, operation) && is_samplewise(program_, last);
+      return other < index && run_in_order(program_, operation, last);
     });
   }
 

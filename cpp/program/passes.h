@@ -28,9 +28,15 @@ Expression join_expression(const Program& program, const std::vector<const Opera
 // Sorts the operations into stages: what may run at once (schedule.cpp).
 void schedule(Program& program);
 
-// Whether each sample of the results depends on that sample of the operands alone. Such operations of one stage
-// need each other's results, sample by sample; all others of a stage need nothing of it.
+// Whether each sample of the results depends on that sample of the operands alone.
 bool is_samplewise(const Program& program, const Operation& operation);
+
+// Whether all results are single numbers.
+bool is_scalar(const Program& program, const Operation& operation);
+
+// Whether two operations of one stage may need each other's results: samplewise ones, sample by sample, and scalar
+// ones. All others of a stage need nothing of it.
+bool run_in_order(const Program& program, const Operation& a, const Operation& b);
 
 // True for the kinds an expression can hold.
 bool is_elementwise(const Operation& operation);

@@ -3,7 +3,8 @@
 //   stage 0    what depends on nothing but numbers from outside: rates, sizes of axes
 //   stage 1    forward and backward, as far as each sample goes its own way: samplewise operations stand in the stage
 //              of what they read, since a thread can take some samples through all of them
-//   stage 2    what joins samples: gradients of weights, the loss
+//   stage 2    what joins samples: gradients of weights, the loss; scalar operations stand in the stage of what they
+//              read too, since one thread runs them all
 //   ...        what needs these; the update's stages behind all of the gradient's
 #include <algorithm>
 
@@ -57,9 +58,9 @@ class Scheduler {
     const Operation& tested = operation(index);
     const bool shape_only = tested.kind != "expression" && find_rule(tested.kind).shape_only;
     if (!shape_only && tested.kind != "expression" && !is_elementwise(tested)) return false;
+    if (!is_scalar(program_, tested)) return false;
     for (int value : tested.outputs) {
-      const Shape& shape = program_.shape(value);
-      if (shape.batched || shape.sample_size() != 1 || writes(program_, tested, value)) return false;
+      if (writes(program_, tested, value)) return false;
     }
     for (int value : tested.inputs) {
       const Operation* made = maker(value);
@@ -74,11 +75,12 @@ class Scheduler {
     for (int value : placed.inputs) {
       const Operation* made = maker(value);
       if (!made) continue;
-      const bool together = is_view(placed) || (is_samplewise(program_, placed) && is_samplewise(program_, *made));
+      const bool together = is_view(placed) || run_in_order(program_, *made, placed);
       stage = std::max(stage, made->stage + (together ? 0 : 1));
     }
     for (size_t before = 0; before < index; ++before) {
-      if (conflict(program_, operation(before), placed)) stage = std::max(stage, operation(before).stage + 1);
+      if (!conflict(program_, operation(before), placed)) continue;
+      stage = std::max(stage, operation(before).stage + (run_in_order(program_, operation(before), placed) ? 0 : 1));
     }
     return stage;
   }
@@ -92,6 +94,16 @@ class Scheduler {
 bool is_samplewise(const Program& program, const Operation& operation) {
   return std::all_of(operation.outputs.begin(), operation.outputs.end(),
                      [&](int value) { return program.shape(value).batched; });
+}
+
+bool is_scalar(const Program& program, const Operation& operation) {
+  return std::all_of(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
+    return !program.shape(value).batched && program.shape(value).sample_size() == 1;
+  });
+}
+
+bool run_in_order(const Program& program, const Operation& a, const Operation& b) {
+  return (is_samplewise(program, a) && is_samplewise(program, b)) || (is_scalar(program, a) && is_scalar(program, b));
 }
 
 void schedule(Program& program) { Scheduler(program).run(); }

@@ -153,37 +153,23 @@ class CpuExecutable : public Executable<T> {
 
   // What one thread of the team does. All see the same ending.
   Ending take_part(Team& team, const Phases<T>& phases, const Run& run, std::atomic<bool>* ended) {
-    const bool goes_on = run.update || run.loss >= 0 || run.watch;
-    if (!walk(team, phases.gradient, run, ended, goes_on)) return Ending::ended;
-    if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
-    if (run.update) walk(team, phases.update, run, nullptr, false);
-    return Ending::done;
-  }
-
-  // False when the watch ended it; then threads leave out what is left, but meet at every barrier. The last one is only
-  // needed when the region `goes_on`.
-  static bool walk(Team& team, const std::vector<Phase<T>>& phases, const Run& run, std::atomic<bool>* ended,
-                   bool goes_on) {
-    const bool watches = ended && run.watch && team.thread() == 0;
-    bool alone = false;  // thread 0 is ahead of the others, in phases too small to share
-    for (const Phase<T>& phase : phases) {
-      const auto work = [&](int64_t chunk) {
-        if (ended && ended->load(std::memory_order_relaxed)) return;
+    const bool watches = run.watch && team.thread() == 0;
+    for (const Phase<T>& phase : phases.gradient) {
+      for (int64_t chunk; (chunk = team.next(phase.chunks)) < phase.chunks;) {
+        if (ended->load(std::memory_order_relaxed)) continue;
         phase.run(chunk, team.thread(), run);
         if (watches && run.watch->ended(run.watch->context)) ended->store(true, std::memory_order_relaxed);
-      };
-      if (phase.chunks == 1) {
-        if (team.thread() == 0) work(0);
-        alone = true;
-        continue;
       }
-      if (alone) team.barrier();
-      alone = false;
-      for (int64_t chunk; (chunk = team.next(phase.chunks)) < phase.chunks;) work(chunk);
-      if (goes_on || &phase != &phases.back()) team.barrier();
+      team.end_step();
     }
-    if (alone && goes_on) team.barrier();
-    return !ended || !ended->load(std::memory_order_relaxed);
+    if (ended->load(std::memory_order_relaxed)) return Ending::ended;
+    if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
+    if (!run.update) return Ending::done;
+    for (const Phase<T>& phase : phases.update) {
+      for (int64_t chunk; (chunk = team.next(phase.chunks)) < phase.chunks;) phase.run(chunk, team.thread(), run);
+      team.end_step();
+    }
+    return Ending::done;
   }
 
   Ending run_timed(const Binding& binding, const Run& run) {

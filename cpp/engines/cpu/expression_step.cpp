@@ -16,7 +16,7 @@ class ExpressionStep : public Step<T> {
   void bind(int64_t rows) override {
     runner_.bind(rows, source_.memory);
     sample_ = runner_.elements() / rows;
-    source_.memory.require_scratch(0, runner_.scratch_elements());
+    source_.memory.require_scratch(runner_.scratch_elements());
   }
   int64_t chunks(int) const override { return chunk_count(runner_.elements(), kChunkElements); }
   void run(int, int64_t chunk, int thread, const RunKey& key) override {

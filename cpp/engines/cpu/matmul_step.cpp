@@ -102,7 +102,7 @@ class MatmulStep : public Step<T> {
  private:
   void require_scratch(const MatmulPlan& plan) {
     const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
-    source_.memory.require_scratch(0, product_size(plan) + std::max(plan.thread_workspace, of_epilogue));
+    source_.memory.require_scratch(product_size(plan) + std::max(plan.thread_workspace, of_epilogue));
   }
 
   // Elements of a block of the product that has no place but the scratch memory.

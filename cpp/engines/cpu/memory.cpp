@@ -54,9 +54,8 @@ T* Memory<T>::at(int value) {
 }
 
 template <class T>
-void Memory<T>::require_scratch(int64_t shared, int64_t per_thread) {
-  if (shared > shared_.size()) shared_ = Buffer<T>(padded_size(shared));
-  if (per_thread > thread_size_) allocate_threads(thread_count_, padded_size(per_thread));
+void Memory<T>::require_scratch(int64_t size) {
+  if (size > thread_size_) allocate_threads(thread_count_, padded_size(size));
 }
 
 template <class T>

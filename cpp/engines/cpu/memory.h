@@ -23,11 +23,9 @@ class Memory {
   void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
   int64_t arena_bytes() const { return plan_.arena * static_cast<int64_t>(sizeof(T)); }
 
-  // Scratch memory: one block that all threads share, and one for each thread. Both keep what they hold
-  // only within a phase or, shared, between neighbouring phases of one step.
-  void require_scratch(int64_t shared, int64_t per_thread);
+  // Scratch memory of each thread, which keeps what it holds while one step runs over a chunk.
+  void require_scratch(int64_t size);
   void require_threads(int threads);
-  T* shared_scratch() { return shared_.data(); }
   T* thread_scratch(int thread) { return threads_.data() + thread * thread_size_; }
 
  private:
@@ -37,7 +35,7 @@ class Memory {
   Buffers buffers_;
   MemoryPlan plan_;
   int64_t reserved_ = 0;
-  Buffer<T> arena_, constants_, shared_, threads_;
+  Buffer<T> arena_, constants_, threads_;
   std::vector<T> scalars_;
   int64_t thread_size_ = 0;
   int thread_count_ = 0;

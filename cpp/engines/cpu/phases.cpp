@@ -68,12 +68,20 @@ class PhaseWriter {
   }
 
   void write_stage(const std::vector<const BoundStep<T>*>& stage) {
-    std::vector<Step<T>*> chain, others;
-    bool others_read_batch = false;
+    std::vector<Step<T>*> chain, scalars, others;
+    bool others_read_batch = false, scalars_wait = false;
     for (const BoundStep<T>* bound : stage) {
-      const bool samplewise = is_samplewise(program_, operation(*bound));
-      (samplewise ? chain : others).push_back(bound->step.get());
-      others_read_batch = others_read_batch || (!samplewise && reads_batch(program_, operation(*bound)));
+      Step<T>* const step = bound->step.get();
+      if (is_samplewise(program_, operation(*bound))) {
+        chain.push_back(step);
+        continue;
+      }
+      const bool scalar = is_scalar(program_, operation(*bound));
+      const bool tiny = scalar && step->phases() == 1 && step->chunks(0) == 1;
+      (tiny ? scalars : others).push_back(step);
+      // A long sum is a scalar that several threads work at; what is made of it comes behind.
+      scalars_wait = scalars_wait || (scalar && !tiny);
+      others_read_batch = others_read_batch || reads_batch(program_, operation(*bound));
     }
     std::vector<Phase<T>>& phases =
         operation(*stage.front()).section == Section::update ? phases_.update : phases_.gradient;
@@ -83,15 +91,20 @@ class PhaseWriter {
       for (Step<T>* step : chain) step->bind_range(rows_ / ranges_);
       add(&first, {0, chain, 0, ranges_, !fed_}, ranges_);
       fed_ = true;
-    } else if (!chain.empty()) {
-      for (Step<T>* step : chain) add_alone(&phases, {step});
+    } else {
+      for (Step<T>* step : chain) add_steps(&phases, {step}, {{}, 0, rows_});
     }
-    add_alone(&phases, others, std::move(first));
+    if (!scalars.empty() && !scalars_wait) add(&first, {0, scalars}, 1);
+    add_steps(&phases, others, std::move(first));
+    if (!scalars.empty() && scalars_wait) {
+      Phase<T> last{{}, 0, rows_};
+      add(&last, {0, scalars}, 1);
+      phases.push_back(std::move(last));
+    }
   }
 
-  // Steps that run at once; those of several phases meet after each.
-  void add_alone(std::vector<Phase<T>>* phases, const std::vector<Step<T>*>& steps, Phase<T> first = {}) {
-    first.rows = rows_;
+  // Steps that run at once, beside what is in `first` already; those of several phases meet after each.
+  void add_steps(std::vector<Phase<T>>* phases, const std::vector<Step<T>*>& steps, Phase<T> first) {
     int most = 1;
     for (Step<T>* step : steps) most = std::max(most, step->phases());
     for (int index = 0; index < most; ++index) {
@@ -135,7 +148,10 @@ void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
   const Part* part = &parts.back();
   while (part->first_chunk > chunk) --part;
   chunk -= part->first_chunk;
-  if (part->ranges == 0) return part->steps[0]->run(part->step_phase, chunk, thread, run.key);
+  if (part->ranges == 0) {
+    for (Step<T>* step : part->steps) step->run(part->step_phase, chunk, thread, run.key);
+    return;
+  }
   const int64_t begin = rows * chunk / part->ranges, end = rows * (chunk + 1) / part->ranges;
   if (part->feeds && run.feed) run.feed->fill(run.feed->context, begin, end);
   for (Step<T>* step : part->steps) step->run_range(begin, end, thread, run.key);

@@ -19,8 +19,8 @@ struct Phase {
   // Chunks that follow those of the part before.
   struct Part {
     int64_t first_chunk;
-    // Either one phase of one step, cut by itself, or ranges of `rows` samples that go through several samplewise
-    // steps.
+    // One phase of one step, cut by itself; or tiny steps, one after the other in one chunk; or, in ranges of the
+    // samples, several samplewise steps.
     std::vector<Step<T>*> steps;
     int step_phase = 0;
     int64_t ranges = 0;  // 0: not in ranges

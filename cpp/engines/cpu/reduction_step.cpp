@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/buffer.h"
 #include "engines/cpu/step.h"
 
 namespace ganglion {
@@ -35,7 +36,10 @@ class ReductionStep : public Step<T> {
     parts_ = chunk_count(reduced_, part_);
     column_chunks_ = chunk_count(inner_, kColumns);
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / (part_ * std::min(inner_, kColumns)));
-    if (parts_ > 1) source_.memory.require_scratch(outer_ * parts_ * inner_, parts_ * inner_);
+    if (parts_ > 1) {
+      sums_ = Buffer<T>(outer_ * parts_ * inner_);
+      source_.memory.require_scratch(parts_ * inner_);
+    }
   }
 
   int phases() const override { return parts_ > 1 ? 2 : 1; }
@@ -53,13 +57,13 @@ class ReductionStep : public Step<T> {
       const int64_t row = index * rows_per_chunk_;
       const int64_t rows = std::min(rows_per_chunk_, outer_ - row);
       reduce_rows(out_, x_, row, rows, reduced_, column, columns);
-    } else if (phase == 0) {  // index = outer * parts + part, whose place in the scratch memory it also is
+    } else if (phase == 0) {  // index = outer * parts + part, whose place among the sums it also is
       const int64_t row = index / parts_, part = index % parts_;
       const T* from = x_ + (row * reduced_ + part * part_) * inner_ + column;
-      reduce_(source_.memory.shared_scratch() + index * inner_ + column, from, 1,
-              std::min(part_, reduced_ - part * part_), columns, 0, inner_);
+      reduce_(sums_.data() + index * inner_ + column, from, 1, std::min(part_, reduced_ - part * part_), columns, 0,
+              inner_);
     } else {
-      reduce_rows(out_, source_.memory.shared_scratch(), index, 1, parts_, column, columns);
+      reduce_rows(out_, sums_.data(), index, 1, parts_, column, columns);
     }
   }
 
@@ -96,6 +100,7 @@ class ReductionStep : public Step<T> {
   StepSource<T> source_;
   decltype(KernelTable<T>::reduce_sum) reduce_;
   const int64_t first_, last_;
+  Buffer<T> sums_;  // of the parts
   const T* x_ = nullptr;
   T* out_ = nullptr;
   int64_t rows_ = 1, outer_ = 1, reduced_ = 1, inner_ = 1;
