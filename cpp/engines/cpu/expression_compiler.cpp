@@ -30,15 +30,18 @@ constexpr Address stream_step(int stream) {
                offsetof(Rectangle::Stream, row_bytes));
 }
 
+int64_t count_calls(const VectorProgram& program) {
+  return std::count_if(program.operations.begin(), program.operations.end(),
+                       [](const VectorOperation& operation) { return operation.kind == VectorOperation::Kind::call; });
+}
+
 template <class T>
 class Compiler {
  public:
   Compiler(const VectorProgram& program, const std::vector<Access>& accesses, bool wide)
       : program_(program), accesses_(accesses), code_(wide, sizeof(T)), values_(static_cast<size_t>(program.values())) {
     accesses_.resize(static_cast<size_t>(program.streams) + program.results.size(), Access::elements);
-    for (const VectorOperation& operation : program.operations) {
-      calls_ = calls_ || operation.kind == VectorOperation::Kind::call;
-    }
+    calls_ = count_calls(program) > 0;
     in_registers_ = !calls_ && accesses_.size() <= std::size(kPointers);
   }
 
@@ -364,7 +367,10 @@ std::unique_ptr<CompiledExpression<T>> CompiledExpression<T>::make(const Express
   if (!may_compile() || !(wide || std::string(kernel_isa()) == "avx2")) return nullptr;
 
   VectorProgram program;
-  if (!lower(expression, kernels<T>().on_vector, &program)) return nullptr;
+  // Around each call all values go through memory: from two on a tile at a time is faster.
+  if (!lower(expression, kernels<T>().on_vector, &program) || count_calls(program) > 1) {
+    return nullptr;
+  }
   if (program.streams + program.results.size() > kMaxStreams) return nullptr;
   const std::vector<uint8_t> code = Compiler<T>(program, accesses, wide).compile();
   if (code.empty()) return nullptr;
