@@ -1,6 +1,8 @@
 // Rows of a user's array, of any real type and strides, as contiguous scalars.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/elementwise-inl.h"
 
 namespace ganglion {
@@ -39,12 +41,25 @@ GANGLION_INLINE S read(const char* from) {
   return x;
 }
 
+// count values, contiguous on both sides, of which the source may be unaligned.
+template <class T, class S>
+GANGLION_INLINE void convert_run(T* out, const char* from, int64_t count) {
+  if constexpr (std::is_same_v<T, S>) {
+    const T* const x = reinterpret_cast<const T*>(from);  // vectors are loaded from any address
+    int64_t i = 0;
+    for (; i + Simd<T>::lanes <= count; i += Simd<T>::lanes) store(out + i, load(x + i));
+    if (i < count) store_first(out + i, load_first(x + i, static_cast<int>(count - i)), static_cast<int>(count - i));
+  } else {
+    GANGLION_INDEPENDENT
+    for (int64_t i = 0; i < count; ++i) out[i] = convert<T>(read<S>(from + i * static_cast<int64_t>(sizeof(S))));
+  }
+}
+
 // One sample: the dimensions from `axis` on. Those from `flat` on are contiguous, `flat_size` values.
 template <class T, class S>
 T* gather_sample(T* out, const char* from, const GatherSource& source, int axis, int flat, int64_t flat_size) {
   if (axis == flat) {
-    GANGLION_INDEPENDENT
-    for (int64_t i = 0; i < flat_size; ++i) out[i] = convert<T>(read<S>(from + i * static_cast<int64_t>(sizeof(S))));
+    convert_run<T, S>(out, from, flat_size);
     return out + flat_size;
   }
   const int64_t extent = source.extents[axis], stride = source.strides[axis];
@@ -74,7 +89,12 @@ void gather_as(T* out, const GatherSource& source, const int64_t* rows, int64_t 
       const int64_t bytes = smaller(flat_size * static_cast<int64_t>(sizeof(S)), 4096);
       for (int64_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(next + byte);
     }
-    out = gather_sample<T, S>(out, from, source, 0, flat, flat_size);
+    if (flat == 0) {
+      convert_run<T, S>(out, from, flat_size);
+      out += flat_size;
+    } else {
+      out = gather_sample<T, S>(out, from, source, 0, flat, flat_size);
+    }
   }
 }
 

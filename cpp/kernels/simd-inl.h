@@ -126,12 +126,12 @@ GANGLION_INLINE Vector<double> fma(Vector<double> a, Vector<double> b, Vector<do
 template <class T>
 GANGLION_INLINE Vector<T> load_first(const T* from, int count) {
   Vector<T> x{};
-  for (int i = 0; i < count; ++i) x[i] = from[i];
+  __builtin_memcpy(&x, from, static_cast<size_t>(count) * sizeof(T));
   return x;
 }
 template <class T>
 GANGLION_INLINE void store_first(T* to, Vector<T> x, int count) {
-  for (int i = 0; i < count; ++i) to[i] = x[i];
+  __builtin_memcpy(to, &x, static_cast<size_t>(count) * sizeof(T));
 }
 #if defined(__aarch64__)
 GANGLION_INLINE Vector<float> fma(Vector<float> a, Vector<float> b, Vector<float> c) { return vfmaq_f32(c, a, b); }

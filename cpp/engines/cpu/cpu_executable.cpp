@@ -147,7 +147,7 @@ class CpuExecutable : public Executable<T> {
     }
     binding.rows = rows;
     binding.threads = binding.work < kParallelWork ? 1 : get_num_threads();
-    binding.phases = make_phases(program_, binding.steps, rows, binding.threads, binding.work);
+    binding.phases = make_phases(program_, binding.steps, rows, binding.threads);
     memory_.require_threads(binding.threads);
   }
 

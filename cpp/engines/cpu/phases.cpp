@@ -1,6 +1,7 @@
 #include "engines/cpu/phases.h"
 
 #include <algorithm>
+#include <set>
 
 #include "program/passes.h"
 #include "program/rule.h"
@@ -11,13 +12,34 @@ namespace {
 
 // A range shorter than this makes products wait for their weights.
 constexpr int64_t kFewestRows = 8;
-// Work of a range after which others may want to know how far it is, and from which there are two for each thread, so
-// that one thread can help another that is held up.
+// Work of a range, FLOPs and bytes, after which others may want to know how far it is, and from which there are two
+// for each thread, so that one can help another that is held up.
 constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;
+// What a range reads and writes stays in the second cache from one step to the next, unless there are so many weights
+// that short ranges would read them too often.
+constexpr int64_t kCachedRange = 384 << 10, kCachedWeights = 256 << 10, kFewestCachedRows = 32;
 
-int64_t count_ranges(int64_t rows, int threads, int64_t work) {
+// Into how many ranges a chain of samplewise operations is cut.
+template <class T>
+int64_t count_ranges(const Program& program, const std::vector<const Operation*>& chain, int64_t rows, int threads) {
+  int64_t work = 0, sample_bytes = 0, weight_bytes = 0;
+  std::set<int> seen;
+  const auto add = [&](int value) {
+    if (!seen.insert(value).second) return;
+    const Shape& shape = program.shape(value);
+    (shape.batched ? sample_bytes : weight_bytes) += shape.sample_size() * static_cast<int64_t>(sizeof(T));
+  };
+  for (const Operation* operation : chain) {
+    work += operation_flops(program, *operation, rows) + operation_bytes(program, *operation, rows, sizeof(T));
+    for (int value : operation->inputs) add(value);
+    for (int value : operation->outputs) add(value);
+  }
   int64_t ranges = threads > 1 && work > kSharedRange * threads ? 2 * threads : threads;
   ranges = std::max(ranges, work / kLongRange);
+  if (weight_bytes <= kCachedWeights) {
+    ranges = std::max(ranges, std::min(rows * sample_bytes / kCachedRange, rows / kFewestCachedRows));
+  }
+  ranges = (ranges + threads - 1) / threads * threads;
   return std::max<int64_t>(1, std::min(ranges, rows / kFewestRows));
 }
 
@@ -38,12 +60,8 @@ bool reads_batch(const Program& program, const Operation& operation) {
 template <class T>
 class PhaseWriter {
  public:
-  PhaseWriter(const Program& program, int64_t rows, int threads, int64_t work)
-      : program_(program),
-        rows_(rows),
-        threads_(threads),
-        ranges_(count_ranges(rows, threads, work)),
-        in_ranges_(threads == 1 || rows >= 2 * kFewestRows) {}
+  PhaseWriter(const Program& program, int64_t rows, int threads)
+      : program_(program), rows_(rows), threads_(threads), in_ranges_(threads == 1 || rows >= 2 * kFewestRows) {}
 
   Phases<T> write(const std::vector<BoundStep<T>>& steps) {
     for (size_t begin = 0, end; begin < steps.size(); begin = end) {
@@ -69,11 +87,13 @@ class PhaseWriter {
 
   void write_stage(const std::vector<const BoundStep<T>*>& stage) {
     std::vector<Step<T>*> chain, scalars, others;
+    std::vector<const Operation*> chained;
     bool others_read_batch = false, scalars_wait = false;
     for (const BoundStep<T>* bound : stage) {
       Step<T>* const step = bound->step.get();
       if (is_samplewise(program_, operation(*bound))) {
         chain.push_back(step);
+        chained.push_back(&operation(*bound));
         continue;
       }
       const bool scalar = is_scalar(program_, operation(*bound));
@@ -88,8 +108,9 @@ class PhaseWriter {
     Phase<T> first{{}, 0, rows_};
     if (in_ranges_ && !chain.empty()) {
       if (!fed_ && others_read_batch) feed_first();
-      for (Step<T>* step : chain) step->bind_range(rows_ / ranges_);
-      add(&first, {0, chain, 0, ranges_, !fed_}, ranges_);
+      const int64_t ranges = count_ranges<T>(program_, chained, rows_, threads_);
+      for (Step<T>* step : chain) step->bind_range(rows_ / ranges);
+      add(&first, {0, chain, 0, ranges, !fed_}, ranges);
       fed_ = true;
     } else {
       for (Step<T>* step : chain) add_steps(&phases, {step}, {{}, 0, rows_});
@@ -135,7 +156,6 @@ class PhaseWriter {
   const Program& program_;
   const int64_t rows_;
   const int threads_;
-  const int64_t ranges_;
   const bool in_ranges_;
   Phases<T> phases_;
   bool fed_ = false;
@@ -158,14 +178,13 @@ void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
 }
 
 template <class T>
-Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads,
-                      int64_t work) {
-  return PhaseWriter<T>(program, rows, threads, work).write(steps);
+Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads) {
+  return PhaseWriter<T>(program, rows, threads).write(steps);
 }
 
 template struct Phase<float>;
 template struct Phase<double>;
-template Phases<float> make_phases(const Program&, const std::vector<BoundStep<float>>&, int64_t, int, int64_t);
-template Phases<double> make_phases(const Program&, const std::vector<BoundStep<double>>&, int64_t, int, int64_t);
+template Phases<float> make_phases(const Program&, const std::vector<BoundStep<float>>&, int64_t, int);
+template Phases<double> make_phases(const Program&, const std::vector<BoundStep<double>>&, int64_t, int);
 
 }  // namespace ganglion

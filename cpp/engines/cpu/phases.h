@@ -39,9 +39,8 @@ struct Phases {
   std::vector<Phase<T>> gradient, update;
 };
 
-// For `rows` samples, with steps that are bound to them; `work`: FLOPs and bytes of all.
+// For `rows` samples, with steps that are bound to them.
 template <class T>
-Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads,
-                      int64_t work);
+Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads);
 
 }  // namespace ganglion
