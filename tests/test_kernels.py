@@ -97,7 +97,9 @@ def test_matmul_bits_depend_on_a_row_and_a_column_alone(
 # Each packs the operands in another way.
 @pytest.mark.parametrize("transpose_b", [False, True], ids=["b", "bT"])
 @pytest.mark.parametrize("transpose_a", [False, True], ids=["a", "aT"])
-@pytest.mark.parametrize("shape", [(500, 600, 1050), (30, 2100, 700), (2100, 30, 700)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(500, 600, 1050), (30, 2100, 700), (2100, 30, 700), (1100, 1030, 1040)], ids=str
+)
 def test_matmul_of_many_blocks(
     shape: tuple[int, int, int], transpose_a: bool, transpose_b: bool
 ) -> None:

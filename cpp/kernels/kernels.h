@@ -36,8 +36,8 @@ struct MatmulPlan {
   int64_t block_rows = 0, block_columns = 0;  // size of a block; the last ones are smaller
   int64_t column_blocks = 1;                  // block i is row block i / column_blocks, column block i % column_blocks
   int64_t thread_workspace = 0;               // elements of T, one per thread, aligned to 64 bytes
-  // For the kernels: vectors run along the rows of C; which operands are copied; these come from beyond the caches.
-  bool turned = false, pack_left = false, pack_right = false, far = false;
+  // For the kernels: vectors run along the rows of C; which operands are copied.
+  bool turned = false, pack_left = false, pack_right = false;
 };
 
 // Counter of the random numbers: element i of stream s at step t under a seed is always the same.

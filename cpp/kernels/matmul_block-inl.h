@@ -25,18 +25,19 @@ TileProduct<T> tile_product(const Matmul<T>& x, bool turned) {
   return {x.n, x.m, x.k, x.b, x.b_column, x.b_row, x.a, x.a_column, x.a_row};
 }
 
+// A panel is the part of `right` that all rows of a block run over before the next. It stays in the second cache; a
+// copy that is read once, in the first. Narrow vectors, for which strips of `left` may be copied as well, use each copy
+// for more columns. Where the chain of additions is interrupted does not change its bits.
 template <class T>
 struct MatmulSizes {
-  static constexpr int lanes = Simd<T>::lanes;
-  static constexpr int64_t strip = kTileVectors * lanes;  // columns of a tile
-  // Rows of `right` a tile runs over at a time: a strip of them takes 64 KiB, a block's part of `left` half a
-  // second cache. Where the chain of additions is interrupted does not change its bits.
-  static constexpr int64_t depth = 2048 / sizeof(T);
-  static constexpr int64_t most_rows = 512;
-  // The copy of `left`: distance of two rows of a tile, and of two strips of rows. Neither is a power of two,
-  // or rows would share a set of the cache.
-  static constexpr int64_t left_row = depth + 16;
-  static constexpr int64_t left_strip = kTileRows * left_row;
+  static constexpr int64_t lanes = Simd<T>::lanes, most_columns = kVectorBytes == 64 ? 128 : 256;
+  int64_t strip, panel_columns, panel_k;  // strip: columns of the widest tile
+  MatmulSizes(int64_t rows, bool pack_right) {
+    strip = (rows <= kFewRows && !pack_right ? kWideVectors : kTileVectors) * lanes;
+    const bool read_once = pack_right && rows <= kTileRows;
+    panel_columns = read_once ? strip : most_columns;
+    panel_k = (read_once ? 512 : 2048) / sizeof(T);
+  }
 };
 
 // Rows in tiles of nearly equal heights: 11 + 11 + 10 rather than 12 + 12 + 8.
@@ -44,134 +45,105 @@ struct RowStrips {
   int64_t count, height, higher;
   explicit RowStrips(int64_t rows) : count(divide_up(rows, kTileRows)), height(rows / count), higher(rows % count) {}
   int64_t rows(int64_t strip) const { return height + (strip < higher); }
-  int64_t total() const { return count * height + higher; }
 };
 
 // Workspace of one block, in this order; a part that is not needed is empty.
 template <class T>
 struct MatmulWorkspace {
   int64_t out, out_row, right, left;
-  MatmulWorkspace(const MatmulPlan& plan, int64_t rows, int64_t columns)
-      : out_row(divide_up(columns, Simd<T>::lanes) * Simd<T>::lanes) {
+  MatmulWorkspace(const MatmulPlan& plan, int64_t rows, int64_t columns, int64_t depth) {
+    const MatmulSizes<T> sizes(rows, plan.pack_right);
+    const int64_t k = smaller(depth, sizes.panel_k);
+    out_row = divide_up(columns, sizes.lanes) * sizes.lanes;
     out = plan.turned ? rows * out_row : 0;
-    right = plan.pack_right ? MatmulSizes<T>::depth * MatmulSizes<T>::strip : 0;
-    left = plan.pack_left ? divide_up(rows, kTileRows) * MatmulSizes<T>::left_strip : 0;
+    right = plan.pack_right ? k * smaller(divide_up(columns, sizes.strip) * sizes.strip, sizes.panel_columns) : 0;
+    left = plan.pack_left ? k * kTileRows + sizes.lanes : 0;
   }
   int64_t size() const { return out + right + left; }
 };
 
-// Rows first ... last - 1 of a matrix whose columns are contiguous.
-template <bool Write, class T>
-GANGLION_INLINE void prefetch_rows(const T* x, int64_t row, int64_t first, int64_t last, int64_t columns) {
-  for (int64_t i = first; i < last; ++i) {
-    for (int64_t j = 0; j < columns; j += 64 / sizeof(T)) __builtin_prefetch(x + i * row + j, Write);
-  }
-}
-
-// Columns of `right` (k x columns), up to a strip of them, as rows of contiguous vectors.
+// A panel of `right` (k x columns) in strips of columns, one after the other, each as rows of contiguous vectors.
 template <class T>
-void pack_right(T* to, const T* from, int64_t row, int64_t column, int64_t k, int64_t columns) {
-  constexpr int64_t strip = MatmulSizes<T>::strip;
-  constexpr int lanes = MatmulSizes<T>::lanes;
-  if (row == 1) return transpose(to, strip, from, column, columns, k, true);
-  const int64_t whole = columns / lanes * lanes;
-  for (int64_t p = 0; p < k; ++p, to += strip, from += row) {
-    if (column == 1) {
-      for (int64_t j = 0; j < whole; j += lanes) store(to + j, load(from + j));
-      if (whole < columns) store(to + whole, load_first(from + whole, static_cast<int>(columns - whole)));
+void pack_right(T* to, int64_t strip, const T* from, int64_t row, int64_t column, int64_t k, int64_t columns) {
+  constexpr int64_t lanes = Simd<T>::lanes, line = 64 / sizeof(T);
+  for (int64_t j = 0; j < columns; j += strip, to += k * strip, from += strip * column) {
+    const int64_t width = smaller(strip, columns - j), whole = width / lanes * lanes;
+    if (row == 1) {
+      transpose(to, strip, from, column, width, k, true);
+    } else if (column == 1) {
+      for (int64_t p = 0; p < k; ++p) {
+        const T* x = from + p * row;
+        T* const y = to + p * strip;
+        for (int64_t i = 0; i < width; i += line) __builtin_prefetch(x + 8 * row + i);
+        for (int64_t i = 0; i < whole; i += lanes) store(y + i, load(x + i));
+        if (whole < width) store(y + whole, load_first(x + whole, static_cast<int>(width - whole)));
+      }
     } else {
-      for (int64_t j = 0; j < columns; ++j) to[j] = from[j * column];
-    }
-  }
-}
-
-// The rows of `left` (rows x k), a strip of tile rows after the other. Its order is kept: where rows are contiguous in
-// memory, kTileRows of them for each k; otherwise k values for each row.
-template <class T>
-void pack_left(T* to, const T* from, int64_t row, int64_t column, int64_t k, const RowStrips& strips) {
-  using Sizes = MatmulSizes<T>;
-  if (row == 1) {
-    constexpr int lanes = Sizes::lanes;
-    for (int64_t p = 0; p < k; ++p) {
-      const T* x = from + p * column;
-      prefetch_rows<false>(x, column, 4, 5, strips.total());
-      for (int64_t s = 0; s < strips.count; x += strips.rows(s++)) {
-        // Whole vectors are stored: what is too much is overwritten by the next k, or lies between two strips.
-        T* const target = to + s * Sizes::left_strip + p * kTileRows;
-        for (int64_t r = 0; r < strips.rows(s); r += lanes) {
-          store(target + r, load_first(x + r, static_cast<int>(smaller(lanes, strips.rows(s) - r))));
-        }
-      }
-    }
-  } else {
-    for (int64_t s = 0; s < strips.count; ++s) {
-      for (int64_t r = 0; r < strips.rows(s); ++r, from += row) {
-        if (column == 1) prefetch_rows<false>(from, row, 4, 5, k);
-        for (int64_t p = 0; p < k; ++p) to[s * Sizes::left_strip + r * Sizes::left_row + p] = from[p * column];
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t i = 0; i < width; ++i) to[p * strip + i] = from[p * row + i * column];
       }
     }
   }
 }
 
-// Part `part` of `parts` of what the next strip of `right` reads, k x columns from x.
+// At most kTileRows rows of `left` (rows x k) that are contiguous in memory: kTileRows values for each k.
 template <class T>
-GANGLION_INLINE void prefetch_right(const T* x, int64_t row, int64_t column, int64_t k, int64_t columns, int64_t part,
-                                    int64_t parts) {
-  if (column == 1) {
-    prefetch_rows<false>(x, row, k * part / parts, k * (part + 1) / parts, columns);
-  } else if (row == 1) {
-    prefetch_rows<false>(x, column, columns * part / parts, columns * (part + 1) / parts, k);
+void pack_left(T* to, const T* from, int64_t column, int64_t k, int64_t rows) {
+  constexpr int64_t lanes = Simd<T>::lanes;
+  for (int64_t p = 0; p < k; ++p, from += column, to += kTileRows) {
+    // Whole vectors are stored: what is too much is overwritten by the next k, or lies behind the last.
+    for (int64_t r = 0; r < rows; r += lanes) {
+      store(to + r, load_first(from + r, static_cast<int>(smaller(lanes, rows - r))));
+    }
   }
 }
 
-// out (+)= left right over a block's rows and columns.
+// out (+)= left right for the rows of one tile. A tile's columns of `right` are contiguous.
 template <class T>
-void run_tiles(const TileProduct<T>& x, const MatmulPlan& plan, T* out, int64_t out_row, bool accumulate,
-               T* right_workspace, T* left_workspace) {
-  using Sizes = MatmulSizes<T>;
-  constexpr int lanes = Sizes::lanes;
+void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, bool accumulate) {
+  constexpr int64_t lanes = Simd<T>::lanes;
+  const T* right = x.right;
+  for (int64_t j = 0; j < x.columns;) {
+    // The widest tile of which every vector has columns.
+    int width = 0;
+    while (lanes << (width + 1) <= strip && (lanes << (width + 1)) - lanes < x.columns - j) ++width;
+    const int64_t columns = smaller(lanes << width, x.columns - j);
+    const int last = static_cast<int>(columns - (lanes << width) + lanes);
+    matmul_tile_of<T>(x.rows, width, last != lanes)(x.k, x.left, x.left_row, x.left_column, right, x.right_row, out + j,
+                                                    out_row, last, accumulate);
+    j += columns;
+    right += columns * x.right_column;
+  }
+}
+
+// out (+)= left right for the rows and columns of a block.
+template <class T>
+void run_panels(const TileProduct<T>& x, const MatmulPlan& plan, T* out, int64_t out_row, bool accumulate,
+                T* right_workspace, T* left_workspace) {
+  const MatmulSizes<T> sizes(x.rows, plan.pack_right);
   const RowStrips strips(x.rows);
-  const int64_t widest = x.rows <= kFewRows && !plan.pack_right ? kWideVectors : kTileVectors;
-  for (int64_t p = 0; p == 0 || p < x.k; p += Sizes::depth) {
-    const int64_t k = smaller(Sizes::depth, x.k - p);
-    const T* left = x.left + p * x.left_column;
-    int64_t left_row = x.left_row, left_column = x.left_column;
-    if (plan.pack_left) {
-      pack_left(left_workspace, left, left_row, left_column, k, strips);
-      left = left_workspace;
-      left_column = left_row == 1 ? kTileRows : 1;
-      left_row = left_row == 1 ? 1 : Sizes::left_row;
-    }
-    for (int64_t j = 0; j < x.columns;) {
-      // The widest tile of which every vector has columns.
-      const int64_t wanted = smaller(widest, divide_up(x.columns - j, lanes));
-      int width = 0;
-      while (int64_t{2} << width <= wanted) ++width;
-      const int64_t columns = smaller(lanes << width, x.columns - j);
-      const int last = static_cast<int>(columns - (lanes << width) + lanes);
-      const T* right = x.right + p * x.right_row + j * x.right_column;
-      int64_t right_row = x.right_row;
+  for (int64_t p = 0; p == 0 || p < x.k; p += sizes.panel_k) {
+    for (int64_t j = 0; j < x.columns; j += sizes.panel_columns) {
+      TileProduct<T> part = x;
+      part.k = smaller(sizes.panel_k, x.k - p);
+      part.columns = smaller(sizes.panel_columns, x.columns - j);
+      part.right += p * x.right_row + j * x.right_column;
       if (plan.pack_right) {
-        pack_right(right_workspace, right, right_row, x.right_column, k, columns);
-        right = right_workspace;
-        right_row = Sizes::strip;
+        pack_right(right_workspace, sizes.strip, part.right, x.right_row, x.right_column, part.k, part.columns);
+        part.right = right_workspace;
+        part.right_row = sizes.strip;
+        part.right_column = part.k;
       }
       for (int64_t s = 0, i = 0; s < strips.count; i += strips.rows(s++)) {
-        T* const tile_out = out + i * out_row + j;
-        // The next tile's sums come from memory while this one computes.
-        if (k >= 64 && s + 1 < strips.count) {
-          prefetch_rows<true>(tile_out + strips.rows(s) * out_row, out_row, 0, strips.rows(s + 1), columns);
+        part.rows = strips.rows(s);
+        part.left = x.left + i * x.left_row + p * x.left_column;
+        if (plan.pack_left) {
+          pack_left(left_workspace, part.left, x.left_column, part.k, part.rows);
+          part.left = left_workspace;
+          part.left_column = kTileRows;
         }
-        if (plan.far) {
-          const int64_t next = j + columns;
-          prefetch_right(x.right + p * x.right_row + next * x.right_column, x.right_row, x.right_column, k,
-                         smaller(columns, x.columns - next), s, strips.count);
-        }
-        matmul_tile_of<T>(strips.rows(s), width, last != lanes)(
-            k, left + (plan.pack_left ? s * Sizes::left_strip : i * left_row), left_row, left_column, right, right_row,
-            tile_out, out_row, last, accumulate || p > 0);
+        run_tiles(part, sizes.strip, out + i * out_row + j, out_row, accumulate || p > 0);
       }
-      j += columns;
     }
   }
 }
@@ -186,12 +158,12 @@ void matmul_block(const Matmul<T>& x, const MatmulPlan& plan, int64_t block, T* 
   part.b += j * x.b_column;
   part.c += i * x.c_row + j;
   const TileProduct<T> y = tile_product(part, plan.turned);
-  const MatmulWorkspace<T> sizes(plan, y.rows, y.columns);
+  const MatmulWorkspace<T> sizes(plan, y.rows, y.columns, y.k);
   T* const right = workspace + sizes.out;
   T* const left = right + sizes.right;
-  if (!plan.turned) return run_tiles(y, plan, part.c, x.c_row, x.accumulate, right, left);
+  if (!plan.turned) return run_panels(y, plan, part.c, x.c_row, x.accumulate, right, left);
   if (x.accumulate) transpose(workspace, sizes.out_row, part.c, x.c_row, part.m, part.n, false);
-  run_tiles(y, plan, workspace, sizes.out_row, x.accumulate, right, left);
+  run_panels(y, plan, workspace, sizes.out_row, x.accumulate, right, left);
   transpose(part.c, x.c_row, workspace, sizes.out_row, part.n, part.m, false);
 }
 
