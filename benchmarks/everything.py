@@ -16,7 +16,7 @@ from benchmarks.process import ROOT
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--only", nargs="+", metavar="PART", help="such as table-1 growth")
-    parser.add_argument("--seconds", type=float, default=1.5, help="for each candidate")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each candidate")
 
 
 def parts() -> dict[str, tuple[list[str], dict[str, str]]]:

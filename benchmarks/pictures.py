@@ -23,6 +23,7 @@ COLOURS = {
 def draw_ratios(result: dict[str, Any], title: str, path: Path) -> None:
     """Bars of each peer's time over ganglion's, row by row, on a logarithmic axis."""
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     rows = [row for row in result["rows"] if "ganglion" in row["microseconds"]]
     names = [
@@ -35,13 +36,13 @@ def draw_ratios(result: dict[str, Any], title: str, path: Path) -> None:
     )
     height = 1 / (len(names) + 1.2)
     for index, name in enumerate(names):
+        axes.barh(0, 0, color=COLOURS[name], label=name)  # for the legend
         for line, row in enumerate(rows):
             if name not in row["microseconds"]:
                 continue
             ratio = row["microseconds"][name] / row["microseconds"]["ganglion"]
             middle = line + (index - (len(names) - 1) / 2) * height
-            label = name if line == 0 else None
-            axes.barh(middle, ratio - 1, height * 0.9, left=1, color=COLOURS[name], label=label)
+            axes.barh(middle, ratio - 1, height * 0.9, left=1, color=COLOURS[name])
             to_left = ratio < 1
             axes.annotate(
                 f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}",
@@ -62,14 +63,16 @@ def draw_ratios(result: dict[str, Any], title: str, path: Path) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.08)
     axes.axvline(1, color=COLOURS["ganglion"], linewidth=1)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}×")
-    axes.grid(axis="x", which="both", color="0.9", linewidth=0.5)
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.grid(axis="x", color="0.9", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("time over ganglion's: right of the line, ganglion is faster")
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    figure_.suptitle(title, fontsize=10)
+    figure_.legend(loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
     figure_.savefig(path, dpi=150)
     plt.close(figure_)
 
@@ -107,7 +110,7 @@ def draw_growth(result: dict[str, Any], fixed: Mapping[str, str], path: Path) ->
             )
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        axes.set_xticks(at, [str(number) for number in at])
+        axes.set_xticks(at, [str(number) for number in at], fontsize=8)
         axes.minorticks_off()
         axes.set_xlabel(f"{panel}  ({fixed[panel]})")
         axes.grid(color="0.92", linewidth=0.6)

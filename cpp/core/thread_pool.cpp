@@ -31,7 +31,6 @@ constexpr int kLine = 128;
 constexpr std::chrono::microseconds kSpin{2};
 constexpr std::chrono::microseconds kYield{200};
 constexpr int kCrowdedYields = 8;
-constexpr int kMostVainJobs = 6;  // then 64 are done alone
 
 // Tells the processor that this thread is only waiting.
 void relax() {
@@ -164,15 +163,8 @@ class BlockedSignals {
 // Never destroyed: its threads may sleep until the process ends.
 class ThreadPool {
  public:
-  // Whether the caller has the team now. When nobody has come to the last jobs, asking costs more than it brings: then
-  // some jobs, each time more, are done without asking.
-  bool enter() {
-    if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire)) return false;
-    if (rest_ == 0) return true;
-    --rest_;
-    leave();
-    return false;
-  }
+  // Whether the caller has the team now.
+  bool enter() { return !busy_.load(std::memory_order_relaxed) && !busy_.exchange(true, std::memory_order_acquire); }
   void leave() { busy_.store(false, std::memory_order_release); }
 
   void run(int threads, TeamBody body, void* context) {
@@ -187,15 +179,10 @@ class ThreadPool {
     }
     Team team(this, 0, threads_, first_step_);
     body_(context_, team);
-    bool helped = false;
     for (int thread = 1; thread < threads_; ++thread) {
-      if (leave_out(thread)) continue;
-      seat(thread).left.wait(job_, crowded());
-      helped = true;
+      if (!leave_out(thread)) seat(thread).left.wait(job_, crowded());
     }
     first_step_ = team.step_ + 1;
-    vain_jobs_ = helped ? 0 : std::min(vain_jobs_ + 1, kMostVainJobs);
-    rest_ = helped ? 0 : 1 << vain_jobs_;
   }
 
  private:
@@ -253,8 +240,6 @@ class ThreadPool {
   int threads_ = 1;
   uint64_t job_ = 0;
   uint64_t first_step_ = 1;
-  int vain_jobs_ = 0;                 // one after the other, to which nobody came
-  int rest_ = 0;                      // jobs to do without asking
   std::atomic<bool> crowded_{false};  // read by idle threads too
 };
 
