@@ -149,5 +149,5 @@ def show(result: dict[str, Any]) -> str:
         f"{ACCURACY.name}, Adam with a rate of 0.001; all but scikit-learn start from the same "
         f"weights. Median and range of the seeds that got there within {EPOCHS} epochs.\n\n"
         + text.table(header, rows)
-        + text.left_out(result["failures"])
+        + text.left_out({"all": result["failures"]})
     )

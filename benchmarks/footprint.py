@@ -131,5 +131,5 @@ def show(result: dict[str, Any]) -> str:
         "MB installed, compiled Python aside, of the distribution alone and with what it "
         "requires but NumPy (Keras: with JAX).\n\n"
         + text.table(["", "import, ms", "size, MB", "with requirements"], rows)
-        + text.left_out(result["failures"])
+        + text.left_out({"all": result["failures"]})
     )

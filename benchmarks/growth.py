@@ -78,7 +78,9 @@ def show(result: dict[str, Any]) -> str:
         "Microseconds a step, by number of threads, and what its products would take at peak with "
         f"{counts[-1]}."
     ]
+    failures = {}
     for panel, points in result["panels"].items():
+        failures.update({f"{panel} {point['at']}": point["failures"] for point in points})
         peak = result["peak"][str(counts[-1])]
         rows = [
             [
@@ -90,7 +92,7 @@ def show(result: dict[str, Any]) -> str:
         ]
         header = [panel, *result["lines"], "at peak"]
         parts.append(f"{panel.capitalize()}: {FIXED[panel]}\n\n{text.table(header, rows)}")
-    return "\n\n".join(parts)
+    return "\n\n".join(parts) + text.left_out(failures)
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

@@ -221,5 +221,5 @@ def show(result: dict[str, Any]) -> str:
         f"threads. Below, functions of a matrix of {ROWS} x {COLUMNS} in training, by the bytes "
         "that they have to move at least.\n\n"
         + text.table(["", "GB/s", "of the bandwidth"], rows)
-        + text.left_out(result["failures"])
+        + text.left_out({"all": result["failures"]})
     )

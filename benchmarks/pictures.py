@@ -71,8 +71,9 @@ def draw_ratios(result: dict[str, Any], title: str, path: Path) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("time over ganglion's: right of the line, ganglion is faster")
-    figure_.suptitle(title, fontsize=10)
-    figure_.legend(loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
+    figure_.legend(
+        loc="outside upper center", ncols=len(names), frameon=False, fontsize=8, title=title
+    )
     figure_.savefig(path, dpi=150)
     plt.close(figure_)
 

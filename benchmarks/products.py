@@ -171,11 +171,7 @@ def show(result: dict[str, Any]) -> str:
             both = [row["seconds"].get(f"ganglion {threads}") for threads in counts]
             cells.append(f"{both[0] / both[-1]:.2f}" if all(both) else "-")
         lines.append(cells)
-    failures = {
-        f"{name} ({row['product']})": why
-        for row in result["rows"]
-        for name, why in row["failures"].items()
-    }
+    failures = {row["product"]: row["failures"] for row in result["rows"]}
     peaks = " and ".join(
         f"{peak / 1e9:.0f} GFLOP/s with {threads}" for threads, peak in result["peak"].items()
     )

@@ -41,7 +41,9 @@ def compare(
     row = {
         "case": case.name,
         "microseconds": {name: 1e6 * time for name, time in medians(measured).items()},
-        "turns": {name: [1e6 * time for time in times] for name, times in measured.items()},
+        "turns": {
+            name: [round(1e6 * time, 3) for time in times] for name, times in measured.items()
+        },
         "failures": {**failures, **failed},
     }
     print(f"{case.name}: {row['microseconds']}", file=sys.stderr)
@@ -90,11 +92,7 @@ def rows_beside(result: dict[str, Any], first: str) -> str:
             ]
         )
     header = [first, *names, "ratio", "best peer", "peak"]
-    failures = {
-        f"{name} ({row['case']})": reason
-        for row in result["rows"]
-        for name, reason in row["failures"].items()
-    }
+    failures = {row["case"]: row["failures"] for row in result["rows"]}
     return text.table(header, lines) + text.left_out(failures)
 
 

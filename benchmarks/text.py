@@ -31,7 +31,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), "| " + " | ".join(rule) + " |", *map(line, rows)])
 
 
-def left_out(failures: Mapping[str, str]) -> str:
-    """Who was not measured and why, as lines after a table; empty when all were."""
-    lines = [f"- {name} left out: {reason}" for name, reason in failures.items()]
+def left_out(failures: Mapping[str, Mapping[str, str]]) -> str:
+    """Who was not measured, where and why, as lines after a table; empty when all were.
+
+    Parameters
+    ----------
+    failures : dict of str to dict of str to str
+        Row of the table -> name -> reason.
+    """
+    rows: dict[tuple[str, str], list[str]] = {}
+    for row, failed in failures.items():
+        for failure in failed.items():
+            rows.setdefault(failure, []).append(row)
+    lines = []
+    for (name, why), where in rows.items():
+        of = "" if len(where) == len(failures) else f" of {'; '.join(where)}"
+        lines.append(f"- {name} left out{of}: {why}")
     return "\n\n" + "\n".join(lines) if lines else ""

@@ -14,6 +14,9 @@ namespace {
 // What is read from a file at a time.
 constexpr int64_t kChunkBytes = 32 << 10;
 
+// Of a sample that is asked for ahead of time; where the rest is the processor guesses by itself.
+constexpr int64_t kPrefetchedBytes = 256, kLineBytes = 64;
+
 // A row whose bytes span this many times what is used is read through its mapping: its elements are far apart.
 constexpr int64_t kSparseRow = 16;
 constexpr int64_t kPageBytes = 4096;
@@ -134,6 +137,16 @@ void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) c
   const int64_t step = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, row_bytes_));
   for (int64_t from = 0; from < count; from += step) {
     gather_file(out + from * sample_size_, rows ? rows + from : nullptr, first + from, std::min(step, count - from));
+  }
+}
+
+void Source::prefetch(const int64_t* rows, int64_t count) const {
+  if (!batched_ || file_.is_open()) return;
+  const int64_t bytes = std::min(row_bytes_, kPrefetchedBytes);
+  for (int64_t i = 0; i < count; ++i) {
+    const char* const row = data_ + rows[i] * row_stride_ - row_origin_;
+    for (int64_t at = 0; at < bytes; at += kLineBytes) __builtin_prefetch(row + at);
+    __builtin_prefetch(row + bytes - 1);
   }
 }
 

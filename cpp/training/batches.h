@@ -27,6 +27,8 @@ class Source {
   // T, contiguous.
   template <class T>
   void gather(T* out, const int64_t* rows, int64_t first, int64_t count) const;
+  // Asks for the beginnings of samples that will be gathered soon: they may lie anywhere, far from the cache.
+  void prefetch(const int64_t* rows, int64_t count) const;
 
  private:
   GatherSource memory() const;

@@ -42,10 +42,13 @@ class Gathering {
     }
   }
 
-  // Samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; each time a run asks.
-  const Feed* from(const int64_t* rows, int64_t first) {
+  // Samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; each time a run asks. Behind them stand
+  // the `ahead` rows of the batch that follows.
+  const Feed* from(const int64_t* rows, int64_t first, int64_t count, int64_t ahead) {
     rows_ = rows;
     first_ = first;
+    next_ = rows ? rows + count : nullptr;
+    ahead_ = ahead;
     for (size_t index = 0; index < inputs_.size(); ++index) {
       if (!inputs_[index].batched()) inputs_[index].gather(executable_.input(static_cast<int>(index)), nullptr, 0, 1);
     }
@@ -59,13 +62,15 @@ class Gathering {
       if (!input.batched()) continue;
       T* const out = executable_.input(static_cast<int>(index)) + begin * input.sample_size();
       input.gather(out, rows_ ? rows_ + begin : nullptr, first_ + begin, end - begin);
+      if (next_ && begin < ahead_) input.prefetch(next_ + begin, std::min(end, ahead_) - begin);
     }
   }
 
   Executable<T>& executable_;
   const std::vector<Source>& inputs_;
   const int64_t* rows_ = nullptr;
-  int64_t first_ = 0;
+  const int64_t* next_ = nullptr;
+  int64_t first_ = 0, ahead_ = 0;
   Feed feed_{[](void* context, int64_t begin, int64_t end) { static_cast<Gathering*>(context)->fill(begin, end); },
              this, 0};
 };
@@ -140,7 +145,9 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
     for (size_t index = 0; index < steps.scalars.size(); ++index) {
       executable_.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
     }
-    Run step{count, key, gathering.from(order_.rows(position_, count), position_), &watch};
+    const int64_t ahead = std::min(batch_size_, data_rows_ - position_ - count);
+    const int64_t* const rows = order_.rows(position_, count + ahead);
+    Run step{count, key, gathering.from(rows, position_, count, ahead), &watch};
     step.update = steps.update && (key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0;
     if (steps.update) step.loss = loss_output_;
     const Ending ending = executable_.run(step);
@@ -162,7 +169,7 @@ bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t row
   Gathering<T> gathering(executable, inputs);
   for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
     const int64_t count = std::min(batch_size, rows - first);
-    if (executable.run({count, key, gathering.from(nullptr, first), &watch}) != Ending::done) return false;
+    if (executable.run({count, key, gathering.from(nullptr, first, count, 0), &watch}) != Ending::done) return false;
     for (size_t index = 0; index < results.size(); ++index) {
       const int64_t sample = program.shape(program.outputs[index].second).sample_size();
       std::copy_n(executable.output(static_cast<int>(index)), count * sample, results[index] + first * sample);

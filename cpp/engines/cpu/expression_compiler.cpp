@@ -390,7 +390,7 @@ void CompiledExpression<T>::set_columns(Rectangle* rectangle, int64_t columns) c
       for (int count = 0; count <= 16; ++count) bits[count] = static_cast<uint16_t>((1u << count) - 1);
     }
   } masks;
-  const int64_t rest = columns % lanes_;
+  const int64_t rest = columns & (lanes_ - 1);
   rectangle->whole_bytes = (columns - rest) * static_cast<int64_t>(sizeof(T));
   const bool wide = lanes_ * sizeof(T) == 64;
   const char* const end_of_ones = reinterpret_cast<const char*>(masks.ones + 4);

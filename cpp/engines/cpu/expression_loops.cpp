@@ -29,16 +29,14 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
   join_axes(rows);
   std::vector<Access> accesses;
   for (const Stream& operand : operands_) {
-    const bool every_element = operand.strides.empty() || operand.strides.back() != 0;
-    accesses.push_back(every_element ? Access::elements : Access::rows);
+    accesses.push_back(operand.column_step != 0 || extents_.empty() ? Access::elements : Access::rows);
   }
-  // A row wider than a tile could not be repeated in it.
   repeats_ = static_cast<int>(
       std::count_if(operands_.begin(), operands_.end(), [&](const Stream& s) { return is_repeated(s); }));
-  is_one_row_ = extents_.size() == 2 && columns_ % kVector != 0 && (columns_ <= kTile || repeats_ == 0) &&
+  // A row wider than a tile could not be repeated in it.
+  is_one_row_ = extents_.size() == 2 && (repeats_ == 0 || (columns_ % kVector != 0 && columns_ <= kTile)) &&
                 std::all_of(operands_.begin(), operands_.end(), [&](const Stream& operand) {
-                  const int64_t step = row_step(operand);
-                  return step == 0 || (step == columns_ && operand.strides.back() == 1);
+                  return operand.row_step == 0 || (operand.row_step == columns_ && operand.column_step == 1);
                 });
   if (!code_ || accesses != accesses_) code_ = CompiledExpression<T>::make(expression_, accesses);
   accesses_ = std::move(accesses);
@@ -49,7 +47,7 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
 template <class T>
 auto ExpressionLoops<T>::stream(int value, int64_t rows, const Memory<T>& memory) const -> Stream {
   T* const data = const_cast<T*>(memory.at(value));
-  return {data, broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2))};
+  return {data, broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2)), 0, 0};
 }
 
 // Drops axes of one element, and joins neighbours that every operand walks through as if they were one.
@@ -84,18 +82,23 @@ void ExpressionLoops<T>::join_axes(int64_t rows) {
   }
   columns_ = extents_.empty() ? 1 : extents_.back();
   rows_in_group_ = extents_.size() < 2 ? 1 : extents_[extents_.size() - 2];
+  has_groups_ = extents_.size() > 2;
+  for (std::vector<Stream>* streams : {&operands_, &results_}) {
+    for (Stream& stream : *streams) {
+      const size_t rank = stream.strides.size();
+      if (rank > 0) stream.column_step = stream.strides[rank - 1];
+      if (rank > 1) stream.row_step = stream.strides[rank - 2];
+    }
+  }
 }
 
+// Elements before the first row of a group.
 template <class T>
-int64_t ExpressionLoops<T>::Stream::offset(const std::vector<int64_t>& extents, int64_t group, int64_t row,
-                                           int64_t column) const {
-  const int rank = static_cast<int>(extents.size());
-  int64_t offset = rank > 0 ? column * strides.back() : 0;
-  if (rank > 1) offset += row * strides[static_cast<size_t>(rank - 2)];
-  for (int axis = rank - 3; axis >= 0; --axis) {
-    const size_t at = static_cast<size_t>(axis);
-    offset += group % extents[at] * strides[at];
-    group /= extents[at];
+int64_t ExpressionLoops<T>::group_offset(const Stream& stream, int64_t group) const {
+  int64_t offset = 0;
+  for (size_t axis = extents_.size() - 2; axis-- > 0;) {
+    offset += group % extents_[axis] * stream.strides[axis];
+    group /= extents_[axis];
   }
   return offset;
 }
@@ -122,7 +125,7 @@ void ExpressionLoops<T>::run(const Block<T>& block, T* scratch, const RunKey& ke
     int64_t rows = 0;
     for (int64_t row = block.row; row < block.row_end; row += rows) {
       rows = std::min(most_rows, block.row_end - row);
-      if (extents_.size() > 2) rows = std::min(rows, rows_in_group_ - row % rows_in_group_);
+      if (has_groups_) rows = std::min(rows, rows_in_group_ - row % rows_in_group_);
       rectangle.rows = rows;
       set_streams(&rectangle, row, column, columns, block, scratch, key);
       code_->run(&rectangle);
@@ -134,12 +137,12 @@ template <class T>
 void ExpressionLoops<T>::set_streams(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns,
                                      const Block<T>& block, T* scratch, const RunKey& key) const {
   constexpr int64_t bytes = sizeof(T);
-  const bool grouped = extents_.size() > 2;
-  const int64_t group = grouped ? row / rows_in_group_ : 0;
-  const int64_t row_in_group = grouped ? row % rows_in_group_ : row;
+  const int64_t row_in_group = has_groups_ ? row % rows_in_group_ : row;
   Rectangle::Stream* next = rectangle->streams;
   const auto add = [&](const Stream& stream) {
-    *next++ = {stream.data + stream.offset(extents_, group, row_in_group, column), row_step(stream) * bytes};
+    const T* data = stream.data + row_in_group * stream.row_step + column * stream.column_step;
+    if (has_groups_) data += group_offset(stream, row / rows_in_group_);
+    *next++ = {data, stream.row_step * bytes};
   };
   for (const Stream& operand : operands_) add(operand);
   if (block.first) {
@@ -154,8 +157,7 @@ void ExpressionLoops<T>::set_streams(Rectangle* rectangle, int64_t row, int64_t 
   for (const Stream& result : results_) add(result);
 }
 
-// Short rows, or those that do not fill their last vector, one behind the other as a single one. Operands that are the
-// same in each row are repeated in tiles.
+// Rows one behind the other as a single one. Operands that are the same in each row are repeated in tiles.
 template <class T>
 void ExpressionLoops<T>::run_joined(const Block<T>& block, T* scratch, const RunKey& key) const {
   const bool in_tiles = repeats_ > 0 || !draws_.empty();
@@ -165,7 +167,10 @@ void ExpressionLoops<T>::run_joined(const Block<T>& block, T* scratch, const Run
   T* tile = repeated;
   for (const Stream& operand : operands_) {
     if (!is_repeated(operand)) continue;
-    for (int64_t row = 0; row < most; ++row) std::copy_n(operand.data, columns_, tile + row * columns_);
+    std::copy_n(operand.data, columns_, tile);
+    for (int64_t filled = columns_; filled < most * columns_; filled *= 2) {
+      std::copy_n(tile, std::min(filled, most * columns_ - filled), tile + filled);
+    }
     tile += kTile;
   }
   Rectangle rectangle;

@@ -28,25 +28,24 @@ class ExpressionLoops {
 
  private:
   static constexpr int64_t kTile = 1024;  // elements made at a time, of what is not read as it lies
-  static constexpr int64_t kVector = 16;  // rows of whole vectors, whatever the instruction set, are better left alone
+  static constexpr int64_t kVector = 16;  // rows of whole vectors need no joining to be fast
 
   struct Stream {
     T* data;
-    std::vector<int64_t> strides;  // elements, of each axis
-    // Of the element at `column` of row `row` of group `group`.
-    int64_t offset(const std::vector<int64_t>& extents, int64_t group, int64_t row, int64_t column) const;
+    std::vector<int64_t> strides;           // elements, of each axis
+    int64_t row_step = 0, column_step = 0;  // the last two
   };
 
   Stream stream(int value, int64_t rows, const Memory<T>& memory) const;
   void join_axes(int64_t rows);
+  int64_t group_offset(const Stream& stream, int64_t group) const;
   void draw(const Instruction& instruction, T* to, int64_t first, int64_t count, const RunKey& key) const;
   void set_streams(Rectangle* rectangle, int64_t row, int64_t column, int64_t columns, const Block<T>& block,
                    T* scratch, const RunKey& key) const;
   void run_joined(const Block<T>& block, T* scratch, const RunKey& key) const;
-  int64_t row_step(const Stream& stream) const { return extents_.size() > 1 ? stream.strides[extents_.size() - 2] : 0; }
   // One number for each column, the same in every row.
   bool is_repeated(const Stream& operand) const {
-    return extents_.size() == 2 && row_step(operand) == 0 && operand.strides.back() == 1;
+    return extents_.size() == 2 && operand.row_step == 0 && operand.column_step == 1;
   }
 
   const Program& program_;
@@ -58,6 +57,7 @@ class ExpressionLoops {
 
   std::vector<int64_t> extents_;             // groups of rows..., rows, columns
   int64_t columns_ = 1, rows_in_group_ = 1;  // the last two
+  bool has_groups_ = false;
   std::vector<Stream> operands_, results_;
   int repeats_ = 0;               // operands that are the same in every row
   bool is_one_row_ = false;       // whole rows can be joined
