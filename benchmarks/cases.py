@@ -10,7 +10,7 @@ from typing import Any
 EPOCHS = 4
 # Floating point operations of one turn, about, and steps of one epoch.
 TURN_FLOPS = 16e9
-MIN_STEPS, MAX_STEPS = 8, 400
+MIN_STEPS, MAX_STEPS = 4, 400
 
 
 @dataclass(frozen=True)

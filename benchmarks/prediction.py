@@ -21,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for case in PREDICTIONS:
-        arguments = {"widths": case.widths, "batch_size": case.batch_size}
+        arguments: dict[str, Any] = {"widths": case.widths, "batch_size": case.batch_size}
         row = compare(Prediction, case, options, **arguments)
         rows.append({**row, "flops": case.batch_size * case.prediction_flops})
     return {"threads": options.threads, "peak": machine.peak(options.threads), "rows": rows}

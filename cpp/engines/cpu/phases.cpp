@@ -105,22 +105,22 @@ class PhaseWriter {
     }
     std::vector<Phase<T>>& phases =
         operation(*stage.front()).section == Section::update ? phases_.update : phases_.gradient;
-    Phase<T> first{{}, 0, rows_};
+    Phase<T> first(rows_);
     if (in_ranges_ && !chain.empty()) {
       if (!fed_ && others_read_batch) feed_first();
       const int64_t ranges = count_ranges<T>(program_, chained, rows_, threads_);
       for (Step<T>* step : chain) step->bind_range(rows_ / ranges);
-      add(&first, {0, chain, 0, ranges, !fed_}, ranges);
+      add(&first, {ranges, chain, 0, ranges, !fed_});
       fed_ = true;
     } else {
-      for (Step<T>* step : chain) add_steps(&phases, {step}, {{}, 0, rows_});
+      for (Step<T>* step : chain) add_steps(&phases, {step}, Phase<T>(rows_));
     }
-    if (!scalars.empty() && !scalars_wait) add(&first, {0, scalars}, 1);
+    if (!scalars.empty() && !scalars_wait) add(&first, {1, scalars});
     add_steps(&phases, others, std::move(first));
     if (!scalars.empty() && scalars_wait) {
-      Phase<T> last{{}, 0, rows_};
-      add(&last, {0, scalars}, 1);
-      phases.push_back(std::move(last));
+      Phase<T> last(rows_);
+      add(&last, {1, scalars});
+      finish(&phases, std::move(last));
     }
   }
 
@@ -129,27 +129,45 @@ class PhaseWriter {
     int most = 1;
     for (Step<T>* step : steps) most = std::max(most, step->phases());
     for (int index = 0; index < most; ++index) {
-      Phase<T> phase = index == 0 ? std::move(first) : Phase<T>{{}, 0, rows_};
+      Phase<T> phase = index == 0 ? std::move(first) : Phase<T>(rows_);
       for (Step<T>* step : steps) {
-        if (index < step->phases()) add(&phase, {0, {step}, index}, step->chunks(index));
+        if (index < step->phases()) add(&phase, {step->chunks(index), {step}, index});
       }
-      if (phase.chunks > 0) phases->push_back(std::move(phase));
+      finish(phases, std::move(phase));
     }
   }
 
-  static void add(Phase<T>* phase, typename Phase<T>::Part part, int64_t chunks) {
-    if (chunks == 0) return;
-    part.first_chunk = phase->chunks;
+  static void add(Phase<T>* phase, typename Phase<T>::Part part) {
+    if (part.chunks == 0) return;
+    phase->chunks += part.chunks;
     phase->parts.push_back(std::move(part));
-    phase->chunks += chunks;
+  }
+
+  // Threads share out chunks by their number, so each gets as many of every part, of those with many chunks first; the
+  // single chunks go round.
+  void finish(std::vector<Phase<T>>* phases, Phase<T> phase) const {
+    if (phase.chunks == 0) return;
+    std::stable_sort(phase.parts.begin(), phase.parts.end(),
+                     [](const auto& a, const auto& b) { return a.chunks > b.chunks; });
+    for (int thread = 0; thread < threads_; ++thread) {
+      for (size_t part = 0; part < phase.parts.size(); ++part) {
+        const int64_t chunks = phase.parts[part].chunks;
+        const int64_t turn = (thread + static_cast<int64_t>(part)) % threads_;
+        for (int64_t index = chunks * turn / threads_; index < chunks * (turn + 1) / threads_; ++index) {
+          phase.order.push_back({static_cast<int32_t>(part), static_cast<int32_t>(index)});
+        }
+      }
+    }
+    phases->push_back(std::move(phase));
   }
 
   // The batch is read in before anything else.
   void feed_first() {
     const int64_t ranges = std::min<int64_t>(threads_, rows_);
-    Phase<T> phase{{}, 0, rows_};
-    add(&phase, {0, {}, 0, ranges, true}, ranges);
-    phases_.gradient.insert(phases_.gradient.begin(), std::move(phase));
+    Phase<T> phase(rows_);
+    add(&phase, {ranges, {}, 0, ranges, true});
+    finish(&phases_.gradient, std::move(phase));
+    std::rotate(phases_.gradient.begin(), phases_.gradient.end() - 1, phases_.gradient.end());
     fed_ = true;
   }
 
@@ -165,16 +183,15 @@ class PhaseWriter {
 
 template <class T>
 void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
-  const Part* part = &parts.back();
-  while (part->first_chunk > chunk) --part;
-  chunk -= part->first_chunk;
-  if (part->ranges == 0) {
-    for (Step<T>* step : part->steps) step->run(part->step_phase, chunk, thread, run.key);
+  const Chunk& chosen = order[static_cast<size_t>(chunk)];
+  const Part& part = parts[static_cast<size_t>(chosen.part)];
+  if (part.ranges == 0) {
+    for (Step<T>* step : part.steps) step->run(part.step_phase, chosen.index, thread, run.key);
     return;
   }
-  const int64_t begin = rows * chunk / part->ranges, end = rows * (chunk + 1) / part->ranges;
-  if (part->feeds && run.feed) run.feed->fill(run.feed->context, begin, end);
-  for (Step<T>* step : part->steps) step->run_range(begin, end, thread, run.key);
+  const int64_t begin = rows * chosen.index / part.ranges, end = rows * (chosen.index + 1) / part.ranges;
+  if (part.feeds && run.feed) run.feed->fill(run.feed->context, begin, end);
+  for (Step<T>* step : part.steps) step->run_range(begin, end, thread, run.key);
 }
 
 template <class T>

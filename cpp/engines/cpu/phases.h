@@ -16,9 +16,8 @@ struct BoundStep {
 // Chunks of work that need nothing of each other.
 template <class T>
 struct Phase {
-  // Chunks that follow those of the part before.
   struct Part {
-    int64_t first_chunk;
+    int64_t chunks;
     // One phase of one step, cut by itself; or tiny steps, one after the other in one chunk; or, in ranges of the
     // samples, several samplewise steps.
     std::vector<Step<T>*> steps;
@@ -26,9 +25,17 @@ struct Phase {
     int64_t ranges = 0;  // 0: not in ranges
     bool feeds = false;  // the samples are read in first
   };
+  explicit Phase(int64_t batch_rows) : rows(batch_rows) {}
+
   std::vector<Part> parts;
-  int64_t chunks = 0;
-  int64_t rows = 0;
+  int64_t rows;
+  int64_t chunks = 0;  // of all parts
+  // In the order in which threads share them out.
+  struct Chunk {
+    int32_t part;
+    int32_t index;
+  };
+  std::vector<Chunk> order;
 
   void run(int64_t chunk, int thread, const Run& run) const;
 };
