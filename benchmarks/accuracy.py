@@ -6,7 +6,6 @@ import argparse
 import os
 import statistics
 import sys
-import time
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 
 from benchmarks import text
 from benchmarks.cases import ACCURACY
-from benchmarks.process import START_LIMIT, Worker
+from benchmarks.process import PAUSE, START_LIMIT, Worker
 from benchmarks.table import chosen_peers
-from benchmarks.timing import PAUSE, Failed
+from benchmarks.timing import Failed
 from benchmarks.training import job, make_model
 
 TITLE = "Time to accuracy"
@@ -72,8 +71,7 @@ def run_seed(worker: Worker, seed: int) -> dict[str, Any]:
     worker.call("start", seed)
     total, seconds, accuracies = 0.0, [], []
     for _ in range(EPOCHS):
-        time.sleep(PAUSE)
-        total += worker.call("epoch")["call"]
+        total += worker.call("epoch", pause=PAUSE)["call"]
         seconds.append(total)
         accuracies.append(worker.call("accuracy")["value"])
         if accuracies[-1] >= GOAL:

@@ -24,7 +24,12 @@ from benchmarks.timing import Failed, interleave
 ROOT = Path(__file__).resolve().parents[1]
 # Seconds after which a worker is held to hang: compiling, and a single turn.
 START_LIMIT, TURN_LIMIT = 300.0, 120.0
-# A shorter call is repeated until a turn takes about so many seconds.
+# Seconds before each turn. The threads of OpenBLAS and OpenMP wait for more work by spinning, for
+# up to 0.1 seconds, and would hold the processors in the next worker's turn. The worker itself
+# pauses, so that the parent, which woke it, sleeps again before the clock runs.
+PAUSE = 0.15
+# A shorter call is repeated until a turn takes about so many seconds: the first calls after a pause
+# are slower, those of PyTorch with two threads by a factor of five.
 SHORTEST_TURN = 0.05
 
 
@@ -110,9 +115,14 @@ class Worker:
         return reply
 
     def call(
-        self, method: str, *arguments: Any, repeats: int = 1, limit: float = TURN_LIMIT
+        self,
+        method: str,
+        *arguments: Any,
+        repeats: int = 1,
+        pause: float = 0.0,
+        limit: float = TURN_LIMIT,
     ) -> dict[str, Any]:
-        """Call a method of the task.
+        """Call a method of the task, after a pause in the worker.
 
         Returns
         -------
@@ -125,7 +135,7 @@ class Worker:
         Failed
             As `receive`.
         """
-        request = {"method": method, "arguments": arguments, "repeats": repeats}
+        request = {"method": method, "arguments": arguments, "repeats": repeats, "pause": pause}
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
@@ -142,11 +152,17 @@ class _Turns:
         self.worker = worker
         worker.receive()
         worker.call("run", limit=START_LIMIT)
-        taken = worker.call("run")["call"]
-        self.repeats = max(1, min(100_000, ceil(SHORTEST_TURN / max(taken, 1e-7))))
+        self.repeats = 1
+        # Step by step, since a few calls, which are slower, say little of many.
+        while (taken := self.repeats * self._call()["call"]) < SHORTEST_TURN / 2:
+            wanted = ceil(self.repeats * SHORTEST_TURN / taken)
+            self.repeats = min(10 * self.repeats, wanted)
+
+    def _call(self) -> dict[str, Any]:
+        return self.worker.call("run", repeats=self.repeats, pause=PAUSE)
 
     def __call__(self) -> float:
-        return float(self.worker.call("run", repeats=self.repeats)["unit"])
+        return float(self._call()["unit"])
 
 
 def race(

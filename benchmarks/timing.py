@@ -6,10 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-# Seconds before each turn. The threads of OpenBLAS and OpenMP wait for more work by spinning, for
-# up to 0.1 seconds, and would hold the processors in the next candidate's turn.
-PAUSE = 0.15
-
 
 class Failed(Exception):
     """A candidate that cannot go on; the message says why."""
@@ -43,7 +39,6 @@ def interleave(
     while measured and (turns < rounds or time.perf_counter() < end):
         turns += 1
         for name in list(measured):
-            time.sleep(PAUSE)
             try:
                 measured[name].append(candidates[name]())
             except Failed as failure:

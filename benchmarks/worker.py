@@ -38,14 +38,16 @@ def answer(task: Any, request: dict[str, Any]) -> dict[str, Any]:
     A task that has ``reports_seconds`` returns the time of what counts in its calls.
     """
     call = getattr(task, request["method"])
+    time.sleep(request["pause"])
     arguments, repeats = request["arguments"], request["repeats"]
-    value = None
+    reports = getattr(task, "reports_seconds", False)
+    value, reported = None, 0.0
     started = time.perf_counter()
     for _ in repeat(None, repeats):
         value = call(*arguments)
-    seconds = (time.perf_counter() - started) / repeats
-    if getattr(task, "reports_seconds", False):
-        seconds = value
+        if reports:
+            reported += value
+    seconds = (reported if reports else time.perf_counter() - started) / repeats
     return {"call": seconds, "unit": seconds / getattr(task, "units", 1), "value": value}
 
 

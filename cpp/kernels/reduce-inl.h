@@ -55,39 +55,44 @@ GANGLION_INLINE V greater_or_nan(V a, V b) {
   return (a > b) | (a != a) ? a : b;
 }
 
-// Greatest of the values, NaN if one of them is.
-template <class T>
-T max_row(const T* x, int64_t count) {
-  constexpr int lanes = Simd<T>::lanes, vectors = kSumLanes / lanes;
-  T greatest = -kInfinity<T>;
-  if (count < kSumLanes) {
-    for (int64_t i = 0; i < count; ++i) greatest = greater_or_nan(greatest, x[i]);
-    return greatest;
-  }
+// Greatest of at least 16 values for each chain, NaN if one of them is. A chain has 16 places on every instruction set.
+template <class T, int Chains>
+T max_in_chains(const T* x, int64_t count) {
+  constexpr int lanes = Simd<T>::lanes, width = Chains * kSumLanes, vectors = width / lanes;
   Vector<T> most[vectors];
   GANGLION_UNROLL for (int v = 0; v < vectors; ++v) most[v] = load(x + v * lanes);
-  for (int64_t i = kSumLanes; i < count; i += kSumLanes) {
-    const T* from = x + smaller(i, count - kSumLanes);  // the last ones may be looked at twice
+  for (int64_t i = width; i < count; i += width) {
+    const T* const from = x + smaller(i, count - width);  // the last ones may be looked at twice
     GANGLION_UNROLL for (int v = 0; v < vectors; ++v) {
       most[v] = greater_or_nan<Vector<T>>(most[v], load(from + v * lanes));
     }
   }
-  T lane[kSumLanes];
+  T lane[width];
   GANGLION_UNROLL for (int v = 0; v < vectors; ++v) store(lane + v * lanes, most[v]);
-  for (int i = 0; i < kSumLanes; ++i) greatest = greater_or_nan(greatest, lane[i]);
+  GANGLION_UNROLL for (int half = width / 2; half >= 1; half /= 2) {
+    GANGLION_UNROLL for (int j = 0; j < half; ++j) lane[j] = greater_or_nan(lane[j], lane[j + half]);
+  }
+  return lane[0];
+}
+
+// Greatest of the values, NaN if one of them is. One chain alone would wait for itself.
+template <class T>
+T max_row(const T* x, int64_t count) {
+  if (count >= 4 * kSumLanes) return max_in_chains<T, 4>(x, count);
+  if (count >= kSumLanes) return max_in_chains<T, 1>(x, count);
+  T greatest = -kInfinity<T>;
+  for (int64_t i = 0; i < count; ++i) greatest = greater_or_nan(greatest, x[i]);
   return greatest;
 }
 
 // Place of the first of the greatest values, or of the first NaN.
 template <class T>
 int64_t argmax_row(const T* x, int64_t count) {
+  constexpr int lanes = Simd<T>::lanes;
   const T greatest = max_row(x, count);
+  const Vector<T> wanted = broadcast(greatest);
   int64_t i = 0;
-  for (; i + kSumLanes <= count; i += kSumLanes) {
-    int found = 0;
-    for (int j = 0; j < kSumLanes; ++j) found |= !(x[i + j] < greatest);  // of NaN, none is less
-    if (found) break;
-  }
+  while (i + lanes <= count && all_less(load(x + i), wanted)) i += lanes;  // than NaN, none is
   while (i + 1 < count && x[i] != greatest && x[i] == x[i]) ++i;
   return i;
 }

@@ -142,6 +142,30 @@ GANGLION_INLINE Vector<double> fma(Vector<double> a, Vector<double> b, Vector<do
 #endif
 #endif
 
+// Whether a < b in every lane.
+GANGLION_INLINE bool all_less(Vector<float> a, Vector<float> b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) == 0xFFFF;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ)) == 0xFF;
+#else
+  bool all = true;
+  for (int i = 0; i < Simd<float>::lanes; ++i) all = all && a[i] < b[i];
+  return all;
+#endif
+}
+GANGLION_INLINE bool all_less(Vector<double> a, Vector<double> b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ) == 0xFF;
+#elif defined(__AVX2__)
+  return _mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_LT_OQ)) == 0xF;
+#else
+  bool all = true;
+  for (int i = 0; i < Simd<double>::lanes; ++i) all = all && a[i] < b[i];
+  return all;
+#endif
+}
+
 // 64-bit numbers, and the product of their lower halves with a word.
 typedef uint64_t Numbers __attribute__((vector_size(kVectorBytes)));
 

@@ -69,13 +69,10 @@ class ReductionStep : public Step<T> {
 
   void run_range(int64_t begin, int64_t end, int thread, const RunKey&) override {
     const int64_t sample = outer_ / rows_;
+    if (parts_ == 1) return reduce_rows(out_, x_, begin * sample, (end - begin) * sample, reduced_, 0, inner_);
     for (int64_t row = begin * sample; row < end * sample; ++row) {
       for (int64_t column = 0; column < inner_; column += kColumns) {
         const int64_t columns = std::min(kColumns, inner_ - column);
-        if (parts_ == 1) {
-          reduce_rows(out_, x_, row, 1, reduced_, column, columns);
-          continue;
-        }
         T* const sums = source_.memory.thread_scratch(thread);
         for (int64_t part = 0; part < parts_; ++part) {
           reduce_(sums + part * inner_ + column, x_ + (row * reduced_ + part * part_) * inner_ + column, 1,
