@@ -15,9 +15,10 @@ constexpr int64_t kFewestRows = 8;
 // Work of a range, FLOPs and bytes, after which others may want to know how far it is, and from which there are two
 // for each thread, so that one can help another that is held up.
 constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;
-// What a range reads and writes stays in the second cache from one step to the next, unless there are so many weights
-// that short ranges would read them too often.
+// What a range reads and writes stays in the second cache from one step to the next: few weights with the samples. Of
+// many weights each range reads all from further away, so there should be few ranges.
 constexpr int64_t kCachedRange = 384 << 10, kCachedWeights = 256 << 10, kFewestCachedRows = 32;
+constexpr int64_t kFewestUncachedRows = 128;
 
 // Into how many ranges a chain of samplewise operations is cut.
 template <class T>
@@ -38,6 +39,8 @@ int64_t count_ranges(const Program& program, const std::vector<const Operation*>
   ranges = std::max(ranges, work / kLongRange);
   if (weight_bytes <= kCachedWeights) {
     ranges = std::max(ranges, std::min(rows * sample_bytes / kCachedRange, rows / kFewestCachedRows));
+  } else {
+    ranges = std::min(ranges, std::max<int64_t>(threads, rows / kFewestUncachedRows));
   }
   ranges = (ranges + threads - 1) / threads * threads;
   return std::max<int64_t>(1, std::min(ranges, rows / kFewestRows));
