@@ -130,29 +130,28 @@ def _sum(x: Any) -> Any:
     return ops.sum(x, axis=1)
 
 
-# What is computed of a matrix, and the bytes an element that no way of computing it can spare:
-# batch normalisation has to read it once more, after the means.
+# What is computed of a matrix, and the bytes an element that a training step has to move for it at
+# least: the sample is read from the user's array (4), stored (4), and so is the result (4). Batch
+# normalisation has to read it once more, after the means.
 PASSES: dict[str, tuple[Callable[..., Any], int]] = {
-    "elementwise chain": (_chain, 8),
-    "softmax": (_softmax, 8),
-    "layer normalisation": (_layer("LayerNormalization"), 8),
-    "batch normalisation": (_layer("BatchNormalization"), 12),
-    "sum of rows": (_sum, 4),
+    "elementwise chain": (_chain, 12),
+    "softmax": (_softmax, 12),
+    "layer normalisation": (_layer("LayerNormalization"), 12),
+    "batch normalisation": (_layer("BatchNormalization"), 16),
+    "sum of rows": (_sum, 8),
 }
 
 
 class Pass:
-    """A function of a matrix in ganglion.
+    """A function of a matrix in ganglion, as a step of training meets it.
 
-    It times its operations alone, without the copies of input and output that a single run makes
-    and a training step does not.
+    The user's array is read batch-wise; what comes out is a sum for each row, so that the copy of
+    the outputs, which a step does not make, is small.
     """
-
-    reports_seconds = True
 
     def __init__(self, threads: int, name: str) -> None:
         import ganglion
-        from ganglion import _core
+        from ganglion import _core, ops
         from ganglion.tracing import Trace
         from ganglion.variables import Variables
 
@@ -161,7 +160,8 @@ class Pass:
         for _ in range(2):  # the first trace finds the weights
             trace = Trace(training=True, variables=variables)
             with trace:
-                trace.output("y", PASSES[name][0](trace.input("x", (None, COLUMNS))))
+                y = PASSES[name][0](trace.input("x", (None, COLUMNS)))
+                trace.output("y", ops.sum(y, axis=1) if len(y.shape) == 2 else y)
             variables.lay_out()
         store = _core.Store(max(variables.size, 16), "float32")
         for variable in variables:
@@ -169,10 +169,8 @@ class Pass:
         self.executable = _core.Executable(trace.finish(), "float32", store, None)
         self.x = np.random.default_rng(0).standard_normal((ROWS, COLUMNS), dtype=np.float32)
 
-    def run(self) -> float:
-        self.executable.profile(True)
+    def run(self) -> None:
         self.executable.run([self.x], ROWS)
-        return sum(self.executable.profile(False))
 
 
 YARDSTICKS = ["NumPy's passes", "PyTorch's passes"]

@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bound_executable.h"
 #include "core/error.h"
+#include "training/gathering.h"
 #include "training/trainer.h"
 
 namespace py = pybind11;
@@ -102,10 +103,8 @@ py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dic
           chosen->set_scalar(static_cast<int>(index), values[index]);
         }
         const RunKey key{seed, step};
-        for (size_t index = 0; index < sources.size(); ++index) {
-          sources[index].gather(chosen->input(static_cast<int>(index)), nullptr, 0, rows);
-        }
-        Run run{rows, key};
+        Gathering<T> gathering(*chosen, sources);
+        Run run{rows, key, gathering.from(nullptr, 0, rows, 0)};
         run.update = update;
         chosen->run(run);
         for (size_t index = 0; index < results.size(); ++index) {

@@ -87,6 +87,9 @@ struct KernelTable {
   void (*reduce_max)(T* out, const T* x, int64_t outer, int64_t reduced, int64_t inner, int64_t x_outer,
                      int64_t x_reduced);
 
+  // Whether every value is between -largest and largest; NaN is not.
+  bool (*all_within)(const T* x, int64_t count, T largest);
+
   // Rows of x (rows, columns), contiguous.
   void (*argmax)(T* out, const T* x, int64_t rows, int64_t columns);  // first of equals; out (rows,)
   void (*softmax)(T* out, const T* x, int64_t rows, int64_t columns);

@@ -81,6 +81,7 @@ KernelTable<T> make_table() {
   table.random_normal = random<T, normal_chunk<T>>;
   table.reduce_sum = reduce_sum<T>;
   table.reduce_max = reduce_max<T>;
+  table.all_within = all_within<T>;
   table.argmax = argmax<T>;
   table.softmax = softmax<T>;
   table.log_softmax = log_softmax<T>;

@@ -79,7 +79,10 @@ class Planner {
 
   void measure_lives() {
     int end = 0;
-    for (int input : program_.inputs) touch(input, -1);
+    for (int input : program_.inputs) {
+      touch(input, -1);
+      touch(input, 1);  // the batch may be read in when stage 0 is over
+    }
     for (size_t index = 0; index < program_.operations.size(); ++index) {
       const Operation& operation = program_.operations[index];
       end = std::max(end, operation.stage + 1);

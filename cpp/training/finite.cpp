@@ -1,47 +1,49 @@
 #include "training/finite.h"
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
 #include <limits>
 #include <vector>
+
+#include "core/thread_pool.h"
 
 namespace ganglion {
 namespace {
 
-// Looked at together: enough for several threads to gather, little enough to stay in the cache.
-constexpr int64_t kBlockSize = 64 << 10;
-
-template <class T>
-bool all_within(const T* values, int64_t count, T largest) {
-  // Counts what is not, NaN among it. Many counts, so that they need not wait for one another.
-  constexpr int64_t kLanes = 32;
-  T counts[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      counts[lane] += std::fabs(values[i + lane]) <= largest ? T{0} : T{1};
-    }
-  }
-  for (; i < count; ++i) counts[0] += std::fabs(values[i]) <= largest ? T{0} : T{1};
-  return std::all_of(counts, counts + kLanes, [](T found) { return found == T{0}; });
-}
+// Values looked at together: they stay in the cache.
+constexpr int64_t kBlockSize = 16 << 10;
+// Fewer are looked at before a second thread has heard of them.
+constexpr int64_t kParallelSize = 128 << 10;
 
 template <class T>
 int64_t search(Source& source, double bound) {
   const T largest = static_cast<T>(std::min<double>(bound, std::numeric_limits<T>::max()));
   const int64_t sample = source.sample_size();
   if (sample == 0) return -1;
-  const int64_t block_rows = std::max<int64_t>(1, kBlockSize / sample);
-  std::vector<T> block(static_cast<size_t>(std::min(block_rows, source.rows()) * sample));
-  for (int64_t first = 0; first < source.rows(); first += block_rows) {
-    const int64_t count = std::min(block_rows, source.rows() - first);
-    source.gather(block.data(), nullptr, first, count);
-    if (all_within(block.data(), count * sample, largest)) continue;
-    int64_t row = 0;
-    while (all_within(block.data() + row * sample, sample, largest)) ++row;
-    return first + row;
-  }
-  return -1;
+  const int64_t rows = source.rows();
+  // A team counts less than 2^24 chunks.
+  const int64_t block_rows = std::max({int64_t{1}, kBlockSize / sample, rows >> 22});
+  const int64_t blocks = (rows + block_rows - 1) / block_rows;
+  const int threads =
+      rows * sample < kParallelSize ? 1 : static_cast<int>(std::min<int64_t>(get_num_threads(), blocks));
+  const int64_t size = std::min(block_rows, rows) * sample;
+  std::vector<T> values(static_cast<size_t>(size * threads));
+  std::atomic<int64_t> found{rows};
+  parallel(threads, [&](Team& team) {
+    T* const block = values.data() + size * team.thread();
+    for (int64_t chunk; (chunk = team.next(blocks)) < blocks;) {
+      const int64_t first = chunk * block_rows, count = std::min(block_rows, rows - first);
+      if (first > found.load(std::memory_order_relaxed)) continue;
+      source.gather(block, nullptr, first, count);
+      if (kernels<T>().all_within(block, count * sample, largest)) continue;
+      int64_t row = first;
+      while (kernels<T>().all_within(block + (row - first) * sample, sample, largest)) ++row;
+      int64_t before = found.load(std::memory_order_relaxed);
+      while (row < before && !found.compare_exchange_weak(before, row, std::memory_order_relaxed)) {
+      }
+    }
+  });
+  return found < rows ? found.load() : -1;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "training/gathering.h"
 
 namespace ganglion {
 namespace {
@@ -31,49 +32,6 @@ int64_t common_rows(const std::vector<Source>& inputs) {
   }
   throw Error("[Trainer] the program has no input with a batch dimension");
 }
-
-// Fills an executable's inputs from the user's arrays.
-template <class T>
-class Gathering {
- public:
-  Gathering(Executable<T>& executable, const std::vector<Source>& inputs) : executable_(executable), inputs_(inputs) {
-    for (const Source& input : inputs_) {
-      if (input.batched()) feed_.bytes += input.sample_size() * static_cast<int64_t>(sizeof(T));
-    }
-  }
-
-  // Samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; each time a run asks. Behind them stand
-  // the `ahead` rows of the batch that follows.
-  const Feed* from(const int64_t* rows, int64_t first, int64_t count, int64_t ahead) {
-    rows_ = rows;
-    first_ = first;
-    next_ = rows ? rows + count : nullptr;
-    ahead_ = ahead;
-    for (size_t index = 0; index < inputs_.size(); ++index) {
-      if (!inputs_[index].batched()) inputs_[index].gather(executable_.input(static_cast<int>(index)), nullptr, 0, 1);
-    }
-    return &feed_;
-  }
-
- private:
-  void fill(int64_t begin, int64_t end) const {
-    for (size_t index = 0; index < inputs_.size(); ++index) {
-      const Source& input = inputs_[index];
-      if (!input.batched()) continue;
-      T* const out = executable_.input(static_cast<int>(index)) + begin * input.sample_size();
-      input.gather(out, rows_ ? rows_ + begin : nullptr, first_ + begin, end - begin);
-      if (next_ && begin < ahead_) input.prefetch(next_ + begin, std::min(end, ahead_) - begin);
-    }
-  }
-
-  Executable<T>& executable_;
-  const std::vector<Source>& inputs_;
-  const int64_t* rows_ = nullptr;
-  const int64_t* next_ = nullptr;
-  int64_t first_ = 0, ahead_ = 0;
-  Feed feed_{[](void* context, int64_t begin, int64_t end) { static_cast<Gathering*>(context)->fill(begin, end); },
-             this, 0};
-};
 
 // A watch that calls `ended`, which must outlive it.
 template <class Ended>

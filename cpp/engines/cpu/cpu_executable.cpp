@@ -20,7 +20,7 @@ namespace {
 
 // Floating point operations and bytes below which a run stays on the calling thread: calling a second thread
 // and meeting it after every phase costs as much as it would save.
-constexpr int64_t kParallelWork = 500'000;
+constexpr int64_t kParallelWork = 1'000'000;
 
 // Work of a run that may take so long, some milliseconds, that somebody could want to end it.
 constexpr int64_t kWatchedWork = 1'000'000'000;

@@ -109,8 +109,10 @@ class PhaseWriter {
     std::vector<Phase<T>>& phases =
         operation(*stage.front()).section == Section::update ? phases_.update : phases_.gradient;
     Phase<T> first(rows_);
+    // Memory is planned for a batch that is read in before stage 2.
+    const bool feeds = in_ranges_ && !chain.empty() && !others_read_batch && operation(*stage.front()).stage == 1;
+    if (!fed_ && !feeds) feed_first();
     if (in_ranges_ && !chain.empty()) {
-      if (!fed_ && others_read_batch) feed_first();
       const int64_t ranges = count_ranges<T>(program_, chained, rows_, threads_);
       for (Step<T>* step : chain) step->bind_range(rows_ / ranges);
       add(&first, {ranges, chain, 0, ranges, !fed_});
