@@ -116,12 +116,14 @@ py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dic
   return outputs;
 }
 
-py::list BoundExecutable::predict(const py::list& given, int64_t batch_size, uint64_t seed, uint64_t step) {
+py::object BoundExecutable::predict(const py::list& given, int64_t batch_size, uint64_t seed, uint64_t step,
+                                    bool checked) {
   check(batch_size >= 1, "[Executable] batch_size must be positive, got ", batch_size);
   const py::tuple inputs(given);
   int64_t rows = 0;
   std::vector<Source> sources = read_inputs("Executable", *program_, inputs, &rows);
   py::list outputs;
+  Ending ending = Ending::done;
   std::visit(
       [&](auto& chosen) {
         using T = ScalarOf<decltype(chosen)>;
@@ -136,11 +138,13 @@ py::list BoundExecutable::predict(const py::list& given, int64_t batch_size, uin
         }
         const Running running(lock_);
         prepare(std::min(batch_size, rows));
-        ganglion::predict(*chosen, sources, rows, batch_size, RunKey{seed, step}, results,
-                          [](int64_t, double) { return poll_python(Py_None, 0, 0.0); });
+        ending = ganglion::predict(
+            *chosen, sources, rows, batch_size, RunKey{seed, step}, results,
+            [](int64_t, double) { return poll_python(Py_None, 0, 0.0); }, checked);
       },
       engine);
   raise_pending();
+  if (ending == Ending::not_finite) return py::none();
   return outputs;
 }
 
@@ -194,7 +198,9 @@ void bind_executable(py::module_& m) {
            py::arg("seed") = 0, py::arg("step") = 0, py::arg("update") = true,
            "Runs one batch of `rows` samples; returns new arrays, one for each output.")
       .def("predict", &BoundExecutable::predict, py::arg("inputs"), py::arg("batch_size"), py::arg("seed") = 0,
-           py::arg("step") = 0, "Runs the forward pass over all rows, batch by batch; returns one array an output.")
+           py::arg("step") = 0, py::arg("checked") = false,
+           "Runs the forward pass over all rows, batch by batch; returns one array an output, or None when `checked` "
+           "inputs are not finite.")
       .def("profile", &BoundExecutable::profile, py::arg("enable"),
            "Seconds spent in each operation since profiling was last turned on or off.")
       .def_property_readonly("arena_bytes", &BoundExecutable::arena_bytes)

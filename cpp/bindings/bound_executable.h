@@ -37,7 +37,8 @@ class BoundExecutable {
   void reserve(int64_t rows);
   pybind11::list run(const pybind11::list& inputs, int64_t rows, const pybind11::dict& scalars, uint64_t seed,
                      uint64_t step, bool update);
-  pybind11::list predict(const pybind11::list& inputs, int64_t batch_size, uint64_t seed, uint64_t step);
+  pybind11::object predict(const pybind11::list& inputs, int64_t batch_size, uint64_t seed, uint64_t step,
+                           bool checked);
   std::vector<double> profile(bool enable);
   int64_t arena_bytes();
 

@@ -31,7 +31,6 @@ struct Watch {
 struct Feed {
   void (*fill)(void* context, int64_t begin, int64_t end);
   void* context;
-  int64_t bytes;  // that it moves for one sample
 };
 
 // One run over a batch.

@@ -118,30 +118,32 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
 }
 
 template <class T>
-bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
-             const std::vector<T*>& results, const Poll& poll) {
+Ending predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
+               const std::vector<T*>& results, const Poll& poll, bool checked) {
   const Program& program = executable.program();
   Clock clock;
   auto ended = [&] { return clock.due() && !poll(0, 0.0); };
   const Watch watch = watch_with(ended);
-  Gathering<T> gathering(executable, inputs);
+  Gathering<T> gathering(executable, inputs, checked);
   for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
     const int64_t count = std::min(batch_size, rows - first);
-    if (executable.run({count, key, gathering.from(nullptr, first, count, 0), &watch}) != Ending::done) return false;
+    if (executable.run({count, key, gathering.from(nullptr, first, count, 0), &watch}) != Ending::done)
+      return Ending::ended;
+    if (gathering.found_not_finite()) return Ending::not_finite;
     for (size_t index = 0; index < results.size(); ++index) {
       const int64_t sample = program.shape(program.outputs[index].second).sample_size();
       std::copy_n(executable.output(static_cast<int>(index)), count * sample, results[index] + first * sample);
     }
-    if (ended()) return false;
+    if (ended()) return Ending::ended;
   }
-  return true;
+  return Ending::done;
 }
 
 template class Trainer<float>;
 template class Trainer<double>;
-template bool predict(Executable<float>&, std::vector<Source>&, int64_t, int64_t, RunKey, const std::vector<float*>&,
-                      const Poll&);
-template bool predict(Executable<double>&, std::vector<Source>&, int64_t, int64_t, RunKey, const std::vector<double*>&,
-                      const Poll&);
+template Ending predict(Executable<float>&, std::vector<Source>&, int64_t, int64_t, RunKey, const std::vector<float*>&,
+                        const Poll&, bool);
+template Ending predict(Executable<double>&, std::vector<Source>&, int64_t, int64_t, RunKey,
+                        const std::vector<double*>&, const Poll&, bool);
 
 }  // namespace ganglion

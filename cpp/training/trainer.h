@@ -61,9 +61,9 @@ class Trainer {
 };
 
 // Runs the forward pass over all rows, batch by batch, and writes output i to results[i], (rows, sample). Batch b has
-// step number key.step + b. False when poll ended it.
+// step number key.step + b. Ends early when poll says so or, `checked`, at inputs that are not finite.
 template <class T>
-bool predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
-             const std::vector<T*>& results, const Poll& poll);
+Ending predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t rows, int64_t batch_size, RunKey key,
+               const std::vector<T*>& results, const Poll& poll, bool checked);
 
 }  // namespace ganglion

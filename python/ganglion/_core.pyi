@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +81,20 @@ class Executable:
         step: int = 0,
         update: bool = True,
     ) -> list[_Array]: ...
+    @overload
     def predict(
         self, inputs: list[_Array], batch_size: int, seed: int = 0, step: int = 0
     ) -> list[_Array]: ...
+    @overload
+    def predict(
+        self,
+        inputs: list[_Array],
+        batch_size: int,
+        seed: int = 0,
+        step: int = 0,
+        *,
+        checked: bool,
+    ) -> list[_Array] | None: ...
     def profile(self, enable: bool) -> list[float]: ...
 
 class Trainer:

@@ -68,13 +68,16 @@ class Passes(Keeping):
         ):
             return self._predict_rows([X], 1)[0]
         built = self._need_built("predict")
-        array = check_inputs("predict", X, built.recipe.input_shape, self.dtype)
+        array = check_inputs("predict", X, built.recipe.input_shape, self.dtype, finite=False)
         whole_number("predict", "batch_size", batch_size)
         executable = built.executable("predict")
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
         self._row_shape = (1, *array.shape[1:])
-        return executable.predict([array], batch_size)[0]
+        outputs = executable.predict([array], batch_size, checked=True)
+        if outputs is None:
+            check_finite("predict", "X", array, self.dtype)
+        return outputs[0]
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:
         """Return the network's output for one batch, and remember the batch for `backward`.

@@ -1,0 +1,32 @@
+"""The benchmarks run, on a small part of what they measure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "command", [["table", "--cases", "1"], ["predict"]], ids=["table", "predict"]
+)
+def test_benchmark_runs_alone(command: list[str], tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    options = ["--peers", "ganglion", "--threads", "1", "--seconds", "0.1", "--json", str(target)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *command, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    row = json.loads(target.read_text(encoding="utf-8"))["rows"][0]
+    assert row["microseconds"]["ganglion"] > 0
+    assert row["case"] in done.stdout
