@@ -10,7 +10,6 @@
 
 #include "core/cores.h"
 #include "core/error.h"
-#include "core/placement.h"
 
 #if !defined(_WIN32)
 #include <pthread.h>
@@ -133,7 +132,6 @@ struct Seat {
   StepCount done;     // and that have ended
   Progress complete;  // the last step whose share is done
   Progress left;      // the last job it took part in and has left
-  Placement placement;
   // Whether it takes part in a job: kOpen until it comes or is left out.
   alignas(kLine) std::atomic<uint64_t> ticket{0};
 };
@@ -211,11 +209,9 @@ class ThreadPool {
   }
 
   void work(Seat* mine, int thread) {
-    mine->placement.enter();
     for (uint64_t job = 0;;) {
       mine->jobs.wait(job + 1, crowded());
       job = mine->jobs.value();
-      mine->placement.arrive();
       uint64_t open = ticket(job, kOpen);
       if (!mine->ticket.compare_exchange_strong(open, ticket(job, kJoined), std::memory_order_acq_rel)) continue;
       Team team(this, thread, threads_, first_step_);
@@ -229,10 +225,8 @@ class ThreadPool {
   bool leave_out(int thread) {
     std::atomic<uint64_t>& state = seat(thread).ticket;
     uint64_t open = ticket(job_, kOpen);
-    if (state.load(std::memory_order_acquire) == open &&
-        state.compare_exchange_strong(open, ticket(job_, kLeftOut), std::memory_order_acq_rel)) {
-      if (!crowded()) seat(thread).placement.give_way();
-      return true;
+    if (state.load(std::memory_order_acquire) == open) {
+      state.compare_exchange_strong(open, ticket(job_, kLeftOut), std::memory_order_acq_rel);
     }
     return state.load(std::memory_order_acquire) == ticket(job_, kLeftOut);
   }

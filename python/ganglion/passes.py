@@ -77,6 +77,7 @@ class Passes(Keeping):
         outputs = executable.predict([array], batch_size, checked=True)
         if outputs is None:
             check_finite("predict", "X", array, self.dtype)
+        assert outputs is not None  # else check_finite has raised
         return outputs[0]
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:
