@@ -78,7 +78,7 @@ def test_samples_are_the_same_in_any_range(batch_size: int, count: int) -> None:
             net = network(optimizers.Adam(0.01), layers.BatchNormalization(), layers.Dropout(0.3))
             # Wide enough that several threads take part.
             wide = Sequential(
-                [layers.Dense(300, activation="gelu"), layers.LayerNormalization(), *net.layers],
+                [layers.Dense(4000, activation="gelu"), layers.LayerNormalization(), *net.layers],
                 loss="sparse_categorical_crossentropy",
                 random_state=1,
             )

@@ -19,8 +19,9 @@ namespace ganglion {
 namespace {
 
 // Floating point operations and bytes below which a run stays on the calling thread: calling a second thread
-// and meeting it after every phase costs as much as it would save.
-constexpr int64_t kParallelWork = 1'000'000;
+// and fetching what it wrote costs as much as it would save. Of too few samples for ranges threads share each
+// operation, and meet after each.
+constexpr int64_t kParallelWork = 1'500'000, kParallelWorkOfFew = 8'000'000;
 
 // Work of a run that may take so long, some milliseconds, that somebody could want to end it.
 constexpr int64_t kWatchedWork = 1'000'000'000;
@@ -132,9 +133,13 @@ class CpuExecutable : public Executable<T> {
   const Binding& bound_to(int64_t rows) {
     if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;
     Binding& binding = bindings_[recent_];
-    const int threads = binding.work < kParallelWork ? 1 : get_num_threads();
-    if (binding.rows != rows || binding.threads != threads) bind(binding, rows);
+    if (binding.rows != rows || binding.threads != threads_for(binding)) bind(binding, rows);
     return binding;
+  }
+
+  static int threads_for(const Binding& binding) {
+    const bool few = binding.rows < 2 * kFewestRows;
+    return binding.work < (few ? kParallelWorkOfFew : kParallelWork) ? 1 : get_num_threads();
   }
 
   void bind(Binding& binding, int64_t rows) {
@@ -146,7 +151,7 @@ class CpuExecutable : public Executable<T> {
           operation_flops(program_, operation, rows) + operation_bytes(program_, operation, rows, sizeof(T));
     }
     binding.rows = rows;
-    binding.threads = binding.work < kParallelWork ? 1 : get_num_threads();
+    binding.threads = threads_for(binding);
     binding.phases = make_phases(program_, binding.steps, rows, binding.threads);
     memory_.require_threads(binding.threads);
   }

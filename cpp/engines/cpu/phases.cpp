@@ -10,8 +10,6 @@ namespace ganglion {
 
 namespace {
 
-// A range shorter than this makes products wait for their weights.
-constexpr int64_t kFewestRows = 8;
 // Work of a range, FLOPs and bytes, after which others may want to know how far it is, and from which there are two
 // for each thread, so that one can help another that is held up.
 constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;

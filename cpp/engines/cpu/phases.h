@@ -7,6 +7,9 @@
 
 namespace ganglion {
 
+// Samples of a range at least: a shorter one makes products wait for their weights.
+constexpr int64_t kFewestRows = 16;
+
 template <class T>
 struct BoundStep {
   StepPointer<T> step;
