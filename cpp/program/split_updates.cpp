@@ -44,6 +44,12 @@ class Splitter {
   // single numbers. Otherwise null.
   const Operation* packed_gradient(const Operation& update) const {
     if (update.kind != "expression") return nullptr;
+    // Parts would draw the same numbers, each from the beginning.
+    const auto& instructions = update.expression.instructions;
+    if (std::any_of(instructions.begin(), instructions.end(),
+                    [](const Instruction& instruction) { return opcode_arity(instruction.opcode) == 0; })) {
+      return nullptr;
+    }
     const Operation* pack = nullptr;
     for (int input : update.inputs) {
       const int producer = value(input).producer;
@@ -51,7 +57,7 @@ class Splitter {
       if (made && made->kind == "pack" && readers_[static_cast<size_t>(input)] == 1) {
         if (pack) return nullptr;
         pack = made;
-      } else if (!is_slice(update, input) && value(input).shape.size(1) != 1) {
+      } else if (!is_slice(update, input) && value(input).shape.rank() != 0) {
         return nullptr;
       }
     }

@@ -186,6 +186,9 @@ class Passes(Keeping):
     def profile(self, X: ArrayLike, y: ArrayLike | None = None, batch_size: int = 32) -> None:
         """Print a program with the time of each operation, in microseconds.
 
+        Each runs alone over the whole batch. Otherwise threads take a part of the samples through
+        several operations, and find it in their caches.
+
         Parameters
         ----------
         X : array_like, shape (n, ...)

@@ -143,6 +143,7 @@ class CpuExecutable : public Executable<T> {
   }
 
   void bind(Binding& binding, int64_t rows) {
+    binding.rows = -1;  // until all of it is done
     binding.work = 0;
     for (const BoundStep<T>& bound : binding.steps) {
       bound.step->bind(rows);
@@ -182,7 +183,7 @@ class CpuExecutable : public Executable<T> {
     Section section = Section::gradient;
     for (const BoundStep<T>& bound : binding.steps) {
       const Operation& operation = program_.operations[bound.operation];
-      if (operation.section != section) {
+      if (operation.stage > 0 && operation.section != section) {
         if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
         section = operation.section;
       }

@@ -122,7 +122,8 @@ class Compiler {
   // Numbers and rows that the loop reads stay in registers where there are enough; a call would overwrite them.
   void keep_invariants() {
     holders_.assign(static_cast<size_t>(code_.registers()), -1);
-    int spare = calls_ ? 0 : code_.registers() - most_alive() - 1;
+    // One operation reads up to four values.
+    int spare = calls_ ? 0 : code_.registers() - std::max(most_alive() + 1, 4);
     for (int id = 0; id < program_.made_by(0); ++id) {
       if (!is_invariant(id) || value(id).uses.empty()) continue;
       if (spare > 0) {

@@ -1,7 +1,8 @@
-// Compiles an expression to machine code: a loop that reads each operand once, keeps everything between in vector
-// registers, and writes each result once. It gives the same bits as instruction after instruction: nothing is
-// reordered, and no multiply and add are fused. For x86-64 with AVX2 or AVX-512; elsewhere, and where a system
-// forbids it, the expression is interpreted (ExpressionRunner).
+// Compiles an expression to machine code: a loop that reads each operand once, keeps what is between in vector
+// registers as far as they go, and writes each result once. It gives the same bits as instruction after instruction:
+// nothing is reordered, and no multiply and add are fused. For x86-64 with AVX2 or AVX-512; elsewhere, where a system
+// forbids it, and where an expression is too large or calls two functions or more, it is interpreted
+// (ExpressionRunner).
 #pragma once
 
 #include <cstdint>

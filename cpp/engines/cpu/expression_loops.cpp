@@ -34,7 +34,8 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
   repeats_ = static_cast<int>(
       std::count_if(operands_.begin(), operands_.end(), [&](const Stream& s) { return is_repeated(s); }));
   // A row wider than a tile could not be repeated in it.
-  is_one_row_ = extents_.size() == 2 && (repeats_ == 0 || (columns_ % kVector != 0 && columns_ <= kTile)) &&
+  is_one_row_ = extents_.size() == 2 && (draws_.empty() || columns_ <= kTile) &&
+                (repeats_ == 0 || (columns_ % kVector != 0 && columns_ <= kTile)) &&
                 std::all_of(operands_.begin(), operands_.end(), [&](const Stream& operand) {
                   return operand.row_step == 0 || (operand.row_step == columns_ && operand.column_step == 1);
                 });
@@ -70,7 +71,7 @@ void ExpressionLoops<T>::join_axes(int64_t rows) {
       extents_.erase(extents_.begin() + axis);
       continue;
     }
-    const bool next_is_row = in_blocks_ && axis == shape.rank() - 2;
+    const bool next_is_row = in_blocks_ && at + 2 == extents_.size();
     if (at + 1 >= extents_.size() || next_is_row) continue;
     const bool joins = std::all_of(all.begin(), all.end(), [&](const std::vector<int64_t>* strides) {
       return (*strides)[at] == (*strides)[at + 1] * extents_[at + 1];

@@ -1,4 +1,4 @@
-// The order in which threads walk through a program: phases, with a barrier between them.
+// The order in which threads walk through a program: phases, each of which begins when the one before is done.
 #pragma once
 
 #include <vector>

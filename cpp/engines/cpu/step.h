@@ -1,7 +1,7 @@
-// One operation of a program, made ready to run on the CPU. A step is one or more phases, with a barrier
-// between them; a phase is a number of chunks that threads share out. How a step is cut depends on its sizes
-// alone, never on the number of threads, so the bits of a result do not either. A samplewise step can run over any
-// range of samples instead: its bits do not depend on the cut.
+// One operation of a program, made ready to run on the CPU. A step is one or more phases, each of which
+// begins when the one before is done; a phase is a number of chunks that threads share out. How a step is cut depends
+// on its sizes alone, never on the number of threads, so the bits of a result do not either. A samplewise step can run
+// over any range of samples instead: its bits do not depend on the cut.
 #pragma once
 
 #include <cstdint>

@@ -54,11 +54,11 @@ class Lowering {
     return program_.made_by(program_.operations.size() - 1);
   }
   int arithmetic(Arithmetic what, int a, int b) {
-    VectorOperation operation{VectorOperation::Kind::arithmetic, {a, b}};
+    VectorOperation operation{VectorOperation::Kind::arithmetic, {a, b, -1, -1}};
     operation.arithmetic = what;
     return add(operation);
   }
-  int unary(VectorOperation::Kind kind, int a) { return add({kind, {a}}); }
+  int unary(VectorOperation::Kind kind, int a) { return add({kind, {a, -1, -1, -1}}); }
   int select(Predicate predicate, int a, int b, int yes, int no) {
     VectorOperation operation{VectorOperation::Kind::select, {a, b, yes, no}};
     operation.predicate = predicate;
@@ -141,7 +141,7 @@ class Lowering {
   int magnitude(int a) { return arithmetic(Arithmetic::bit_and, a, constant(Constant::all_but_sign_bit)); }
 
   int call(Opcode opcode, int a, int b) {
-    VectorOperation operation{VectorOperation::Kind::call, {a, b}};
+    VectorOperation operation{VectorOperation::Kind::call, {a, b, -1, -1}};
     operation.function = functions_[static_cast<int>(opcode)];
     return operation.function ? add(operation) : -1;
   }
