@@ -42,8 +42,9 @@ class Training(Passes):
         """Train on from the weights there are.
 
         The data is read in place, batch by batch, and never copied. Ctrl-C ends the training within
-        a second, in the middle of a step where that is long, though not of its update: `KeyboardInterrupt` is raised, the
-        network can be used and trained on, and ``history_`` holds the epochs that were finished.
+        a second, in the middle of a step where that is long, though not of its update:
+        `KeyboardInterrupt` is raised, the network can be used and trained on, and ``history_``
+        holds the epochs that were finished.
 
         `layers.Normalization` learns its statistics from ``X`` at the first fit, before training.
 
