@@ -70,8 +70,8 @@ def test_signal_ends_a_long_step_within_a_second():
     threading.Timer(0.5, press).start()
     with pytest.raises(KeyboardInterrupt):
         net.fit(many, many[:, 0], batch_size=None, epochs=100)
-    # An update that has begun is not left in its middle: it is less than half of a step.
-    assert time.perf_counter() - pressed[0] < 1 + step / 2
+    # An update that has begun is not left in its middle.
+    assert time.perf_counter() - pressed[0] < 1 + step
     assert np.isfinite(net.predict(many[:8])).all()
     net.fit(many[:8], many[:8, 0])
 
