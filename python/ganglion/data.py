@@ -149,7 +149,10 @@ def check_finite(place: str, name: str, array: Array, dtype: str = "float64") ->
     row = _core.first_not_finite(array, largest)
     if row < 0:
         return
-    index = (row, *(int(i) for i in np.argwhere(~(np.abs(array[row].astype(np.float64)) <= largest))[0]))
+    index = (
+        row,
+        *(int(i) for i in np.argwhere(~(np.abs(array[row].astype(np.float64)) <= largest))[0]),
+    )
     raise ValueError(f"[{place}] {name} has {_found(array[index], dtype)} at {_position(index)}")
 
 
