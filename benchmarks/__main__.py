@@ -22,6 +22,10 @@ from benchmarks import (
     report,
     table,
 )
+from benchmarks.peers import PEERS
+
+# Of the columns, those of `products` among them.
+NAMES = [*(peer.name.lower() for peer in PEERS), "openblas"]
 
 COMMANDS: dict[str, ModuleType] = {
     "table": table,
@@ -41,8 +45,15 @@ def parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=summary, description=module.__doc__)
-        command.add_argument("--threads", type=int, default=machine.processors())
-        command.add_argument("--peers", nargs="+", type=str.lower, help="only these columns")
+        command.add_argument(
+            "--threads",
+            type=int,
+            default=machine.processors(),
+            choices=range(1, machine.processors() + 1),
+        )
+        command.add_argument(
+            "--peers", nargs="+", type=str.lower, choices=NAMES, help="only these columns"
+        )
         command.add_argument("--seconds", type=float, default=1.5, help="for each candidate")
         command.add_argument("--json", type=Path, metavar="FILE", help="write the result")
         if hasattr(module, "draw"):

@@ -39,7 +39,7 @@ def series(options: argparse.Namespace) -> dict[str, tuple[str, int]]:
     lines = {f"ganglion, {n}": ("ganglion", n) for n in sorted({1, options.threads})}
     for peer in PEERS:
         wanted = not options.peers or peer.name.lower() in options.peers
-        if peer.name in BESIDE and wanted and not peer.missing:
+        if peer.name in BESIDE and wanted:
             lines[f"{peer.name}, {options.threads}"] = (peer.module, options.threads)
     return lines
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -128,8 +127,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     tasks = {n: t for n, t in TASKS.items() if not options.peers or n.lower() in options.peers}
-    if importlib.util.find_spec("torch") is None:
-        tasks.pop("PyTorch", None)
     counts = sorted({1, options.threads})
     rows = []
     for name, product in PRODUCTS.items():

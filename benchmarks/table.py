@@ -20,7 +20,12 @@ TITLE = "Training"
 def add_options(parser: argparse.ArgumentParser) -> None:
     names = "; ".join(f"{number} {case.name}" for number, case in enumerate(CASES, 1))
     parser.add_argument(
-        "--cases", type=int, nargs="+", metavar="N", help=f"rows, by number: {names}"
+        "--cases",
+        type=int,
+        nargs="+",
+        metavar="N",
+        choices=range(1, len(CASES) + 1),
+        help=f"rows, by number: {names}",
     )
 
 

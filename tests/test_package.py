@@ -70,11 +70,12 @@ def test_importing_loads_nothing_but_numpy():
 def test_importing_costs_at_most_40_ms_over_numpy():
     code = """
         import time, numpy
-        started = time.process_time()
+        started = time.thread_time()
         import ganglion
-        print(time.process_time() - started)
+        print(time.thread_time() - started)
     """
-    # Processor time, and the least of several: a busy machine can only make it more.
+    # Processor time, and the least of several: a busy machine can only make it more. This thread's
+    # alone: those OpenBLAS starts with NumPy spin for a tenth of a second after.
     assert min(float(run_python(code)) for _ in range(7)) <= 0.040
 
 

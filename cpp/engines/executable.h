@@ -37,7 +37,7 @@ struct Feed {
 struct Run {
   int64_t rows;
   RunKey key;
-  const Feed* feed = nullptr;    // null when the inputs are filled already
+  const Feed* feed;
   const Watch* watch = nullptr;  // null when nobody could want to end it
   bool update = false;           // the section `update` too, unless
   int loss = -1;                 // this output (position in Program::outputs) is not finite

@@ -28,44 +28,30 @@ int64_t multiply_adds(int64_t rounds) {
   return rounds * chains * Simd<T>::lanes * 2;
 }
 
+// A function of one vector or of two, as a pointer of one type.
 template <class T>
-using ElementwiseKernel = void (*)(T* out, const T* a, const T* b, const T* c, int64_t count);
-
+VectorFunction vector_function(Vector<T> (*function)(Vector<T>)) {
+  return reinterpret_cast<VectorFunction>(function);
+}
 template <class T>
-ElementwiseKernel<T> elementwise_kernel(Opcode opcode) {
-  switch (opcode) {
-#define GANGLION_CASE(name, arity)                                \
-  case Opcode::name:                                              \
-    if constexpr (arity > 0) return map<T, Elementwise<T>::name>; \
-    break;
-    GANGLION_ELEMENTWISE(GANGLION_CASE)
-#undef GANGLION_CASE
-    case Opcode::count:
-      break;
-  }
-  return nullptr;
+VectorFunction vector_function(Vector<T> (*function)(Vector<T>, Vector<T>)) {
+  return reinterpret_cast<VectorFunction>(function);
 }
 
-// Of one operand or two; null for the others.
 template <class T>
-VectorFunction vector_function(Opcode opcode) {
-  switch (opcode) {
-#define GANGLION_CASE(name, arity)                                                               \
-  case Opcode::name:                                                                             \
-    if constexpr (arity == 1) {                                                                  \
-      return reinterpret_cast<VectorFunction>(                                                   \
-          static_cast<Vector<T> (*)(Vector<T>)>(on_vector<T, Elementwise<T>::name>));            \
-    } else if constexpr (arity == 2) {                                                           \
-      return reinterpret_cast<VectorFunction>(                                                   \
-          static_cast<Vector<T> (*)(Vector<T>, Vector<T>)>(on_vector<T, Elementwise<T>::name>)); \
-    }                                                                                            \
-    break;
-    GANGLION_ELEMENTWISE(GANGLION_CASE)
-#undef GANGLION_CASE
-    case Opcode::count:
-      break;
+void enter_elementwise(KernelTable<T>* table) {
+#define GANGLION_ENTER(name, arity)                                                     \
+  {                                                                                     \
+    constexpr int index = static_cast<int>(Opcode::name);                               \
+    if constexpr (arity > 0) {                                                          \
+      table->elementwise[index] = map<T, Elementwise<T>::name>;                         \
+    }                                                                                   \
+    if constexpr (arity == 1 || arity == 2) {                                           \
+      table->on_vector[index] = vector_function<T>(on_vector<T, Elementwise<T>::name>); \
+    }                                                                                   \
   }
-  return nullptr;
+  GANGLION_ELEMENTWISE(GANGLION_ENTER)
+#undef GANGLION_ENTER
 }
 
 template <class T>
@@ -73,10 +59,7 @@ KernelTable<T> make_table() {
   KernelTable<T> table{};
   table.matmul_plan = matmul_plan<T>;
   table.matmul_block = matmul_block<T>;
-  for (int i = 0; i < kOpcodeCount; ++i) {
-    table.elementwise[i] = elementwise_kernel<T>(static_cast<Opcode>(i));
-    table.on_vector[i] = vector_function<T>(static_cast<Opcode>(i));
-  }
+  enter_elementwise(&table);
   table.random_uniform = random<T, uniform_chunk<T>>;
   table.random_normal = random<T, normal_chunk<T>>;
   table.reduce_sum = reduce_sum<T>;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +52,7 @@ class Network:
                 "[Sequential] device 'cuda': no CUDA engine is installed; use 'auto' or 'cpu'"
             )
         if random_state is None:
-            self.seed_ = secrets.randbits(32)
+            self.seed_ = int.from_bytes(os.urandom(4), "little")
         else:
             self.seed_ = whole_number(
                 "Sequential", "random_state", random_state, minimum=0, below=2**64

@@ -179,7 +179,7 @@ class CpuExecutable : public Executable<T> {
   }
 
   Ending run_timed(const Binding& binding, const Run& run) {
-    if (run.feed) run.feed->fill(run.feed->context, 0, run.rows);
+    run.feed->fill(run.feed->context, 0, run.rows);
     Section section = Section::gradient;
     for (const BoundStep<T>& bound : binding.steps) {
       const Operation& operation = program_.operations[bound.operation];

@@ -19,7 +19,6 @@ class ExpressionInterpreter {
                         std::vector<int> results);
 
   void bind(int64_t rows, Memory<T>& memory);
-  int64_t elements() const { return elements_; }
   int64_t scratch_elements() const { return slots_ * kTile; }
 
   // Elements [begin, end) in the flat order of the expression's shape.

@@ -15,15 +15,17 @@ class ExpressionRunner {
   // epilogue runs in blocks, any other expression over ranges.
   ExpressionRunner(const Program& program, const Expression& expression, const std::vector<int>& operands,
                    const std::vector<int>& results, bool in_blocks)
-      : is_column_(in_blocks && expression.shape.dims.back() == 1),
+      : shape_(expression.shape),
+        is_column_(in_blocks && expression.shape.dims.back() == 1),
         compiled_(program, expression, operands, results, in_blocks && !is_column_),
         interpreted_(program, expression, operands, results) {}
 
   void bind(int64_t rows, Memory<T>& memory) {
+    elements_ = shape_.size(rows);
     is_compiled_ = compiled_.bind(rows, memory);
-    interpreted_.bind(rows, memory);
+    if (!is_compiled_) interpreted_.bind(rows, memory);
   }
-  int64_t elements() const { return interpreted_.elements(); }
+  int64_t elements() const { return elements_; }
   int64_t scratch_elements() const {
     return is_compiled_ ? compiled_.scratch_elements() : interpreted_.scratch_elements();
   }
@@ -57,6 +59,8 @@ class ExpressionRunner {
     }
   }
 
+  const Shape shape_;
+  int64_t elements_ = 0;
   bool is_column_;  // rows of one element, which are better one row
   ExpressionLoops<T> compiled_;
   ExpressionInterpreter<T> interpreted_;

@@ -193,7 +193,7 @@ void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
     return;
   }
   const int64_t begin = rows * chosen.index / part.ranges, end = rows * (chosen.index + 1) / part.ranges;
-  if (part.feeds && run.feed) run.feed->fill(run.feed->context, begin, end);
+  if (part.feeds) run.feed->fill(run.feed->context, begin, end);
   for (Step<T>* step : part.steps) step->run_range(begin, end, thread, run.key);
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import string
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
@@ -63,6 +62,8 @@ class ModelCheckpoint(MonitorCallback):
         self.training_state = training_state
 
     def _check_fields(self) -> None:
+        import string  # compiles a regular expression: a millisecond
+
         try:
             fields = [field for _, field, _, _ in string.Formatter().parse(self.filepath)]
         except ValueError as error:
