@@ -27,9 +27,11 @@ struct Watch {
   void* context;
 };
 
-// Fills the batched inputs for samples [begin, end) of a batch; other threads fill other samples meanwhile.
+// Fills the batched inputs for samples [begin, end) of a batch, and looks at them when the first operations, which are
+// slow to wait for memory, have read them. Other threads do so for other samples meanwhile.
 struct Feed {
   void (*fill)(void* context, int64_t begin, int64_t end);
+  void (*inspect)(void* context, int64_t begin, int64_t end);
   void* context;
 };
 
@@ -55,6 +57,9 @@ class Executable {
   virtual void reserve(int64_t rows) = 0;
   // Where to write input `index` (position in Program::inputs) before a run, contiguous.
   virtual T* input(int index) = 0;
+  // Reads input `index` from there in the runs that follow, where it is filled already; null: from its own memory
+  // again.
+  virtual void lend_input(int index, const T* where) = 0;
   virtual void set_scalar(int index, double value) = 0;
   // Over at most as many rows as were reserved. When the watch ended it, outputs, and state that the section `gradient`
   // assigns, may be of this run or of the one before; the section `update` runs whole or not at all.

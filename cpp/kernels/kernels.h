@@ -27,6 +27,7 @@ struct Matmul {
   T* c;
   int64_t c_row;
   bool accumulate;
+  bool a_is_far = false;  // in memory rather than a cache: rows are asked for before they are needed
 };
 
 // How a product is cut: a function of its sizes and strides alone, never of the number of threads. Blocks are

@@ -17,12 +17,13 @@ struct TileProduct {
   int64_t left_row, left_column;
   const T* right;
   int64_t right_row, right_column;
+  bool left_is_far;  // and its rows are contiguous
 };
 
 template <class T>
 TileProduct<T> tile_product(const Matmul<T>& x, bool turned) {
-  if (!turned) return {x.m, x.n, x.k, x.a, x.a_row, x.a_column, x.b, x.b_row, x.b_column};
-  return {x.n, x.m, x.k, x.b, x.b_column, x.b_row, x.a, x.a_column, x.a_row};
+  if (turned) return {x.n, x.m, x.k, x.b, x.b_column, x.b_row, x.a, x.a_column, x.a_row, false};
+  return {x.m, x.n, x.k, x.a, x.a_row, x.a_column, x.b, x.b_row, x.b_column, x.a_is_far && x.a_column == 1};
 }
 
 // A panel is the part of `right` that all rows of a block run over before the next. It stays in the second cache; a
@@ -98,9 +99,10 @@ void pack_left(T* to, const T* from, int64_t column, int64_t k, int64_t rows) {
   }
 }
 
-// out (+)= left right for the rows of one tile. A tile's columns of `right` are contiguous.
+// out (+)= left right for the rows of one tile. A tile's columns of `right` are contiguous. `asks`: the first tile asks
+// for the rows of `left` that follow.
 template <class T>
-void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, bool accumulate) {
+void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, bool accumulate, bool asks) {
   constexpr int64_t lanes = Simd<T>::lanes;
   const T* right = x.right;
   for (int64_t j = 0; j < x.columns;) {
@@ -109,8 +111,12 @@ void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, 
     while (lanes << (width + 1) <= strip && (lanes << (width + 1)) - lanes < x.columns - j) ++width;
     const int64_t columns = smaller(lanes << width, x.columns - j);
     const int last = static_cast<int>(columns - (lanes << width) + lanes);
-    matmul_tile_of<T>(x.rows, width, last != lanes)(x.k, x.left, x.left_row, x.left_column, right, x.right_row, out + j,
-                                                    out_row, last, accumulate);
+    const bool first = asks && j == 0 && lanes << width == kTileVectors * lanes;
+    matmul_tile_of<T>(x.rows, width,
+                      last != lanes ? partial
+                      : first ? ahead
+                              : whole)(x.k, x.left, x.left_row, x.left_column, right, x.right_row, out + j, out_row,
+                                       last, accumulate);
     j += columns;
     right += columns * x.right_column;
   }
@@ -142,7 +148,8 @@ void run_panels(const TileProduct<T>& x, const MatmulPlan& plan, T* out, int64_t
           part.left = left_workspace;
           part.left_column = kTileRows;
         }
-        run_tiles(part, sizes.strip, out + i * out_row + j, out_row, accumulate || p > 0);
+        const bool asks = x.left_is_far && !plan.pack_left && j == 0 && s + 1 < strips.count;
+        run_tiles(part, sizes.strip, out + i * out_row + j, out_row, accumulate || p > 0, asks);
       }
     }
   }

@@ -14,9 +14,13 @@ constexpr int kTileRows = 12, kTileVectors = 2, kFewRows = 3, kWideVectors = 8;
 constexpr int kTileRows = 6, kTileVectors = 2, kFewRows = 3, kWideVectors = 4;
 #endif
 
-// C (R x columns) (+)= A (R x k) B (k x columns): columns fill V - 1 vectors and `last` lanes of one more,
-// all of them unless Partial. Columns of B and C are contiguous; A is read through two strides.
-template <class T, int R, int V, bool Partial>
+// `partial`: the last vector has `last` lanes, not all. `ahead`: the rows of A that follow, contiguous ones, are asked
+// for.
+enum TileKind { whole, partial, ahead };
+
+// C (R x columns) (+)= A (R x k) B (k x columns): columns fill V vectors. Columns of B and C are contiguous; A is read
+// through two strides.
+template <class T, int R, int V, TileKind Kind>
 void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c, int64_t c_row,
                  int last, bool accumulate) {
   constexpr int lanes = Simd<T>::lanes;
@@ -29,14 +33,18 @@ void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T
     GANGLION_UNROLL for (int r = 0; r < R; ++r) {
       GANGLION_UNROLL for (int v = 0; v < V; ++v) {
         const T* from = c + r * c_row + v * lanes;
-        sum[r][v] = Partial && v == V - 1 ? load_first(from, last) : load(from);
+        sum[r][v] = Kind == partial && v == V - 1 ? load_first(from, last) : load(from);
       }
     }
   }
+  constexpr int64_t line = 64 / sizeof(T);
+  const T* const following = a + R * a_row;
   for (int64_t p = 0; p < k; ++p) {
+    // A line each time: many at once would keep the loads below waiting.
+    if constexpr (Kind == ahead) __builtin_prefetch(following + p % line * a_row + p / line * line);
     Vector<T> row[V];
     GANGLION_UNROLL for (int v = 0; v < V; ++v) {
-      row[v] = Partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
+      row[v] = Kind == partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
     }
     b += b_row;
     GANGLION_UNROLL for (int r = 0; r < R; ++r) {
@@ -48,7 +56,7 @@ void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T
   GANGLION_UNROLL for (int r = 0; r < R; ++r) {
     GANGLION_UNROLL for (int v = 0; v < V; ++v) {
       T* to = c + r * c_row + v * lanes;
-      if (Partial && v == V - 1) {
+      if (Kind == partial && v == V - 1) {
         store_first(to, sum[r][v], last);
       } else {
         store(to, sum[r][v]);
@@ -61,32 +69,36 @@ template <class T>
 using MatmulTile = void (*)(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c,
                             int64_t c_row, int last, bool accumulate);
 
-// Tiles of R rows by their width: 1, 2, 4, 8 vectors (null where they would not fit), whole or partial.
-template <class T, int R, int V>
-constexpr MatmulTile<T> tile_or_null(bool partial) {
-  if constexpr (V <= (R <= kFewRows ? kWideVectors : kTileVectors)) {
-    return partial ? matmul_tile<T, R, V, true> : matmul_tile<T, R, V, false>;
-  } else {
+// The tile of R rows and V vectors; null where it would not fit, and where only the widest asks ahead.
+template <class T, int R, int V, TileKind Kind>
+constexpr MatmulTile<T> tile_or_null() {
+  if constexpr (V > (R <= kFewRows ? kWideVectors : kTileVectors) || (Kind == ahead && V != kTileVectors)) {
     return nullptr;
+  } else {
+    return matmul_tile<T, R, V, Kind>;
   }
 }
 
+template <class T, int R, int V>
+struct TileKinds {
+  static constexpr MatmulTile<T> of[] = {tile_or_null<T, R, V, whole>(), tile_or_null<T, R, V, partial>(),
+                                         tile_or_null<T, R, V, ahead>()};
+};
+
+// By rows and width: 1, 2, 4, 8 vectors.
 template <class T, int... R>
-constexpr MatmulTile<T> kMatmulTiles[][4][2] = {
-    {{tile_or_null<T, R + 1, 1>(false), tile_or_null<T, R + 1, 1>(true)},
-     {tile_or_null<T, R + 1, 2>(false), tile_or_null<T, R + 1, 2>(true)},
-     {tile_or_null<T, R + 1, 4>(false), tile_or_null<T, R + 1, 4>(true)},
-     {tile_or_null<T, R + 1, 8>(false), tile_or_null<T, R + 1, 8>(true)}}...};
+constexpr const MatmulTile<T>* kMatmulTiles[][4] = {{TileKinds<T, R + 1, 1>::of, TileKinds<T, R + 1, 2>::of,
+                                                     TileKinds<T, R + 1, 4>::of, TileKinds<T, R + 1, 8>::of}...};
 
 template <class T, int... R>
-GANGLION_INLINE MatmulTile<T> matmul_tile_at(int64_t rows, int width, bool partial, std::integer_sequence<int, R...>) {
-  return kMatmulTiles<T, R...>[rows - 1][width][partial];
+GANGLION_INLINE MatmulTile<T> matmul_tile_at(int64_t rows, int width, TileKind kind, std::integer_sequence<int, R...>) {
+  return kMatmulTiles<T, R...>[rows - 1][width][kind];
 }
 
 // The tile of `rows` rows and 1 << width vectors.
 template <class T>
-GANGLION_INLINE MatmulTile<T> matmul_tile_of(int64_t rows, int width, bool partial) {
-  return matmul_tile_at<T>(rows, width, partial, std::make_integer_sequence<int, kTileRows>{});
+GANGLION_INLINE MatmulTile<T> matmul_tile_of(int64_t rows, int width, TileKind kind) {
+  return matmul_tile_at<T>(rows, width, kind, std::make_integer_sequence<int, kTileRows>{});
 }
 
 }  // namespace GANGLION_ISA

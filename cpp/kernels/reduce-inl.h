@@ -165,21 +165,13 @@ void reduce_max(T* out, const T* x, int64_t outer, int64_t reduced, int64_t inne
 
 template <class T>
 bool all_within(const T* x, int64_t count, T largest) {
-  constexpr int lanes = Simd<T>::lanes, vectors = 4;
-  const Vector<T> most = broadcast(largest);
-  decltype(most < most) outside[vectors] = {}, any = {};
-  int64_t i = 0;
-  for (; i + vectors * lanes <= count; i += vectors * lanes) {
-    GANGLION_UNROLL for (int v = 0; v < vectors; ++v) {
-      const Vector<T> value = load(x + i + v * lanes);
-      outside[v] |= ~((value <= most) & (value >= -most));
-    }
+  // But for the sign, bits are ordered as the numbers are; those of infinity and NaN are above.
+  typename Format<T>::Bits most = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto bits = to_bits(x[i]) << 1;
+    most = bits > most ? bits : most;
   }
-  GANGLION_UNROLL for (int v = 0; v < vectors; ++v) any |= outside[v];
-  bool all = true;
-  for (int lane = 0; lane < lanes; ++lane) all = all && any[lane] == 0;
-  for (; i < count; ++i) all = all && magnitude(x[i]) <= largest;
-  return all;
+  return most <= to_bits(largest) << 1;
 }
 
 template <class T>

@@ -166,7 +166,7 @@ class Planner {
         if (offset + padded_size(size(id)) <= begin) break;
         offset = std::max(offset, end);
       }
-      plan.places[static_cast<size_t>(id)] = {Storage::arena, offset};
+      plan.places[static_cast<size_t>(id)] = {value(id).storage, offset, id};
       plan.arena = std::max(plan.arena, offset + padded_size(size(id)));
       placed.push_back(id);
     }
@@ -179,12 +179,14 @@ class Planner {
     for (int id = 0; id < static_cast<int>(roots_.size()); ++id) {
       const Root memory = root(id);
       const Value& owner = value(memory.value);
-      Place base{Storage::arena, plan.places[static_cast<size_t>(memory.value)].offset};
+      Place base = plan.places[static_cast<size_t>(memory.value)];
       if (!in_arena(memory.value)) {
-        base = {owner.storage, owner.storage == Storage::constant ? constant_offsets[static_cast<size_t>(owner.offset)]
-                                                                  : owner.offset};
+        base = {owner.storage,
+                owner.storage == Storage::constant ? constant_offsets[static_cast<size_t>(owner.offset)] : owner.offset,
+                memory.value};
       }
-      if (memory.value != id) plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset};
+      if (memory.value != id)
+        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value};
       if (memory.value == id && !in_arena(id)) plan.places[static_cast<size_t>(id)] = base;
     }
     return plan;

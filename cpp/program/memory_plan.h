@@ -10,8 +10,9 @@
 namespace ganglion {
 
 struct Place {
-  Storage storage = Storage::arena;  // inputs stand in the arena too
+  Storage storage = Storage::arena;  // of an input: it stands in the arena, unless its memory is lent
   int64_t offset = 0;                // elements from the start of that storage
+  int owner = -1;                    // the value whose memory it is
 };
 
 struct MemoryPlan {

@@ -96,6 +96,19 @@ bool is_samplewise(const Program& program, const Operation& operation) {
                      [&](int value) { return program.shape(value).batched; });
 }
 
+bool reads_batch(const Program& program, const Operation& operation) {
+  if (operation.kind != "expression" && find_rule(operation.kind).shape_only) return false;
+  return std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](int value) {
+    for (;;) {
+      const Value& read = program.values[static_cast<size_t>(value)];
+      if (read.producer < 0) return read.storage == Storage::input && read.shape.batched;
+      const Operation& made = program.operations[static_cast<size_t>(read.producer)];
+      if (made.kind == "expression" || !find_rule(made.kind).view) return false;
+      value = made.inputs[0];
+    }
+  });
+}
+
 bool is_scalar(const Program& program, const Operation& operation) {
   return std::all_of(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
     return !program.shape(value).batched && program.shape(value).sample_size() == 1;

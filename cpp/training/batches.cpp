@@ -140,6 +140,18 @@ void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) c
   }
 }
 
+template <class T>
+const T* Source::in_place() const {
+  constexpr int64_t item = sizeof(T);
+  const bool is_contiguous = row_stride_ == sample_size_ * item && row_bytes_ == row_stride_ && extents_.size() <= 1 &&
+                             (extents_.empty() || strides_.back() == item);
+  const bool is_same = type_ == (item == 4 ? DataType::f32 : DataType::f64);
+  if (!batched_ || file_.is_open() || !is_contiguous || !is_same || reinterpret_cast<uintptr_t>(data_) % alignof(T)) {
+    return nullptr;
+  }
+  return reinterpret_cast<const T*>(data_);
+}
+
 void Source::prefetch(const int64_t* rows, int64_t count) const {
   if (!batched_ || file_.is_open()) return;
   const int64_t bytes = std::min(row_bytes_, kPrefetchedBytes);
@@ -171,6 +183,8 @@ const int64_t* EpochOrder::rows(int64_t first, int64_t count) {
   return batch_.data();
 }
 
+template const float* Source::in_place() const;
+template const double* Source::in_place() const;
 template void Source::gather(float*, const int64_t*, int64_t, int64_t) const;
 template void Source::gather(double*, const int64_t*, int64_t, int64_t) const;
 

@@ -77,6 +77,10 @@ class CpuExecutable : public Executable<T> {
   }
 
   T* input(int index) override { return memory_.at(program_.inputs[static_cast<size_t>(index)]); }
+  void lend_input(int index, const T* where) override {
+    memory_.lend_input(program_.inputs[static_cast<size_t>(index)], const_cast<T*>(where));
+    ++inputs_;
+  }
   void set_scalar(int index, double value) override { memory_.set_scalar(index, value); }
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
   int64_t arena_bytes() const override { return memory_.arena_bytes(); }
@@ -108,6 +112,7 @@ class CpuExecutable : public Executable<T> {
   // that is smaller.
   struct Binding {
     int64_t rows = -1;
+    int64_t inputs = 0;  // which addresses of the inputs
     int threads = 1;
     std::vector<BoundStep<T>> steps;
     Phases<T> phases;
@@ -134,7 +139,15 @@ class CpuExecutable : public Executable<T> {
     if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;
     Binding& binding = bindings_[recent_];
     if (binding.rows != rows || binding.threads != threads_for(binding)) bind(binding, rows);
+    if (binding.inputs != inputs_) bind_inputs(binding);
     return binding;
+  }
+
+  void bind_inputs(Binding& binding) {
+    for (const BoundStep<T>& bound : binding.steps) {
+      if (reads_batch(program_, program_.operations[bound.operation])) bound.step->bind(binding.rows);
+    }
+    binding.inputs = inputs_;
   }
 
   static int threads_for(const Binding& binding) {
@@ -152,6 +165,7 @@ class CpuExecutable : public Executable<T> {
           operation_flops(program_, operation, rows) + operation_bytes(program_, operation, rows, sizeof(T));
     }
     binding.rows = rows;
+    binding.inputs = inputs_;
     binding.threads = threads_for(binding);
     binding.phases = make_phases(program_, binding.steps, rows, binding.threads);
     memory_.require_threads(binding.threads);
@@ -199,13 +213,15 @@ class CpuExecutable : public Executable<T> {
       }
       seconds_[bound.operation] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
+    run.feed->inspect(run.feed->context, 0, run.rows);
     return Ending::done;
   }
 
   const Program program_;
   Memory<T> memory_;
   Binding bindings_[2];
-  int recent_ = 0;  // binding used last
+  int recent_ = 0;      // binding used last
+  int64_t inputs_ = 0;  // counts the changes of the inputs' addresses
   bool profiling_ = false;
   std::vector<double> seconds_;
 };

@@ -48,7 +48,8 @@ class MatmulStep : public Step<T> {
                 1,
                 product_value_ < 0 ? nullptr : source_.at(product_value_),
                 n,
-                false};
+                false,
+                source_.memory.is_lent(source_.input(0))};
     if (transpose_a_) std::swap(product_.a_row, product_.a_column);
     if (transpose_b_) std::swap(product_.b_row, product_.b_column);
     batch_ = is_batch_ ? c.size(rows) / (m * n) : 1;

@@ -10,6 +10,7 @@ namespace ganglion {
 template <class T>
 Memory<T>::Memory(const Program& program, const Buffers& buffers) : program_(program), buffers_(buffers) {
   scalars_.resize(program.scalars.size());
+  lent_.resize(program.values.size());
 }
 
 template <class T>
@@ -46,8 +47,12 @@ T* Memory<T>::at(int value) {
       return scalars_.data() + place.offset;
     case Storage::constant:
       return constants_.data() + place.offset;
-    case Storage::arena:
     case Storage::input:
+      if (T* const lent = lent_[static_cast<size_t>(place.owner)]) {
+        return lent + (place.offset - plan_.places[static_cast<size_t>(place.owner)].offset);
+      }
+      break;
+    case Storage::arena:
       break;
   }
   return arena_.data() + place.offset;

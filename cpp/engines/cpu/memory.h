@@ -20,6 +20,9 @@ class Memory {
 
   T* at(int value);
   const T* at(int value) const { return const_cast<Memory*>(this)->at(value); }
+  // Input `value` stands there from now on, or, null, in the arena again.
+  void lend_input(int value, T* where) { lent_[static_cast<size_t>(value)] = where; }
+  bool is_lent(int value) const { return lent_[static_cast<size_t>(plan_.places[static_cast<size_t>(value)].owner)]; }
   void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
   int64_t arena_bytes() const { return plan_.arena * static_cast<int64_t>(sizeof(T)); }
 
@@ -37,6 +40,7 @@ class Memory {
   int64_t reserved_ = 0;
   Buffer<T> arena_, constants_, threads_;
   std::vector<T> scalars_;
+  std::vector<T*> lent_;  // for each value
   int64_t thread_size_ = 0;
   int thread_count_ = 0;
 };

@@ -44,20 +44,6 @@ int64_t count_ranges(const Program& program, const std::vector<const Operation*>
   return std::max<int64_t>(1, std::min(ranges, rows / kFewestRows));
 }
 
-// Whether an operation looks at elements of the batch as it was read in.
-bool reads_batch(const Program& program, const Operation& operation) {
-  if (operation.kind != "expression" && find_rule(operation.kind).shape_only) return false;
-  return std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](int value) {
-    for (;;) {
-      const Value& read = program.values[static_cast<size_t>(value)];
-      if (read.producer < 0) return read.storage == Storage::input && read.shape.batched;
-      const Operation& made = program.operations[static_cast<size_t>(read.producer)];
-      if (made.kind == "expression" || !find_rule(made.kind).view) return false;
-      value = made.inputs[0];
-    }
-  });
-}
-
 template <class T>
 class PhaseWriter {
  public:
@@ -195,6 +181,7 @@ void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
   const int64_t begin = rows * chosen.index / part.ranges, end = rows * (chosen.index + 1) / part.ranges;
   if (part.feeds) run.feed->fill(run.feed->context, begin, end);
   for (Step<T>* step : part.steps) step->run_range(begin, end, thread, run.key);
+  if (part.feeds) run.feed->inspect(run.feed->context, begin, end);
 }
 
 template <class T>

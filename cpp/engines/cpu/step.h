@@ -22,7 +22,8 @@ template <class T>
 class Step {
  public:
   virtual ~Step() = default;
-  // Fixes sizes and addresses for a batch of `rows`; declares the scratch memory it needs.
+  // Fixes sizes and addresses for a batch of `rows`; declares the scratch memory it needs. For the same rows once more
+  // when addresses have changed.
   virtual void bind(int64_t rows) = 0;
   virtual int phases() const { return 1; }
   virtual int64_t chunks(int phase) const = 0;
