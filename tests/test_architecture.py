@@ -33,6 +33,7 @@ LEVELS = {
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
+    **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     "sequential": NETWORK,
     "estimators": ESTIMATORS,

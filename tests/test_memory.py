@@ -54,6 +54,19 @@ net.fit(X, y, epochs=100, validation_split=0.2)
 print(max(status("VmRSS") - before, status("VmHWM") - peak))
 """
 
+# Dense it would take 4 GB in float32.
+SPARSE = """
+from scipy import sparse
+rows, columns = 200_000, 5_000
+X = sparse.random_array((rows, columns), density=0.001, rng=np.random.default_rng(0), format="csr")
+y = np.zeros(rows, np.float32)
+before = status("VmHWM")
+net = network(4, 1).fit(X, y, batch_size=128, validation_split=0.05)
+net.predict(X)
+net.evaluate(X, y)
+print(status("VmHWM") - before)
+"""
+
 
 def growth(program: str, *arguments: str) -> float:
     """Megabytes that a program says it took."""
@@ -73,3 +86,7 @@ def test_memory_mapped_file_of_two_gigabytes(tmp_path):
 
 def test_epochs_allocate_nothing():
     assert growth(STEADY) < 1
+
+
+def test_a_sparse_matrix_is_never_made_dense():
+    assert growth(SPARSE) < 80

@@ -1,32 +1,12 @@
 #include "bindings/arrays.h"
 
-#include <optional>
-
+#include "bindings/sparse_rows.h"
 #include "core/error.h"
 
 namespace py = pybind11;
 
 namespace ganglion {
 namespace {
-
-std::optional<DataType> data_type(const py::dtype& dtype) {
-  const auto size = dtype.itemsize();
-  switch (dtype.kind()) {
-    case 'b':
-      return DataType::boolean;
-    case 'u':
-      return size == 1 ? DataType::u8 : size == 2 ? DataType::u16 : size == 4 ? DataType::u32 : DataType::u64;
-    case 'i':
-      return size == 1 ? DataType::i8 : size == 2 ? DataType::i16 : size == 4 ? DataType::i32 : DataType::i64;
-    case 'f':
-      if (size == 2) return DataType::f16;
-      if (size == 4) return DataType::f32;
-      if (size == 8) return DataType::f64;
-      return std::nullopt;
-    default:
-      return std::nullopt;
-  }
-}
 
 [[noreturn]] void refuse_dtype(const char* place, const std::string& name, const py::dtype& dtype, const char* why) {
   throw py::type_error(
@@ -35,6 +15,12 @@ std::optional<DataType> data_type(const py::dtype& dtype) {
 
 // A batched value of shape {k, ...} holds k rows of the array for each sample.
 Source read_array(const char* place, const std::string& name, const Shape& shape, py::handle object) {
+  if (py::isinstance<SparseRows>(object)) {
+    const auto& matrix = object.cast<const SparseRows&>();
+    check(shape == Shape{true, {1, matrix.columns()}}, "[", place, "] input '", name, "' has ", matrix.columns(),
+          " columns, expected shape ", to_string(shape));
+    return matrix.source();
+  }
   if (!py::isinstance<py::array>(object)) {
     throw py::type_error(concatenate("[", place, "] input '", name, "' must be a NumPy array, got ",
                                      py::type::of(object).attr("__name__").cast<std::string>()));
@@ -70,6 +56,25 @@ Source read_array(const char* place, const std::string& name, const Shape& shape
 }
 
 }  // namespace
+
+std::optional<DataType> data_type(const py::dtype& dtype) {
+  const auto size = dtype.itemsize();
+  switch (dtype.kind()) {
+    case 'b':
+      return DataType::boolean;
+    case 'u':
+      return size == 1 ? DataType::u8 : size == 2 ? DataType::u16 : size == 4 ? DataType::u32 : DataType::u64;
+    case 'i':
+      return size == 1 ? DataType::i8 : size == 2 ? DataType::i16 : size == 4 ? DataType::i32 : DataType::i64;
+    case 'f':
+      if (size == 2) return DataType::f16;
+      if (size == 4) return DataType::f32;
+      if (size == 8) return DataType::f64;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
 
 std::string dtype_name(const py::array& array) { return py::str(array.dtype()); }
 

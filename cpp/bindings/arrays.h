@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,14 @@
 
 namespace ganglion {
 
-// The inputs of a program, in their order, from a list of arrays of any real dtype and strides, checked against the
-// program's shapes. `rows` is how many samples the batched ones hold; all the same. Nothing is copied, so the
-// list must outlive the sources. Raises TypeError and ValueError that begin with "[place]".
+// The inputs of a program, in their order, from a list of arrays of any real dtype and strides, or SparseRows, checked
+// against the program's shapes. `rows` is how many samples the batched ones hold; all the same. Nothing is copied, so
+// the list must outlive the sources. Raises TypeError and ValueError that begin with "[place]".
 std::vector<Source> read_inputs(const char* place, const Program& program, const pybind11::sequence& arrays,
                                 int64_t* rows);
+
+// The type that a dtype names, whatever the order of its bytes; nothing for one that the core does not read.
+std::optional<DataType> data_type(const pybind11::dtype& dtype);
 
 // An array of any rank from 1 on, named in errors.
 Source read_rows(const char* place, const std::string& name, pybind11::handle array);

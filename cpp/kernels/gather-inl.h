@@ -98,34 +98,40 @@ void gather_as(T* out, const GatherSource& source, const int64_t* rows, int64_t 
   }
 }
 
+// f(S{}) for the C++ type S of a user's numbers.
+template <class Function>
+void with_number(DataType type, Function&& f) {
+  switch (type) {
+    case DataType::u8:
+      return f(uint8_t{});
+    case DataType::i8:
+      return f(int8_t{});
+    case DataType::u16:
+      return f(uint16_t{});
+    case DataType::i16:
+      return f(int16_t{});
+    case DataType::u32:
+      return f(uint32_t{});
+    case DataType::i32:
+      return f(int32_t{});
+    case DataType::u64:
+      return f(uint64_t{});
+    case DataType::i64:
+      return f(int64_t{});
+    case DataType::f16:
+      return f(Half{});
+    case DataType::f32:
+      return f(float{});
+    case DataType::f64:
+      return f(double{});
+    case DataType::boolean:
+      return f(Boolean{});
+  }
+}
+
 template <class T>
 void gather(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count) {
-  switch (source.type) {
-    case DataType::u8:
-      return gather_as<T, uint8_t>(out, source, rows, first, count);
-    case DataType::i8:
-      return gather_as<T, int8_t>(out, source, rows, first, count);
-    case DataType::u16:
-      return gather_as<T, uint16_t>(out, source, rows, first, count);
-    case DataType::i16:
-      return gather_as<T, int16_t>(out, source, rows, first, count);
-    case DataType::u32:
-      return gather_as<T, uint32_t>(out, source, rows, first, count);
-    case DataType::i32:
-      return gather_as<T, int32_t>(out, source, rows, first, count);
-    case DataType::u64:
-      return gather_as<T, uint64_t>(out, source, rows, first, count);
-    case DataType::i64:
-      return gather_as<T, int64_t>(out, source, rows, first, count);
-    case DataType::f16:
-      return gather_as<T, Half>(out, source, rows, first, count);
-    case DataType::f32:
-      return gather_as<T, float>(out, source, rows, first, count);
-    case DataType::f64:
-      return gather_as<T, double>(out, source, rows, first, count);
-    case DataType::boolean:
-      return gather_as<T, Boolean>(out, source, rows, first, count);
-  }
+  with_number(source.type, [&](auto number) { gather_as<T, decltype(number)>(out, source, rows, first, count); });
 }
 
 }  // namespace GANGLION_ISA

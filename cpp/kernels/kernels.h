@@ -60,6 +60,17 @@ struct GatherSource {
   const int64_t* strides;  // bytes
 };
 
+// Rows of a user's matrix in compressed sparse rows (CSR): row i holds data[j] in column indices[j], for j from
+// indptr[i] to indptr[i + 1], and zeros elsewhere.
+struct SparseGatherSource {
+  const void* data;
+  DataType type;
+  const void* indices;
+  DataType index_type;  // i32 or i64
+  const int64_t* indptr;
+  int64_t columns;
+};
+
 // A function of one vector of the instruction set, or of two, that gives one; called by compiled code alone.
 using VectorFunction = void (*)();
 
@@ -115,6 +126,8 @@ struct KernelTable {
 
   // out[i] = sample rows[i] of the source, converted, contiguous; rows == nullptr means first, first + 1, ...
   void (*gather)(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count);
+  // The same, with the zeros between: out (count, columns).
+  void (*gather_sparse)(T* out, const SparseGatherSource& source, const int64_t* rows, int64_t first, int64_t count);
 
   // For benchmarks: `rounds` of independent fused multiply-adds in registers; returns the operations done.
   int64_t (*multiply_adds)(int64_t rounds);

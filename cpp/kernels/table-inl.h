@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/elementwise-inl.h"
-#include "kernels/gather-inl.h"
+#include "kernels/gather_sparse-inl.h"
 #include "kernels/matmul_plan-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/reduce-inl.h"
@@ -75,6 +75,7 @@ KernelTable<T> make_table() {
   table.sparse_crossentropy_gradient = sparse_crossentropy_gradient<T>;
   table.crossentropy_gradient = crossentropy_gradient<T>;
   table.gather = gather<T>;
+  table.gather_sparse = gather_sparse<T>;
   table.multiply_adds = multiply_adds<T>;
   return table;
 }

@@ -106,6 +106,15 @@ Source::Source(const void* data, DataType type, bool batched, int64_t rows, int6
   }
 }
 
+Source::Source(const SparseGatherSource& sparse, int64_t rows)
+    : data_(nullptr),
+      type_(sparse.type),
+      batched_(true),
+      rows_(rows),
+      row_stride_(0),
+      sample_size_(sparse.columns),
+      sparse_(sparse) {}
+
 GatherSource Source::memory() const {
   return {data_, type_, row_stride_, static_cast<int>(extents_.size()), extents_.data(), strides_.data()};
 }
@@ -133,6 +142,7 @@ void Source::gather_file(T* out, const int64_t* rows, int64_t first, int64_t cou
 template <class T>
 void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) const {
   if (!batched_) return kernels<T>().gather(out, memory(), nullptr, 0, 1);
+  if (sparse_) return kernels<T>().gather_sparse(out, *sparse_, rows, first, count);
   if (!file_.is_open()) return kernels<T>().gather(out, memory(), rows, first, count);
   const int64_t step = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, row_bytes_));
   for (int64_t from = 0; from < count; from += step) {
@@ -153,7 +163,7 @@ const T* Source::in_place() const {
 }
 
 void Source::prefetch(const int64_t* rows, int64_t count) const {
-  if (!batched_ || file_.is_open()) return;
+  if (!batched_ || sparse_ || file_.is_open()) return;
   const int64_t bytes = std::min(row_bytes_, kPrefetchedBytes);
   for (int64_t i = 0; i < count; ++i) {
     const char* const row = data_ + rows[i] * row_stride_ - row_origin_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -10,13 +11,15 @@
 
 namespace ganglion {
 
-// An array whose rows are the samples, of any real dtype and any strides. Does not own the memory.
+// An array whose rows are the samples, of any real dtype and any strides, or a sparse matrix. Does not own the memory.
 class Source {
  public:
   // `extents` and `strides` (bytes) are those of one sample. A source that is not batched is one sample that
   // every batch reads whole.
   Source(const void* data, DataType type, bool batched, int64_t rows, int64_t row_stride, std::vector<int64_t> extents,
          std::vector<int64_t> strides);
+  // The first `rows` of a sparse matrix, which was checked.
+  Source(const SparseGatherSource& sparse, int64_t rows);
 
   DataType type() const { return type_; }
   bool batched() const { return batched_; }
@@ -53,6 +56,7 @@ class Source {
   MappedFile file_;
   int64_t row_bytes_ = 0;
   int64_t row_origin_ = 0;
+  std::optional<SparseGatherSource> sparse_;  // what is read instead
 };
 
 // The order of an epoch: a permutation of the rows that is a function of (seed, epoch) alone, every one equally

@@ -59,6 +59,31 @@ class Store:
     @property
     def array(self) -> NDArray[np.floating[Any]]: ...
 
+class SparseRows:
+    """The rows of a matrix in compressed sparse rows (CSR), checked once."""
+
+    def __init__(
+        self, name: str, data: _Array, indices: _Array, indptr: _Array, columns: int
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice) -> SparseRows: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def has_duplicates(self) -> bool: ...
+    @property
+    def data(self) -> _Array: ...
+    @property
+    def indices(self) -> _Array: ...
+    @property
+    def indptr(self) -> NDArray[np.int64]: ...
+
+_Inputs = list[_Array] | list[_Array | SparseRows]
+
 class Executable:
     """A program made ready to run on the CPU, one run at a time."""
 
@@ -74,7 +99,7 @@ class Executable:
     def reserve(self, rows: int) -> None: ...
     def run(
         self,
-        inputs: list[_Array],
+        inputs: _Inputs,
         rows: int,
         scalars: dict[str, float] = ...,
         seed: int = 0,
@@ -83,12 +108,12 @@ class Executable:
     ) -> list[_Array]: ...
     @overload
     def predict(
-        self, inputs: list[_Array], batch_size: int, seed: int = 0, step: int = 0
+        self, inputs: _Inputs, batch_size: int, seed: int = 0, step: int = 0
     ) -> list[_Array]: ...
     @overload
     def predict(
         self,
-        inputs: list[_Array],
+        inputs: _Inputs,
         batch_size: int,
         seed: int = 0,
         step: int = 0,
@@ -100,7 +125,7 @@ class Executable:
 class Trainer:
     """Runs whole epochs of a program over arrays, which are read where they lie."""
 
-    def __init__(self, executable: Executable, inputs: list[_Array], batch_size: int) -> None: ...
+    def __init__(self, executable: Executable, inputs: _Inputs, batch_size: int) -> None: ...
     @property
     def sums(self) -> dict[str, NDArray[np.float64]]: ...
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ganglion import _core, compile
 from ganglion.compile import Recipe
 from ganglion.data import as_array
+from ganglion.inputs import Inputs
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
 from ganglion.tracing import Trace
@@ -159,7 +160,7 @@ class Built:
             raise ValueError(f"[set_weights] {name} has a value too large for {self.dtype}")
         return array
 
-    def adapt(self, X: Array, seed: int) -> None:
+    def adapt(self, X: Inputs, seed: int) -> None:
         """Let the layers that need it learn from the data, each from what reaches it.
 
         A layer whose weights are not those it began with, because it learned before or because they
@@ -167,7 +168,7 @@ class Built:
 
         Parameters
         ----------
-        X : ndarray, shape (n, ...)
+        X : ndarray or SparseRows, shape (n, ...)
             Read in batches.
         seed : int
             What the weights were drawn with.
@@ -183,7 +184,7 @@ class Built:
             for variable in self._within(path)
         )
 
-    def _reaching(self, path: str, X: Array) -> Iterator[Array]:
+    def _reaching(self, path: str, X: Inputs) -> Iterator[Array]:
         """Yield, batch by batch, what the layers before make of the data."""
         program = compile.reaching_program(self.recipe, path)
         executable = _core.Executable(program, self.dtype, self.parameters, None)

@@ -6,13 +6,13 @@ Nothing here copies a data set. What passes is read in place by the core.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
-from ganglion.value import Shape
 
 Array = NDArray[Any]
 
@@ -118,7 +118,13 @@ def as_array(place: str, name: str, values: Any) -> Array:
     return array
 
 
-def check_finite(place: str, name: str, array: Array, dtype: str = "float64") -> None:
+def check_finite(
+    place: str,
+    name: str,
+    array: Array,
+    dtype: str = "float64",
+    columns: Sequence[Any] | None = None,
+) -> None:
     """Raise for the first value that is NaN or infinite, or would be in the network's dtype.
 
     Parameters
@@ -129,6 +135,8 @@ def check_finite(place: str, name: str, array: Array, dtype: str = "float64") ->
         Read in place.
     dtype : {"float32", "float64"}
         Of the network.
+    columns : sequence, optional
+        Their names, for the error.
 
     Raises
     ------
@@ -153,10 +161,12 @@ def check_finite(place: str, name: str, array: Array, dtype: str = "float64") ->
         row,
         *(int(i) for i in np.argwhere(~(np.abs(array[row].astype(np.float64)) <= largest))[0]),
     )
-    raise ValueError(f"[{place}] {name} has {_found(array[index], dtype)} at {_position(index)}")
+    found = describe_value(array[index], dtype)
+    raise ValueError(f"[{place}] {name} has {found} at {_position(index, columns)}")
 
 
-def _found(value: Any, dtype: str) -> str:
+def describe_value(value: Any, dtype: str) -> str:
+    """Return what an error calls a value that is not finite in a dtype: ``"a NaN"``."""
     if np.isnan(value):
         return "a NaN"
     if np.isinf(value):
@@ -164,63 +174,11 @@ def _found(value: Any, dtype: str) -> str:
     return f"{value}, too large for {dtype},"
 
 
-def _position(index: tuple[int, ...]) -> str:
+def _position(index: tuple[int, ...], columns: Sequence[Any] | None) -> str:
     if len(index) == 1:
         return f"row {index[0]}"
+    if len(index) == 2 and columns is not None:
+        return f"row {index[0]}, column {columns[index[1]]!r}"
     if len(index) == 2:
         return f"row {index[0]}, column {index[1]}"
     return f"row {index[0]}, position {index[1:]}"
-
-
-def check_inputs(
-    place: str, X: Any, shape: Shape | None, dtype: str, *, finite: bool = True
-) -> Array:
-    """Return inputs that a network of the given input shape can read.
-
-    Parameters
-    ----------
-    place : str
-        What was called, for the error.
-    X : array_like, shape (n, ...)
-        Finite numbers.
-    shape : tuple or None
-        (None, ...) of the network; None while it is not built.
-    dtype : {"float32", "float64"}
-        Of the network.
-    finite : bool, default True
-        Look at the numbers too. Who reads them all next does it on the way.
-
-    Raises
-    ------
-    TypeError
-        When they are not numbers.
-    ValueError
-        When they are empty, of another rank or width, or not finite.
-
-    Examples
-    --------
-    >>> check_inputs("predict", np.zeros((3, 5)), (None, 4), "float32")
-    Traceback (most recent call last):
-    ...
-    ValueError: [predict] X has 5 columns, the network takes 4
-    """
-    array = as_array(place, "X", X)
-    if shape is None:
-        if array.ndim < 2:
-            raise ValueError(
-                f"[{place}] X must have a row for each sample, got shape {array.shape}: "
-                "one feature is X.reshape(-1, 1), one sample X.reshape(1, -1)"
-            )
-        if 0 in array.shape[1:]:
-            raise ValueError(f"[{place}] X has no features: shape {array.shape}")
-    elif array.shape[1:] != shape[1:] or array.ndim == 0:
-        if array.ndim == 2 and len(shape) == 2:
-            raise ValueError(
-                f"[{place}] X has {array.shape[1]} columns, the network takes {shape[1]}"
-            )
-        raise ValueError(f"[{place}] X has shape {array.shape}, the network takes {shape}")
-    if not len(array):
-        raise ValueError(f"[{place}] X is empty: shape {array.shape}")
-    if finite:
-        check_finite(place, "X", array, dtype)
-    return array

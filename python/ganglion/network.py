@@ -14,6 +14,7 @@ from ganglion.built import Built
 from ganglion.compile import Recipe
 from ganglion.data import whole_number
 from ganglion.errors import check_choice, not_fitted
+from ganglion.inputs import Inputs
 from ganglion.layers import Input, Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
@@ -72,13 +73,13 @@ class Network:
         self.step_ = 0
         self.stop_training = False
         self.gradients_: list[Array] = []
-        self._last_forward: tuple[Array, bool, int] | None = None
+        self._last_forward: tuple[Inputs, bool, int] | None = None
 
     def _set_built(self, built: Built | None) -> None:
         self._built = built
         # What predict needs for one row; set by its first call.
         self._row_shape: tuple[int, ...] | None = None
-        self._predict_rows: Callable[[list[Array], int], list[Array]]
+        self._predict_rows: Callable[[list[Inputs], int], list[Array]]
 
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ganglion.data import as_array, check_finite, check_inputs, whole_number
+from ganglion.data import as_array, check_finite, whole_number
 from ganglion.errors import not_fitted, suggestion
+from ganglion.frames import column_names
+from ganglion.inputs import Inputs, check_inputs, check_inputs_finite
 from ganglion.keeping import Keeping
 from ganglion.samples import check_samples
 
@@ -32,7 +34,7 @@ class Passes(Keeping):
 
         Parameters
         ----------
-        X : array_like, shape (n, ...)
+        X : array_like, shape (n, ...), sparse matrix or data frame
             Finite numbers of any real type, read in place.
         batch_size : int, default=512
             Samples in memory at a time. The results do not depend on it.
@@ -76,8 +78,8 @@ class Passes(Keeping):
         self._row_shape = (1, *array.shape[1:])
         outputs = executable.predict([array], batch_size, checked=True)
         if outputs is None:
-            check_finite("predict", "X", array, self.dtype)
-        assert outputs is not None  # else check_finite has raised
+            check_inputs_finite("predict", array, self.dtype, column_names(X))
+        assert outputs is not None  # else the check has raised
         return outputs[0]
 
     def forward(self, X: ArrayLike, training: bool = False) -> Array:
@@ -228,7 +230,7 @@ class Passes(Keeping):
             np.copyto(store.array, values)
         print(executable.program.listing(len(arrays[0]), self._scalar_bytes, times))
 
-    def _check_inputs(self, place: str, X: Any) -> Array:
+    def _check_inputs(self, place: str, X: Any) -> Inputs:
         shape = None if self._built is None else self._built.recipe.input_shape
         return check_inputs(place, X, shape, self.dtype)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.data import as_array, check_finite, non_negative
+from ganglion.inputs import Inputs
 from ganglion.losses import Loss
 from ganglion.losses.targets import check_values
 from ganglion.value import Shape
@@ -23,7 +24,7 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray, shape (n, ...)
+    X : ndarray or SparseRows, shape (n, ...)
         Inputs.
     y : ndarray, shape (n, ...)
         Targets, in the shape that the loss takes.
@@ -31,7 +32,7 @@ class Samples:
         What each sample counts.
     """
 
-    X: Array
+    X: Inputs
     y: Array
     weight: Array | None = None
 
@@ -39,7 +40,7 @@ class Samples:
         return len(self.X)
 
     @property
-    def arrays(self) -> list[Array]:
+    def arrays(self) -> list[Inputs]:
         """The inputs of a program, in its order."""
         return [self.X, self.y] if self.weight is None else [self.X, self.y, self.weight]
 
@@ -51,7 +52,7 @@ class Samples:
 
 def check_samples(
     place: str,
-    X: Array,
+    X: Inputs,
     y: Any,
     loss: Loss,
     output_shape: Shape,
@@ -64,7 +65,7 @@ def check_samples(
     ----------
     place : str
         What was called, for the error.
-    X : ndarray, shape (n, ...)
+    X : ndarray or SparseRows, shape (n, ...)
         Checked inputs.
     y : array_like, shape (n, ...)
         Targets that fit the loss.

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
-from ganglion.data import check_inputs, non_negative, whole_number
+from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
+from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
@@ -50,8 +51,10 @@ class Training(Passes):
 
         Parameters
         ----------
-        X : array_like, shape (n, ...)
-            Finite numbers of any real type.
+        X : array_like, shape (n, ...), sparse matrix or data frame
+            Finite numbers of any real type. SciPy's sparse matrices of shape (n, features) are
+            never made dense as a whole; formats other than CSR are converted to it once. So are
+            frames of pandas and polars whose columns are of several types, to one array.
         y : array_like, shape (n,) or (n, ...)
             Targets that fit the loss.
         epochs : int, default=1

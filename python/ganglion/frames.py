@@ -1,0 +1,95 @@
+"""Data frames as arrays: those of pandas and polars, told by what they can do, never imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def is_frame(values: Any) -> bool:
+    """Tell whether something is a data frame.
+
+    Examples
+    --------
+    >>> is_frame([[1.0, 2.0]])
+    False
+    """
+    return hasattr(values, "columns") and hasattr(values, "to_numpy")
+
+
+def column_names(values: Any) -> list[Any] | None:
+    """Return the names of a frame's columns; None for what is no frame."""
+    return list(values.columns) if is_frame(values) else None
+
+
+def frame_array(place: str, name: str, frame: Any) -> Array:
+    """Return a frame as an array, with NaN where a value is missing.
+
+    The array is the frame's own memory where the frame has it in one piece.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    name : str
+        Name of the argument, for the error.
+    frame : DataFrame
+        Of numbers or booleans, nullable ones too.
+
+    Raises
+    ------
+    TypeError
+        Naming the first column that holds something else.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> frame_array("fit", "X", pandas.DataFrame({"age": [31, 45], "city": ["Bern", "Kyiv"]}))
+    Traceback (most recent call last):
+    ...
+    TypeError: [fit] X has no numbers in column 'city': encode it first, for example with \
+scikit-learn's OneHotEncoder
+    """
+    columns = [
+        _numbers(place, name, label, _column(frame, index))
+        for index, label in enumerate(frame.columns)
+    ]
+    if len({column.dtype for column in columns}) <= 1:
+        whole: Array = frame.to_numpy()
+        if whole.dtype.kind in "biuf":
+            return whole
+    return np.column_stack(columns)
+
+
+def _column(frame: Any, index: int) -> Array:
+    # By position: names need not be unique in pandas.
+    column = frame.iloc[:, index] if hasattr(frame, "iloc") else frame.to_series(index)
+    values: Array = column.to_numpy()
+    return values
+
+
+def _numbers(place: str, name: str, label: Any, values: Array) -> Array:
+    if values.dtype.kind in "biuf":
+        return values
+    try:
+        if values.dtype.kind != "O":
+            raise TypeError(values.dtype)
+        return np.array([_number(value) for value in values])
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"[{place}] {name} has no numbers in column {label!r}: encode it first, for example "
+            "with scikit-learn's OneHotEncoder"
+        ) from None
+
+
+def _number(value: Any) -> float:
+    # A missing value is None, or differs from itself; what pandas.NA answers is not even a boolean.
+    if value is None or (value != value) is not False:
+        return np.nan
+    if isinstance(value, (str, bytes)):
+        raise TypeError(value)
+    return float(value)

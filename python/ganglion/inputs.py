@@ -1,0 +1,118 @@
+"""The gate of a network's inputs: arrays, frames and sparse matrices, checked against its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion import _core
+from ganglion.data import as_array, check_finite, describe_value
+from ganglion.frames import column_names, frame_array, is_frame
+from ganglion.sparse import is_sparse, sparse_rows
+from ganglion.value import Shape
+
+# What a program reads in place: an array, or the rows of a sparse matrix.
+Inputs = NDArray[Any] | _core.SparseRows
+
+
+def check_inputs(
+    place: str, X: Any, shape: Shape | None, dtype: str, *, finite: bool = True
+) -> Inputs:
+    """Return inputs that a network of the given input shape can read.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    X : array_like, sparse matrix or data frame, shape (n, ...)
+        Finite numbers.
+    shape : tuple or None
+        (None, ...) of the network; None while it is not built.
+    dtype : {"float32", "float64"}
+        Of the network.
+    finite : bool, default True
+        Look at the numbers too. Who reads them all next does it on the way.
+
+    Returns
+    -------
+    ndarray or SparseRows
+        The very array given, wherever that is possible.
+
+    Raises
+    ------
+    TypeError
+        When they are not numbers.
+    ValueError
+        When they are empty, of another rank or width, or not finite.
+
+    Examples
+    --------
+    >>> check_inputs("predict", np.zeros((3, 5)), (None, 4), "float32")
+    Traceback (most recent call last):
+    ...
+    ValueError: [predict] X has 5 columns, the network takes 4
+    """
+    inputs: Inputs
+    if is_sparse(X):
+        inputs = sparse_rows(place, "X", X)
+    elif is_frame(X):
+        inputs = frame_array(place, "X", X)
+    else:
+        inputs = as_array(place, "X", X)
+    if shape is None:
+        if inputs.ndim < 2:
+            raise ValueError(
+                f"[{place}] X must have a row for each sample, got shape {inputs.shape}: "
+                "one feature is X.reshape(-1, 1), one sample X.reshape(1, -1)"
+            )
+        if 0 in inputs.shape[1:]:
+            raise ValueError(f"[{place}] X has no features: shape {inputs.shape}")
+    elif inputs.shape[1:] != shape[1:] or inputs.ndim == 0:
+        if inputs.ndim == 2 and len(shape) == 2:
+            raise ValueError(
+                f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
+            )
+        raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}")
+    if not len(inputs):
+        raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
+    if finite:
+        check_inputs_finite(place, inputs, dtype, column_names(X))
+    return inputs
+
+
+def check_inputs_finite(
+    place: str, inputs: Inputs, dtype: str, columns: Sequence[Any] | None = None
+) -> None:
+    """Raise for the first input that is NaN or infinite, or would be in the network's dtype.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    inputs : ndarray or SparseRows
+        As `check_inputs` returns them.
+    dtype : {"float32", "float64"}
+        Of the network.
+    columns : sequence, optional
+        Their names, for the error.
+
+    Raises
+    ------
+    ValueError
+        Naming the row, the column and what was found there.
+    """
+    if not isinstance(inputs, _core.SparseRows):
+        check_finite(place, "X", inputs, dtype, columns)
+        return
+    if inputs.dtype.kind != "f":
+        return
+    first, last = inputs.indptr[0], inputs.indptr[-1]
+    stored = _core.first_not_finite(inputs.data[first:last], float(np.finfo(dtype).max))
+    if stored >= 0:
+        position = first + stored
+        row = int(np.searchsorted(inputs.indptr, position, side="right")) - 1
+        found = describe_value(inputs.data[position], dtype)
+        raise ValueError(f"[{place}] X has {found} at row {row}, column {inputs.indices[position]}")
