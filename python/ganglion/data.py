@@ -162,7 +162,7 @@ def check_finite(
         *(int(i) for i in np.argwhere(~(np.abs(array[row].astype(np.float64)) <= largest))[0]),
     )
     found = describe_value(array[index], dtype)
-    raise ValueError(f"[{place}] {name} has {found} at {_position(index, columns)}")
+    raise ValueError(f"[{place}] {name} has {found} at {describe_position(index, columns)}")
 
 
 def describe_value(value: Any, dtype: str) -> str:
@@ -174,7 +174,8 @@ def describe_value(value: Any, dtype: str) -> str:
     return f"{value}, too large for {dtype},"
 
 
-def _position(index: tuple[int, ...], columns: Sequence[Any] | None) -> str:
+def describe_position(index: tuple[int, ...], columns: Sequence[Any] | None = None) -> str:
+    """Return what an error calls a place in an array: ``"row 7, column 'age'"``."""
     if len(index) == 1:
         return f"row {index[0]}"
     if len(index) == 2 and columns is not None:

@@ -21,6 +21,19 @@ def is_frame(values: Any) -> bool:
     return hasattr(values, "columns") and hasattr(values, "to_numpy")
 
 
+def is_sparse_frame(values: Any) -> bool:
+    """Tell whether something is a pandas frame of which every column is sparse.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> is_sparse_frame(pandas.DataFrame({"a": [0.0, 1.0]}))
+    False
+    """
+    # The accessor is there for such frames alone.
+    return is_frame(values) and hasattr(values, "sparse")
+
+
 def column_names(values: Any) -> list[Any] | None:
     """Return the names of a frame's columns; None for what is no frame."""
     return list(values.columns) if is_frame(values) else None
@@ -87,9 +100,18 @@ def _numbers(place: str, name: str, label: Any, values: Array) -> Array:
 
 
 def _number(value: Any) -> float:
-    # A missing value is None, or differs from itself; what pandas.NA answers is not even a boolean.
-    if value is None or (value != value) is not False:
-        return np.nan
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes, np.ndarray)):
         raise TypeError(value)
-    return float(value)
+    return np.nan if is_missing(value) else float(value)
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether an entry of a column stands for no value: None, NaN or pandas's ``NA``.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, float("nan"), 0, "")]
+    [True, True, False, False]
+    """
+    # What is missing differs from itself; what pandas's NA answers is not even a boolean.
+    return value is None or (value != value) is not False

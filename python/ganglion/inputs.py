@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
-from ganglion.data import as_array, check_finite, describe_value
-from ganglion.frames import column_names, frame_array, is_frame
+from ganglion.data import as_array, check_finite, describe_position, describe_value
+from ganglion.frames import column_names, frame_array, is_frame, is_sparse_frame
 from ganglion.sparse import is_sparse, sparse_rows
 from ganglion.value import Shape
 
@@ -55,6 +55,9 @@ def check_inputs(
     ...
     ValueError: [predict] X has 5 columns, the network takes 4
     """
+    columns = column_names(X)
+    if is_sparse_frame(X):
+        X = X.sparse.to_coo()
     inputs: Inputs
     if is_sparse(X):
         inputs = sparse_rows(place, "X", X)
@@ -79,7 +82,7 @@ def check_inputs(
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
     if finite:
-        check_inputs_finite(place, inputs, dtype, column_names(X))
+        check_inputs_finite(place, inputs, dtype, columns)
     return inputs
 
 
@@ -112,7 +115,8 @@ def check_inputs_finite(
     first, last = inputs.indptr[0], inputs.indptr[-1]
     stored = _core.first_not_finite(inputs.data[first:last], float(np.finfo(dtype).max))
     if stored >= 0:
-        position = first + stored
-        row = int(np.searchsorted(inputs.indptr, position, side="right")) - 1
-        found = describe_value(inputs.data[position], dtype)
-        raise ValueError(f"[{place}] X has {found} at row {row}, column {inputs.indices[position]}")
+        at = int(first) + stored
+        row = int(np.searchsorted(inputs.indptr, at, side="right")) - 1
+        found = describe_value(inputs.data[at], dtype)
+        position = describe_position((row, int(inputs.indices[at])), columns)
+        raise ValueError(f"[{place}] X has {found} at {position}")

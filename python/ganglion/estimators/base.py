@@ -7,19 +7,21 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ganglion import layers as layer_library
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback, EarlyStopping
 from ganglion.errors import check_at_least, check_boolean, check_integer
+from ganglion.estimators.checking import check_inputs, check_samples
+from ganglion.estimators.tasks import CallbackSupport, epoch_tasks
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
 
@@ -33,7 +35,15 @@ class Head:
     loss: str
 
 
-class NeuralEstimator(BaseEstimator, ABC):
+class HeldOut(NamedTuple):
+    """Samples to validate on, as ``fit`` was given them; nothing where there are none."""
+
+    X: Any = None
+    y: Any = None
+    sample_weight: Any = None
+
+
+class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     """A network that is built from ``y`` and trained anew by ``fit``.
 
     The constructor only stores, as scikit-learn's estimators do; values are checked by ``fit``.
@@ -120,8 +130,10 @@ class NeuralEstimator(BaseEstimator, ABC):
         *,
         partial: bool = False,
         classes: ArrayLike | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
         """Train for ``epochs``, or, when ``partial``, for one on from the weights there are."""
+        tasks = [] if partial else epoch_tasks(self, X, y, sample_weight)
         self._check_settings()
         reset = not ((partial or self.warm_start) and hasattr(self, "network_"))
         inputs, labels = self._checked(X, y, reset=reset)
@@ -131,12 +143,15 @@ class NeuralEstimator(BaseEstimator, ABC):
         weight = self._sample_weight(inputs, labels, sample_weight)
         seed = self._seed()
         callbacks = list(self.callbacks or ())
-        validation = None
+        validation = self._validation(held_out)
         if weight is not None and not partial:
             # The scale of the weights must not act as a second learning rate.
             weight = weight / weight.mean()
         if self.early_stopping and not partial:
-            inputs, target, weight, validation = self._split(inputs, labels, target, weight, seed)
+            if validation is None:
+                inputs, target, weight, validation = self._split(
+                    inputs, labels, target, weight, seed
+                )
             callbacks.append(EarlyStopping(patience=self.patience, min_delta=self.min_delta))
         if reset:
             self.network_ = self._build(seed)
@@ -147,14 +162,23 @@ class NeuralEstimator(BaseEstimator, ABC):
             batch_size=self.batch_size,
             validation_data=validation,
             sample_weight=weight,
-            callbacks=callbacks,
+            callbacks=[*callbacks, *tasks],
             shuffle=self.shuffle,
             verbose=self.verbose,
         )
-        self.history_ = self.network_.history_
-        losses_by_epoch = self.history_.get("loss", [])  # empty when the first epoch diverged
-        self.loss_ = losses_by_epoch[-1] if losses_by_epoch else np.nan
-        self.n_iter_ = len(losses_by_epoch)
+        for name, value in self._fitted(self.network_).items():
+            setattr(self, name, value)
+
+    def _fitted(self, network: Sequential) -> dict[str, Any]:
+        """Return the attributes that a network trained so far gives the estimator."""
+        history = network.history_
+        losses_by_epoch = history.get("loss", [])  # empty when the first epoch diverged
+        return {
+            "network_": network,
+            "history_": history,
+            "loss_": losses_by_epoch[-1] if losses_by_epoch else np.nan,
+            "n_iter_": len(losses_by_epoch),
+        }
 
     def _check_settings(self) -> None:
         """Check what is not checked by the network, or only with some other settings."""
@@ -167,11 +191,22 @@ class NeuralEstimator(BaseEstimator, ABC):
             )
 
     def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
-        # "numeric" keeps integers and float32 as they are: the core reads them in place.
-        X, y = validate_data(
-            self, X, y, reset=reset, dtype="numeric", allow_nd=True, multi_output=True
-        )
+        X, y = check_samples(self, X, y, reset=reset)
         return X, self._check_targets(y)
+
+    def _validation(self, given: HeldOut | None) -> tuple[Any, ...] | None:
+        """Return what the network validates on, weighed as what it trains on."""
+        if given is None or all(part is None for part in given):
+            return None
+        try:
+            if given.X is None or given.y is None:
+                raise ValueError("X_val and y_val must both be given")
+            X, labels = self._checked(given.X, given.y, reset=False)
+            target = self._encode(labels)
+            weight = self._sample_weight(X, labels, given.sample_weight)
+        except ValueError as error:
+            raise ValueError(f"[{type(self).__name__}] validation data: {error}") from error
+        return (X, target) if weight is None else (X, target, weight / weight.mean())
 
     def _sample_weight(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: ArrayLike | None
@@ -214,7 +249,7 @@ class NeuralEstimator(BaseEstimator, ABC):
         except ValueError as error:
             raise ValueError(
                 f"[{type(self).__name__}] early_stopping cannot hold out validation_fraction "
-                f"{fraction!r} of {len(X)} samples: {error}"
+                f"{fraction!r} of {len(target)} samples: {error}"
             ) from error
         kept, held_out = halves[0::2], tuple(halves[1::2])
         return kept[0], kept[1], kept[2] if weight is not None else None, held_out
@@ -279,9 +314,13 @@ class NeuralEstimator(BaseEstimator, ABC):
             return optimizer
         return type(optimizer)(**{**settings_of(optimizer), "learning_rate": self.learning_rate})
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _outputs(self, X: ArrayLike) -> NDArray[Any]:
         """Return what the network's last layer gives for each row, (n, units)."""
         check_is_fitted(self, "network_")
-        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
-        outputs: NDArray[Any] = self.network_.predict(X)
+        outputs: NDArray[Any] = self.network_.predict(check_inputs(self, X, reset=False))
         return outputs

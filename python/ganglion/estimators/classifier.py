@@ -14,8 +14,9 @@ from sklearn.utils.multiclass import type_of_target
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback
 from ganglion.errors import check_choice
-from ganglion.estimators.base import Head, NeuralEstimator
+from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
 from ganglion.estimators.labels import Labels, label_array
+from ganglion.estimators.tasks import with_callbacks
 from ganglion.layers import Layer
 
 
@@ -85,8 +86,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     network_ : Sequential
         The trained network.
     history_ : dict of str to list of float
-        Loss and metrics after each epoch; with early stopping also those on the held-out data,
-        under names that begin with ``val_``.
+        Loss and metrics after each epoch; with early stopping or ``X_val`` also those on the
+        held-out data, under names that begin with ``val_``.
     loss_ : float
         Mean training loss of the last epoch.
     n_iter_ : int
@@ -167,20 +168,34 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         )
         self.class_weight = class_weight
 
+    @with_callbacks
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> NeuralClassifier:
         """Train on labelled samples, anew unless ``warm_start``.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_labels)
             Labels: numbers or strings; or zeros and ones, a column for each label.
         sample_weight : array of shape (n_samples,), optional
             What each sample counts in the loss, at least 0; scaled, times what its class counts, to
             a mean of one.
+
+        X_val, y_val : like X and y, optional
+            What loss and metrics are also computed on after each epoch, under names in ``history_``
+            that begin with ``val_``; early stopping looks at this and splits nothing off.
+        sample_weight_val : like sample_weight, optional
+            What the samples of ``X_val`` count.
 
         Returns
         -------
@@ -196,7 +211,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         TypeError
             For an entry of ``layers`` that is neither a width nor a Layer.
         """
-        self._fit(X, y, sample_weight)
+        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
         return self
 
     def partial_fit(
@@ -210,7 +225,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_labels)
             Labels, each among ``classes``.
@@ -252,7 +267,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns
@@ -275,7 +290,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
-from ganglion.estimators.base import Head, NeuralEstimator
+from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
+from ganglion.estimators.tasks import with_callbacks
 
 
 class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
@@ -32,8 +33,8 @@ random_state, dtype, device, verbose
     network_ : Sequential
         The trained network.
     history_ : dict of str to list of float
-        Loss and metrics after each epoch; with early stopping also those on the held-out data,
-        under names that begin with ``val_``.
+        Loss and metrics after each epoch; with early stopping or ``X_val`` also those on the
+        held-out data, under names that begin with ``val_``.
     loss_ : float
         Mean training loss of the last epoch.
     n_iter_ : int
@@ -55,19 +56,33 @@ random_state, dtype, device, verbose
     True
     """
 
+    @with_callbacks
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> NeuralRegressor:
         """Train on samples and their targets, anew unless ``warm_start``.
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_outputs)
             Finite targets.
         sample_weight : array of shape (n_samples,), optional
             What each sample counts in the loss, at least 0; scaled to a mean of one.
+
+        X_val, y_val : like X and y, optional
+            What loss and metrics are also computed on after each epoch, under names in ``history_``
+            that begin with ``val_``; early stopping looks at this and splits nothing off.
+        sample_weight_val : like sample_weight, optional
+            What the samples of ``X_val`` count.
 
         Returns
         -------
@@ -82,7 +97,7 @@ random_state, dtype, device, verbose
         TypeError
             For an entry of ``layers`` that is neither a width nor a Layer.
         """
-        self._fit(X, y, sample_weight)
+        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
         return self
 
     def partial_fit(
@@ -92,7 +107,7 @@ random_state, dtype, device, verbose
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_outputs)
             Finite targets.
@@ -117,7 +132,7 @@ random_state, dtype, device, verbose
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns

@@ -1,0 +1,92 @@
+"""The gate of the estimators: scikit-learn's checks, and the names of a frame's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array, check_X_y
+from sklearn.utils.validation import validate_data
+
+from ganglion.data import check_finite
+from ganglion.frames import column_names, frame_array, is_frame, is_missing, is_sparse_frame
+
+# "numeric" keeps integers and float32 as they are: the core reads them in place.
+_ACCEPTED = {"accept_sparse": "csr", "dtype": "numeric", "allow_nd": True}
+
+
+def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return ``X`` as an array or a CSR matrix, and keep or compare the names of its columns.
+
+    Parameters
+    ----------
+    estimator : NeuralEstimator
+        Named in errors; with ``reset`` it learns the number and the names of the columns.
+    X : array_like, sparse matrix or data frame, shape (n_samples, ...)
+        Finite numbers.
+    reset : bool
+        Whether the columns are learned, or compared with those learned before.
+
+    Raises
+    ------
+    ValueError, TypeError
+        scikit-learn's; and for a frame, naming the column that holds no numbers, or has a value
+        missing.
+    """
+    if not _is_dense_frame(X):
+        return validate_data(estimator, X, reset=reset, **_ACCEPTED)
+    values = _frame_values(estimator, X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return check_array(values, estimator=estimator, input_name="X", **_ACCEPTED)
+
+
+def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    """Return ``X``, as `check_inputs` does, and ``y`` as an array of one or two dimensions.
+
+    Parameters
+    ----------
+    estimator, X, reset
+        As for `check_inputs`.
+    y : array_like or sparse matrix, shape (n_samples,) or (n_samples, n_outputs)
+        Targets or labels.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `check_inputs`; for a target that is missing or not finite, and for unequal lengths.
+    """
+    _check_missing(estimator, y)
+    if not _is_dense_frame(X):
+        X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **_ACCEPTED)
+        return X, y
+    values = _frame_values(estimator, X)
+    validate_data(estimator, X, y, reset=reset, skip_check_array=True)
+    X, y = check_X_y(values, y, multi_output=True, estimator=estimator, **_ACCEPTED)
+    return X, y
+
+
+def _is_dense_frame(X: Any) -> bool:
+    return is_frame(X) and not is_sparse_frame(X)
+
+
+def _frame_values(estimator: Any, frame: Any) -> NDArray[Any]:
+    name = type(estimator).__name__
+    values = frame_array(name, "X", frame)
+    try:
+        check_finite(name, "X", values, columns=column_names(frame))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}: replace such values or leave them out first, for example with "
+            "scikit-learn's SimpleImputer in a pipeline"
+        ) from None
+    return values
+
+
+def _check_missing(estimator: Any, y: Any) -> None:
+    # scikit-learn's check looks at numbers alone.
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.dtype.kind == "O" and values.ndim > 0:
+        for row, entry in enumerate(values.reshape(len(values), -1)):
+            if any(is_missing(value) for value in entry):
+                raise ValueError(f"[{type(estimator).__name__}] y has no value at row {row}")
