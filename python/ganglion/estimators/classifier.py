@@ -54,7 +54,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     early_stopping : bool, default=False
         Whether to set ``validation_fraction`` of the data aside, to stop when the loss there no
         longer falls, and to keep the best weights. The classes keep their shares. This copies the
-        data; otherwise it is read in place.
+        data; otherwise it is read in place. Nothing is set aside when `fit` is given ``X_val``.
     validation_fraction : float, default=0.1
         Share of the data that early stopping holds out, (0, 1).
     patience : int, default=10
