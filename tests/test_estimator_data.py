@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.validation import _get_feature_names
 
 from ganglion import NeuralClassifier, NeuralRegressor
 
@@ -93,6 +94,8 @@ def frames(library, columns):
 def test_a_frame_gives_its_names_and_the_bits_of_its_array(library, index, iris):
     X, y = iris
     frame = frames(library, {name: X[name].to_numpy() for name in X.columns})
+    if _get_feature_names(frame) is None:
+        pytest.skip(f"this scikit-learn does not read names from this {library}")
     first, second = (estimators()[index] for _ in range(2))
     first.fit(frame, y.to_numpy())
     second.fit(X.to_numpy(), y.to_numpy())

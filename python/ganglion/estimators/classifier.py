@@ -190,7 +190,6 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         sample_weight : array of shape (n_samples,), optional
             What each sample counts in the loss, at least 0; scaled, times what its class counts, to
             a mean of one.
-
         X_val, y_val : like X and y, optional
             What loss and metrics are also computed on after each epoch, under names in ``history_``
             that begin with ``val_``; early stopping looks at this and splits nothing off.

@@ -19,8 +19,10 @@ except ImportError:  # there are none before scikit-learn 1.9
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
-# Gives an estimator `set_callbacks`.
-CallbackSupport: Any = getattr(sklearn_callback, "CallbackSupportMixin", object)
+# Gives an estimator `set_callbacks`; nothing where there are no callbacks.
+CallbackSupport: Any = getattr(
+    sklearn_callback, "CallbackSupportMixin", type("CallbackSupport", (), {})
+)
 
 
 def with_callbacks(fit: _Fit) -> _Fit:
