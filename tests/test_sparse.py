@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from linear import copy_program
 from scipy import sparse
 
@@ -27,7 +30,7 @@ X = matrix()
 Y = np.random.default_rng(1).integers(0, 3, X.shape[0])
 
 
-def network(**settings):
+def network(**others):
     return Sequential(
         [
             layers.Dense(8, activation="relu"),
@@ -38,7 +41,7 @@ def network(**settings):
         optimizer=optimizers.Adam(0.01),
         metrics=["accuracy"],
         random_state=0,
-        **settings,
+        **others,
     )
 
 
@@ -97,6 +100,13 @@ def apart():
     return given
 
 
+def read_only():
+    given = X.copy()
+    for part in (given.data, given.indices, given.indptr):
+        part.flags.writeable = False
+    return given
+
+
 def negative_zeros():
     given = X.copy()
     given.data[::2] = -0.0
@@ -109,6 +119,7 @@ ODD = {
     "duplicates_that_overflow": lambda: duplicated("i1"),
     "duplicated_booleans": lambda: duplicated("bool"),
     "apart": apart,
+    "read_only": read_only,
     "negative_zeros": negative_zeros,
     "nothing_stored": lambda: sparse.csr_array((9, 4)),
     "one_column": lambda: X[:, [0]],
@@ -144,10 +155,10 @@ def test_a_csr_matrix_is_read_in_place_and_so_are_its_parts():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_training_gives_the_same_bits_as_the_dense_array(dtype):
     weight = np.random.default_rng(2).uniform(size=len(Y))
-    settings = {"sample_weight": weight, "class_weight": {0: 2.0}, "epochs": 3, "batch_size": 16}
+    options = {"sample_weight": weight, "class_weight": {0: 2.0}, "epochs": 3, "batch_size": 16}
     for validation in ({}, {"validation_split": 0.3}):
-        first = network(dtype=dtype).fit(X, Y, **settings, **validation)
-        second = network(dtype=dtype).fit(X.toarray(), Y, **settings, **validation)
+        first = network(dtype=dtype).fit(X, Y, **options, **validation)
+        second = network(dtype=dtype).fit(X.toarray(), Y, **options, **validation)
         assert first.history_ == second.history_
         np.testing.assert_array_equal(first.predict(X), second.predict(X.toarray()))
         assert first.evaluate(X, Y) == second.evaluate(X.toarray(), Y)
@@ -255,6 +266,33 @@ def test_a_fitted_network_says_what_is_wrong(call):
     ]:
         with pytest.raises(ValueError, match=rf"\[{call}\] {message}"):
             getattr(net, call)(broken)
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(
+    data=arrays.arrays(np.float64, st.integers(0, 6), elements=st.floats(-9, 9)),
+    indices=arrays.arrays(
+        st.sampled_from([np.int32, np.int64]), st.integers(0, 6), elements=st.integers(-1, 4)
+    ),
+    indptr=arrays.arrays(np.int64, st.integers(0, 5), elements=st.integers(-1, 7)),
+)
+def test_any_arrays_are_read_within_their_bounds_or_refused(data, indices, indptr):
+    try:
+        rows = _core.SparseRows("[fit] X", data, indices, indptr, 4)
+    except ValueError as error:
+        assert str(error).startswith("[fit] X: ")
+        return
+    executable = _core.Executable(copy_program((4,)), "float64", None, None)
+    dense = np.zeros((len(rows), 4))
+    for row in range(len(rows)):
+        for at in range(indptr[row], indptr[row + 1]):
+            dense[row, indices[at]] += data[at]
+    assert rows.has_duplicates == any(
+        len(set(indices[begin:end])) < end - begin
+        for begin, end in zip(indptr, indptr[1:], strict=False)
+    )
+    if len(rows):
+        np.testing.assert_array_equal(executable.predict([rows], 2)[0], dense)
 
 
 def test_values_that_no_row_has_need_not_be_finite():

@@ -87,6 +87,7 @@ def _check_missing(estimator: Any, y: Any) -> None:
     # scikit-learn's check looks at numbers alone.
     values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
     if values.dtype.kind == "O" and values.ndim > 0:
-        for row, entry in enumerate(values.reshape(len(values), -1)):
-            if any(is_missing(value) for value in entry):
-                raise ValueError(f"[{type(estimator).__name__}] y has no value at row {row}")
+        missing = np.vectorize(is_missing, otypes=[bool])(values).reshape(len(values), -1)
+        if missing.any():
+            row = int(missing.any(axis=1).argmax())
+            raise ValueError(f"[{type(estimator).__name__}] y has no value at row {row}")

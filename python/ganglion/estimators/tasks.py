@@ -19,9 +19,11 @@ except ImportError:  # there are none before scikit-learn 1.9
 
 _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
-# Gives an estimator `set_callbacks`; nothing where there are no callbacks.
+# Gives an estimator `set_callbacks`.
 CallbackSupport: Any = getattr(
-    sklearn_callback, "CallbackSupportMixin", type("CallbackSupport", (), {})
+    sklearn_callback,
+    "CallbackSupportMixin",
+    type("CallbackSupport", (), {"__doc__": "Nothing: this scikit-learn has no callbacks."}),
 )
 
 
