@@ -14,7 +14,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ganglion import NeuralClassifier, NeuralRegressor, layers, losses, ops, optimizers, schedules
+from ganglion import (
+    NeuralClassifier,
+    NeuralRegressor,
+    callbacks,
+    layers,
+    losses,
+    ops,
+    optimizers,
+    schedules,
+)
 
 QUICK = {"layers": (32,), "learning_rate": 0.02, "epochs": 40, "random_state": 0}
 # One update an epoch over all samples, in double: what weights and repetitions of samples agree in.
@@ -309,6 +318,57 @@ def test_labels_that_can_not_be_learned_are_named(iris):
         model.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="balanced"):
         model.set_params(class_weight="balanced").partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        {"X": np.zeros((4, 3)) * np.nan},
+        {"y": np.ones(4)},
+        {"sample_weight": -np.ones(4)},
+        {"X_val": np.zeros((4, 2)), "y_val": np.arange(4) % 2 + 8},
+        {"batch_size": 0},
+        {"callbacks": [print]},
+    ],
+    ids="-".join,
+)
+def test_a_fit_that_fails_leaves_the_last_one(iris, failing):
+    X, y = iris
+    model = NeuralClassifier(**QUICK).fit(X, y)
+    expected, history = model.predict_proba(X), model.history_
+    settings = {name: failing[name] for name in failing if hasattr(model, name)}
+    model.set_params(**settings)
+    data = {"X": np.zeros((4, 3)), "y": np.arange(4) % 2 + 8}
+    data |= {name: failing[name] for name in failing if name not in settings}
+    with pytest.raises((TypeError, ValueError)):
+        model.fit(**data)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    assert model.predict(X).max() == 2
+    assert (model.n_features_in_, model.history_) == (4, history)
+    fresh = clone(model)
+    with pytest.raises((TypeError, ValueError)):
+        fresh.fit(**data)
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_an_interrupted_fit_leaves_what_it_came_to(iris, warm_start):
+    def interrupt(epoch, logs):
+        if epoch == before + 3:
+            raise KeyboardInterrupt
+
+    X, y = iris
+    before = 0
+    callback = callbacks.LambdaCallback(on_epoch_end=interrupt)
+    model = NeuralClassifier(**QUICK, warm_start=warm_start, callbacks=[callback])
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, y)
+        assert model.n_iter_ == before + 4 == len(model.history_["loss"])
+        assert model.loss_ == model.history_["loss"][-1]
+        assert model.predict(X).shape == y.shape
+        before = model.n_iter_ if warm_start else 0
 
 
 def test_prediction_needs_a_fit(iris):

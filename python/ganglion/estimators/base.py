@@ -21,7 +21,8 @@ from ganglion import losses, optimizers
 from ganglion.callbacks import Callback, EarlyStopping
 from ganglion.errors import check_at_least, check_boolean, check_integer
 from ganglion.estimators.checking import check_inputs, check_samples
-from ganglion.estimators.tasks import CallbackSupport, epoch_tasks
+from ganglion.estimators.failing import leaves_estimator_whole
+from ganglion.estimators.tasks import CallbackSupport
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
 
@@ -122,6 +123,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         """Return what the classes of ``y`` weigh, sample by sample, or None."""
         return None
 
+    @leaves_estimator_whole
     def _fit(
         self,
         X: ArrayLike,
@@ -131,9 +133,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         partial: bool = False,
         classes: ArrayLike | None = None,
         held_out: HeldOut | None = None,
+        tasks: Sequence[Callback] = (),
     ) -> None:
         """Train for ``epochs``, or, when ``partial``, for one on from the weights there are."""
-        tasks = [] if partial else epoch_tasks(self, X, y, sample_weight)
         self._check_settings()
         reset = not ((partial or self.warm_start) and hasattr(self, "network_"))
         inputs, labels = self._checked(X, y, reset=reset)

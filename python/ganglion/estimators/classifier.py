@@ -16,7 +16,7 @@ from ganglion.callbacks import Callback
 from ganglion.errors import check_choice
 from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
 from ganglion.estimators.labels import Labels, label_array
-from ganglion.estimators.tasks import with_callbacks
+from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 from ganglion.layers import Layer
 
 
@@ -210,7 +210,13 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         TypeError
             For an entry of ``layers`` that is neither a width nor a Layer.
         """
-        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            held_out=HeldOut(X_val, y_val, sample_weight_val),
+            tasks=epoch_tasks(self, X, y, sample_weight),
+        )
         return self
 
     def partial_fit(

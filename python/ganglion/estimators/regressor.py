@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
-from ganglion.estimators.tasks import with_callbacks
+from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 
 
 class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
@@ -96,7 +96,13 @@ random_state, dtype, device, verbose
         TypeError
             For an entry of ``layers`` that is neither a width nor a Layer.
         """
-        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            held_out=HeldOut(X_val, y_val, sample_weight_val),
+            tasks=epoch_tasks(self, X, y, sample_weight),
+        )
         return self
 
     def partial_fit(

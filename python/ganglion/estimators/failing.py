@@ -1,0 +1,36 @@
+"""What a fit that fails, or is interrupted, leaves of an estimator."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+_Fit = TypeVar("_Fit", bound=Callable[..., None])
+
+
+def leaves_estimator_whole(fit: _Fit) -> _Fit:
+    """Have an estimator be as before a fit that fails, or, once it trains, as far as it came.
+
+    Parameters
+    ----------
+    fit : callable
+        Method of a `NeuralEstimator` that learns the columns and the targets, sets ``network_`` and
+        trains it.
+    """
+
+    @functools.wraps(fit)
+    def guarded(estimator: Any, *arguments: Any, **settings: Any) -> None:
+        before = dict(vars(estimator))
+        try:
+            fit(estimator, *arguments, **settings)
+        except BaseException:
+            network = vars(estimator).get("network_")
+            if network is None or network is before.get("network_") or not network.step_:
+                vars(estimator).clear()
+                vars(estimator).update(before)
+            if "network_" in vars(estimator):
+                vars(estimator).update(estimator._fitted(estimator.network_))
+            raise
+
+    return cast(_Fit, guarded)
