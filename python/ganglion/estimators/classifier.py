@@ -105,6 +105,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     weight two counts as two samples, whatever the others are, when ``batch_size`` is None; with
     smaller batches this holds on average.
 
+    From scikit-learn 1.9 on its own callbacks (``sklearn.callback``) are taken by
+    ``set_callbacks``; a fit is a task of theirs, and each epoch a subtask.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
