@@ -156,7 +156,8 @@ const T* Source::in_place() const {
   const bool is_contiguous = row_stride_ == sample_size_ * item && row_bytes_ == row_stride_ && extents_.size() <= 1 &&
                              (extents_.empty() || strides_.back() == item);
   const bool is_same = type_ == (item == 4 ? DataType::f32 : DataType::f64);
-  if (!batched_ || file_.is_open() || !is_contiguous || !is_same || reinterpret_cast<uintptr_t>(data_) % alignof(T)) {
+  if (!batched_ || sparse_ || file_.is_open() || !is_contiguous || !is_same ||
+      reinterpret_cast<uintptr_t>(data_) % alignof(T)) {
     return nullptr;
   }
   return reinterpret_cast<const T*>(data_);
