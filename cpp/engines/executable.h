@@ -60,6 +60,9 @@ class Executable {
   // Reads input `index` from there in the runs that follow, where it is filled already; null: from its own memory
   // again.
   virtual void lend_input(int index, const T* where) = 0;
+  // Where the rows are that input `index` is filled with next: they are asked for while the run computes. False when
+  // nobody asks. Null: nowhere.
+  virtual bool announce_input(int index, const T* const* rows, int64_t count) = 0;
   virtual void set_scalar(int index, double value) = 0;
   // Over at most as many rows as were reserved. When the watch ended it, outputs, and state that the section `gradient`
   // assigns, may be of this run or of the one before; the section `update` runs whole or not at all.

@@ -27,7 +27,10 @@ struct Matmul {
   T* c;
   int64_t c_row;
   bool accumulate;
-  bool a_is_far = false;  // in memory rather than a cache: rows are asked for before they are needed
+  bool a_is_far = false;  // in memory rather than a cache: its rows are asked for before they are needed
+  // Rows of k elements somewhere in memory that are needed after the product, and are asked for meanwhile.
+  const T* const* later = nullptr;
+  int64_t later_rows = 0;
 };
 
 // How a product is cut: a function of its sizes and strides alone, never of the number of threads. Blocks are

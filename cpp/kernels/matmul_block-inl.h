@@ -18,12 +18,15 @@ struct TileProduct {
   const T* right;
   int64_t right_row, right_column;
   bool left_is_far;  // and its rows are contiguous
+  const T* const* later;
+  int64_t later_rows;
 };
 
 template <class T>
 TileProduct<T> tile_product(const Matmul<T>& x, bool turned) {
-  if (turned) return {x.n, x.m, x.k, x.b, x.b_column, x.b_row, x.a, x.a_column, x.a_row, false};
-  return {x.m, x.n, x.k, x.a, x.a_row, x.a_column, x.b, x.b_row, x.b_column, x.a_is_far && x.a_column == 1};
+  if (turned) return {x.n, x.m, x.k, x.b, x.b_column, x.b_row, x.a, x.a_column, x.a_row, false, nullptr, 0};
+  return {x.m,     x.n,         x.k, x.a, x.a_row, x.a_column, x.b, x.b_row, x.b_column, x.a_is_far && x.a_column == 1,
+          x.later, x.later_rows};
 }
 
 // A panel is the part of `right` that all rows of a block run over before the next. It stays in the second cache; a
@@ -99,10 +102,11 @@ void pack_left(T* to, const T* from, int64_t column, int64_t k, int64_t rows) {
   }
 }
 
-// out (+)= left right for the rows of one tile. A tile's columns of `right` are contiguous. `asks`: the first tile asks
-// for the rows of `left` that follow.
+// out (+)= left right for the rows of one tile. A tile's columns of `right` are contiguous. The first tile asks
+// for `asked` unless that is null.
 template <class T>
-void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, bool accumulate, bool asks) {
+void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, bool accumulate,
+               const T* const* asked) {
   constexpr int64_t lanes = Simd<T>::lanes;
   const T* right = x.right;
   for (int64_t j = 0; j < x.columns;) {
@@ -111,15 +115,29 @@ void run_tiles(const TileProduct<T>& x, int64_t strip, T* out, int64_t out_row, 
     while (lanes << (width + 1) <= strip && (lanes << (width + 1)) - lanes < x.columns - j) ++width;
     const int64_t columns = smaller(lanes << width, x.columns - j);
     const int last = static_cast<int>(columns - (lanes << width) + lanes);
-    const bool first = asks && j == 0 && lanes << width == kTileVectors * lanes;
+    const bool asks = asked && j == 0 && 1 << width == kTileVectors;
     matmul_tile_of<T>(x.rows, width,
                       last != lanes ? partial
-                      : first ? ahead
-                              : whole)(x.k, x.left, x.left_row, x.left_column, right, x.right_row, out + j, out_row,
-                                       last, accumulate);
+                      : asks ? asking
+                             : whole)(x.k, x.left, x.left_row, x.left_column, right, x.right_row, out + j, out_row,
+                                      last, accumulate, asked);
     j += columns;
     right += columns * x.right_column;
   }
+}
+
+// What is asked for beside strip `strip` of `left`, from column `p` on: the rows that follow, `next` and on, or as many
+// of those needed later. Whether there is any.
+template <class T>
+bool find_asked(const TileProduct<T>& x, int64_t next, int64_t strip, int64_t p, const T** asked) {
+  const int64_t first = x.left_is_far ? next : strip * kAskedRows<T>;
+  const int64_t last = (x.left_is_far ? x.rows : x.later_rows) - 1;
+  if (first > last) return false;
+  for (int64_t r = 0; r < kAskedRows<T>; ++r) {
+    const int64_t row = smaller(first + r, last);
+    asked[r] = (x.left_is_far ? x.left + row * x.left_row : x.later[row]) + p;
+  }
+  return true;
 }
 
 // out (+)= left right for the rows and columns of a block.
@@ -148,8 +166,9 @@ void run_panels(const TileProduct<T>& x, const MatmulPlan& plan, T* out, int64_t
           part.left = left_workspace;
           part.left_column = kTileRows;
         }
-        const bool asks = x.left_is_far && !plan.pack_left && j == 0 && s + 1 < strips.count;
-        run_tiles(part, sizes.strip, out + i * out_row + j, out_row, accumulate || p > 0, asks);
+        const T* asked[kAskedRows<T>];
+        const bool asks = j == 0 && find_asked(x, i + part.rows, s, p, asked);
+        run_tiles(part, sizes.strip, out + i * out_row + j, out_row, accumulate || p > 0, asks ? asked : nullptr);
       }
     }
   }
@@ -164,6 +183,9 @@ void matmul_block(const Matmul<T>& x, const MatmulPlan& plan, int64_t block, T* 
   part.a += i * x.a_row;
   part.b += j * x.b_column;
   part.c += i * x.c_row + j;
+  part.a_is_far = x.a_is_far && j == 0;
+  part.later += i;
+  part.later_rows = j == 0 ? smaller(x.later_rows - i, part.m) : 0;
   const TileProduct<T> y = tile_product(part, plan.turned);
   const MatmulWorkspace<T> sizes(plan, y.rows, y.columns, y.k);
   T* const right = workspace + sizes.out;

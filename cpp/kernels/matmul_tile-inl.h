@@ -14,15 +14,18 @@ constexpr int kTileRows = 12, kTileVectors = 2, kFewRows = 3, kWideVectors = 8;
 constexpr int kTileRows = 6, kTileVectors = 2, kFewRows = 3, kWideVectors = 4;
 #endif
 
-// `partial`: the last vector has `last` lanes, not all. `ahead`: the rows of A that follow, contiguous ones, are asked
-// for.
-enum TileKind { whole, partial, ahead };
+// As many as a line has elements, so that a line each time is enough.
+template <class T>
+constexpr int64_t kAskedRows = 64 / sizeof(T);
+
+// `partial`: the last vector has `last` lanes, not all. `asking`: for k elements of each of kAskedRows rows elsewhere.
+enum TileKind { whole, partial, asking };
 
 // C (R x columns) (+)= A (R x k) B (k x columns): columns fill V vectors. Columns of B and C are contiguous; A is read
 // through two strides.
 template <class T, int R, int V, TileKind Kind>
 void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c, int64_t c_row,
-                 int last, bool accumulate) {
+                 int last, bool accumulate, const T* const* asked) {
   constexpr int lanes = Simd<T>::lanes;
   constexpr int groups = (R + 2) / 3;  // rows r and r + 1, r + 2 share a pointer, which spares registers
   const T* group[groups];
@@ -37,11 +40,10 @@ void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T
       }
     }
   }
-  constexpr int64_t line = 64 / sizeof(T);
-  const T* const following = a + R * a_row;
+  constexpr int64_t rows = kAskedRows<T>;
   for (int64_t p = 0; p < k; ++p) {
     // A line each time: many at once would keep the loads below waiting.
-    if constexpr (Kind == ahead) __builtin_prefetch(following + p % line * a_row + p / line * line);
+    if constexpr (Kind == asking) __builtin_prefetch(asked[p % rows] + p / rows * rows);
     Vector<T> row[V];
     GANGLION_UNROLL for (int v = 0; v < V; ++v) {
       row[v] = Kind == partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
@@ -67,12 +69,12 @@ void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T
 
 template <class T>
 using MatmulTile = void (*)(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c,
-                            int64_t c_row, int last, bool accumulate);
+                            int64_t c_row, int last, bool accumulate, const T* const* asked);
 
-// The tile of R rows and V vectors; null where it would not fit, and where only the widest asks ahead.
+// The tile of R rows and V vectors; null where it would not fit, and where only the widest asks.
 template <class T, int R, int V, TileKind Kind>
 constexpr MatmulTile<T> tile_or_null() {
-  if constexpr (V > (R <= kFewRows ? kWideVectors : kTileVectors) || (Kind == ahead && V != kTileVectors)) {
+  if constexpr (V > (R <= kFewRows ? kWideVectors : kTileVectors) || (Kind == asking && V != kTileVectors)) {
     return nullptr;
   } else {
     return matmul_tile<T, R, V, Kind>;
@@ -82,7 +84,7 @@ constexpr MatmulTile<T> tile_or_null() {
 template <class T, int R, int V>
 struct TileKinds {
   static constexpr MatmulTile<T> of[] = {tile_or_null<T, R, V, whole>(), tile_or_null<T, R, V, partial>(),
-                                         tile_or_null<T, R, V, ahead>()};
+                                         tile_or_null<T, R, V, asking>()};
 };
 
 // By rows and width: 1, 2, 4, 8 vectors.

@@ -14,8 +14,7 @@ namespace {
 // What is read from a file at a time.
 constexpr int64_t kChunkBytes = 32 << 10;
 
-// Of a sample that is asked for ahead of time; where the rest is the processor guesses by itself.
-constexpr int64_t kPrefetchedBytes = 256, kLineBytes = 64;
+constexpr int64_t kLineBytes = 64;
 
 // A row whose bytes span this many times what is used is read through its mapping: its elements are far apart.
 constexpr int64_t kSparseRow = 16;
@@ -153,14 +152,11 @@ void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) c
 template <class T>
 const T* Source::in_place() const {
   constexpr int64_t item = sizeof(T);
-  const bool is_contiguous = row_stride_ == sample_size_ * item && row_bytes_ == row_stride_ && extents_.size() <= 1 &&
-                             (extents_.empty() || strides_.back() == item);
+  const bool is_contiguous = extents_.empty() || (extents_.size() == 1 && strides_.back() == item);
   const bool is_same = type_ == (item == 4 ? DataType::f32 : DataType::f64);
-  if (!batched_ || sparse_ || file_.is_open() || !is_contiguous || !is_same ||
-      reinterpret_cast<uintptr_t>(data_) % alignof(T)) {
-    return nullptr;
-  }
-  return reinterpret_cast<const T*>(data_);
+  const bool is_aligned = reinterpret_cast<uintptr_t>(data_) % alignof(T) == 0 && row_stride_ % item == 0;
+  const bool is_in_memory = batched_ && !sparse_ && !file_.is_open();
+  return is_in_memory && is_contiguous && is_same && is_aligned ? reinterpret_cast<const T*>(data_) : nullptr;
 }
 
 void Source::prefetch(const int64_t* rows, int64_t count) const {

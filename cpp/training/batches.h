@@ -30,12 +30,15 @@ class Source {
   // T, contiguous.
   template <class T>
   void gather(T* out, const int64_t* rows, int64_t first, int64_t count) const;
-  // The samples as they lie, (rows, sample), where they are contiguous numbers of T; null otherwise, and for a file,
-  // whose pages would stay in memory.
+  // The first sample where it lies, if samples are contiguous numbers of T; null otherwise, and for a file, whose pages
+  // would stay in memory.
   template <class T>
   const T* in_place() const;
+  int64_t row_stride() const { return row_stride_; }  // bytes
   // Asks for the beginnings of samples that will be gathered soon: they may lie anywhere, far from the cache.
   void prefetch(const int64_t* rows, int64_t count) const;
+  // How many bytes of each; where the rest is the processor guesses by itself.
+  static constexpr int64_t kPrefetchedBytes = 256;
 
  private:
   GatherSource memory() const;

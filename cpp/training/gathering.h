@@ -18,11 +18,14 @@ class Gathering {
  public:
   // `checked`: numbers that are not finite are noticed.
   Gathering(Executable<T>& executable, const std::vector<Source>& inputs, bool checked = false)
-      : executable_(executable), inputs_(inputs), checked_(checked), lent_(inputs.size()) {}
+      : executable_(executable), inputs_(inputs), checked_(checked), lent_(inputs.size()), announced_(inputs.size()) {}
   Gathering(const Gathering&) = delete;
   Gathering& operator=(const Gathering&) = delete;
   ~Gathering() {
-    for (size_t index = 0; index < lent_.size(); ++index) lend(index, nullptr);
+    for (size_t index = 0; index < inputs_.size(); ++index) {
+      lend(index, nullptr);
+      executable_.announce_input(static_cast<int>(index), nullptr, 0);
+    }
   }
 
   bool found_not_finite() const { return found_.load(std::memory_order_relaxed); }
@@ -38,11 +41,10 @@ class Gathering {
       const Source& input = inputs_[index];
       if (!input.batched()) {
         input.gather(executable_.input(static_cast<int>(index)), nullptr, 0, 1);
-      } else if (!rows && count * input.sample_size() * static_cast<int64_t>(sizeof(T)) >= kLentBytes) {
-        const T* const samples = input.in_place<T>();
-        lend(index, samples ? samples + first * input.sample_size() : nullptr);
+      } else if (rows) {
+        announce(index);
       } else {
-        lend(index, nullptr);
+        lend(index, samples_to_lend(input, count));
       }
     }
     return &feed_;
@@ -51,6 +53,28 @@ class Gathering {
  private:
   // From here on reading an array in place pays for telling the steps where it is.
   static constexpr int64_t kLentBytes = 64 << 10;
+
+  // Null when they are better gathered.
+  const T* samples_to_lend(const Source& input, int64_t count) const {
+    constexpr int64_t item = sizeof(T);
+    const bool are_one_block = input.row_stride() == input.sample_size() * item;
+    if (!are_one_block || count * input.row_stride() < kLentBytes) return nullptr;
+    const T* const samples = input.in_place<T>();
+    return samples ? samples + first_ * input.sample_size() : nullptr;
+  }
+
+  // Tells the executable where the rows of the next batch are, if they are long.
+  void announce(size_t index) {
+    const Source& input = inputs_[index];
+    std::vector<const T*>& rows = announced_[index];
+    const T* const samples = input.in_place<T>();
+    if (!samples || input.sample_size() * static_cast<int64_t>(sizeof(T)) <= Source::kPrefetchedBytes) return;
+    rows.resize(static_cast<size_t>(ahead_));
+    for (int64_t i = 0; i < ahead_; ++i) {
+      rows[static_cast<size_t>(i)] = samples + next_[i] * (input.row_stride() / static_cast<int64_t>(sizeof(T)));
+    }
+    if (!executable_.announce_input(static_cast<int>(index), rows.data(), ahead_)) rows.clear();
+  }
 
   void lend(size_t index, const T* samples) {
     if (lent_[index] == samples) return;
@@ -64,7 +88,8 @@ class Gathering {
       if (!input.batched() || lent_[index]) continue;
       input.gather(executable_.input(static_cast<int>(index)) + begin * input.sample_size(),
                    rows_ ? rows_ + begin : nullptr, first_ + begin, end - begin);
-      if (next_ && begin < ahead_) input.prefetch(next_ + begin, std::min(end, ahead_) - begin);
+      if (next_ && announced_[index].empty() && begin < ahead_)
+        input.prefetch(next_ + begin, std::min(end, ahead_) - begin);
     }
   }
 
@@ -83,7 +108,10 @@ class Gathering {
   Executable<T>& executable_;
   const std::vector<Source>& inputs_;
   const bool checked_;
-  std::vector<const T*> lent_;  // for each input; null: it is gathered
+  // For each input: where it is read instead of being gathered, or null; the rows of the next batch, if somebody asks
+  // for them.
+  std::vector<const T*> lent_;
+  std::vector<std::vector<const T*>> announced_;
   std::atomic<bool> found_{false};
   const int64_t* rows_ = nullptr;
   const int64_t* next_ = nullptr;

@@ -81,6 +81,13 @@ class CpuExecutable : public Executable<T> {
     memory_.lend_input(program_.inputs[static_cast<size_t>(index)], const_cast<T*>(where));
     ++inputs_;
   }
+  bool announce_input(int index, const T* const* rows, int64_t count) override {
+    const int value = program_.inputs[static_cast<size_t>(index)];
+    memory_.announce(value, {rows, count});
+    return std::any_of(program_.operations.begin(), program_.operations.end(), [&](const Operation& operation) {
+      return operation.kind == "matmul" && operation.inputs[0] == value && !attribute_int(operation, "transpose_a");
+    });
+  }
   void set_scalar(int index, double value) override { memory_.set_scalar(index, value); }
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
   int64_t arena_bytes() const override { return memory_.arena_bytes(); }

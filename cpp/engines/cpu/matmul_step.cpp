@@ -96,6 +96,11 @@ class MatmulStep : public Step<T> {
     part.m = (end - begin) * sample_;
     part.a += row * part.a_row;
     part.c += row * part.c_row;
+    const auto announced = source_.memory.announced(source_.input(0));
+    if (begin < announced.count) {
+      part.later = announced.rows + begin;
+      part.later_rows = std::min(end, announced.count) - begin;
+    }
     const MatmulPlan& plan = range_plans_[part.m != range_rows_];
     for (int64_t block = 0; block < plan.blocks; ++block) run_block(part, plan, 0, row, block, thread, key);
   }

@@ -11,6 +11,7 @@ template <class T>
 Memory<T>::Memory(const Program& program, const Buffers& buffers) : program_(program), buffers_(buffers) {
   scalars_.resize(program.scalars.size());
   lent_.resize(program.values.size());
+  announced_.resize(program.values.size());
 }
 
 template <class T>

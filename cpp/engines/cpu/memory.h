@@ -23,6 +23,13 @@ class Memory {
   // Input `value` stands there from now on, or, null, in the arena again.
   void lend_input(int value, T* where) { lent_[static_cast<size_t>(value)] = where; }
   bool is_lent(int value) const { return lent_[static_cast<size_t>(plan_.places[static_cast<size_t>(value)].owner)]; }
+  struct Announced {
+    const T* const* rows = nullptr;
+    int64_t count = 0;
+  };
+  // Rows that input `value` will be filled with after this run.
+  void announce(int value, Announced rows) { announced_[static_cast<size_t>(value)] = rows; }
+  Announced announced(int value) const { return announced_[static_cast<size_t>(value)]; }
   void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
   int64_t arena_bytes() const { return plan_.arena * static_cast<int64_t>(sizeof(T)); }
 
@@ -40,7 +47,8 @@ class Memory {
   int64_t reserved_ = 0;
   Buffer<T> arena_, constants_, threads_;
   std::vector<T> scalars_;
-  std::vector<T*> lent_;  // for each value
+  std::vector<T*> lent_;              // for each value
+  std::vector<Announced> announced_;  // likewise
   int64_t thread_size_ = 0;
   int thread_count_ = 0;
 };
