@@ -28,17 +28,26 @@ from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ganglion import datasets, examples, plot
-    from ganglion.estimators import NeuralClassifier, NeuralRegressor
+    from ganglion.estimators import (
+        MLPClassifier,
+        MLPRegressor,
+        NeuralClassifier,
+        NeuralRegressor,
+    )
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
 _LAZY_NAMES = {
+    "MLPClassifier": "ganglion.estimators",
+    "MLPRegressor": "ganglion.estimators",
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
 }
 
 __all__ = [
     "DivergenceWarning",
+    "MLPClassifier",
+    "MLPRegressor",
     "NeuralClassifier",
     "NeuralRegressor",
     "NotFittedError",

@@ -232,11 +232,11 @@ class Built:
 
         Parameters
         ----------
-        name : {"predict", "forward", "evaluate", "train", "backward"}
+        name : {"predict", "forward", "evaluate", "gradient", "train", "backward"}
             Which; see `ganglion.compile`.
         flag : bool
-            For "evaluate" and "train" whether samples have weights; for "backward" whether layers
-            act as in training.
+            For "evaluate", "gradient" and "train" whether samples have weights; for "backward"
+            whether layers act as in training.
         """
         key = (name, flag)
         if key not in self._executables:
@@ -253,6 +253,8 @@ class Built:
             return _core.Executable(program, self.dtype, self.parameters, self.states)
         if name == "evaluate":
             program = compile.evaluate_program(self.recipe, flag)
+        elif name == "gradient":
+            program = compile.gradient_program(self.recipe, flag)
         elif name == "backward":
             program = compile.backward_program(self.recipe, flag)
         else:

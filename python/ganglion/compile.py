@@ -7,6 +7,7 @@ predict     x                       prediction
 forward     x                       prediction, with layers as in training
 evaluate    x, y[, weight]          loss, and the statistics of each metric
 train       x, y[, weight]          the same; its update section changes weights and state
+gradient    x, y[, weight]          loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
 ==========  ======================  ==========================================================
 """
@@ -14,10 +15,10 @@ backward    x, d_prediction         d_x, and the gradient of each trainable weig
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ganglion import _core, ops
+from ganglion import _core
 from ganglion.layers import Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
@@ -105,12 +106,7 @@ def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
     weight = trace.input("weight", (None,)) if weighted else None
     with trace.scope("loss"):
         losses = recipe.loss(target, prediction)  # (None, ...)
-        if weight is not None:
-            # The sum is divided by the number of samples, not by that of the weights, as in Keras.
-            losses = losses * ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
-        loss = ops.mean(losses)
-        for penalty in trace.penalties:
-            loss = loss + penalty
+        loss = recipe.loss.reduce(losses, weight, trace.penalties)
     trace.output("loss", loss)
     for name, metric in recipe.metrics.items():
         with trace.scope(name):
@@ -134,6 +130,17 @@ def train_program(recipe: Recipe, weighted: bool) -> tuple[_core.Program, Slots]
         gradients = trace.gradient(loss, _trained_weights(recipe, trace))
         slots = recipe.optimizer.apply(trace, recipe.variables, gradients)
     return trace.finish(), slots
+
+
+def gradient_program(recipe: Recipe, weighted: bool) -> _core.Program:
+    """Return the program from x, y and perhaps weight to the loss and its gradients."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        loss = _objective(replace(recipe, metrics={}), trace, weighted)
+        gradients = trace.gradient(loss, _trained_weights(recipe, trace))
+        for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
+            trace.output(f"d_{variable.name}", gradient)
+    return trace.finish()
 
 
 def backward_program(recipe: Recipe, training: bool) -> _core.Program:

@@ -50,6 +50,13 @@ class Keeping(Network):
             scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
         return scalars
 
+    def reset_optimizer(self) -> None:
+        """Set the optimizer back to what it is before training: state, steps and learning rate."""
+        self._learning_rate = self.optimizer.learning_rate
+        self.step_ = 0
+        if self._built is not None:
+            self._built.reset_states()
+
     def record(self, position: int, logs: Mapping[str, float]) -> None:
         """Write the logs of an epoch into the history; what an epoch did not have is NaN there.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
 
+from ganglion import ops
 from ganglion.losses.targets import Array, check_values
 from ganglion.spec import Spec
 from ganglion.value import Shape, Value
@@ -22,7 +23,7 @@ class Loss(Spec, kind="loss"):
     built-in ones; it gets its gradient from the core.
 
     The number that training minimises is `sum(weight * loss) / size` over all the values that
-    `build` returns for a batch, as in Keras. Its ``axis``, ``reduction``, ``name`` and ``dtype``
+    `build` returns for a batch, as in Keras; see `reduce`. Its ``axis``, ``reduction``, ``name`` and ``dtype``
     are left out: losses are taken over the last axis, and there is this one mean of them.
 
     Attributes
@@ -79,6 +80,34 @@ class Loss(Spec, kind="loss"):
                 f"{prediction.shape[:-1]} for predictions {prediction.shape}, got {loss.shape}"
             )
         return loss
+
+    def reduce(self, losses: Value, weight: Value | None, penalties: Sequence[Value]) -> Value:
+        """Return the number that training minimises, for a batch.
+
+        Parameters
+        ----------
+        losses : Value
+            What `build` returned, (batch, ...).
+        weight : Value or None
+            Weight of each sample, (batch,).
+        penalties : sequence of Value
+            Scalars, of the regularizers.
+
+        Returns
+        -------
+        Value
+            A scalar. The sum of losses is divided by their number, not by the sum of the weights,
+            as in Keras.
+        """
+        loss = ops.mean(losses if weight is None else losses * self._aligned(weight, losses))
+        for penalty in penalties:
+            loss = loss + penalty
+        return loss
+
+    @staticmethod
+    def _aligned(weight: Value, losses: Value) -> Value:
+        """Return weights of shape (batch, 1, ...), to be multiplied with the losses."""
+        return ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
 
     def target_shape(self, prediction_shape: Shape) -> Shape:
         """Return the shape of the targets that go with predictions of a shape.

@@ -1,0 +1,329 @@
+"""What `MLPClassifier` and `MLPRegressor` share: scikit-learn's conventions around one network."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, is_regressor
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ganglion.estimators import mlp_conversion, mlp_lbfgs, mlp_network, mlp_settings
+from ganglion.estimators.mlp_solvers import Monitor, Solver
+from ganglion.losses import Loss
+from ganglion.sequential import Sequential
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Array = NDArray[Any]
+
+# Samples of one update unless batch_size says otherwise, scikit-learn's choice.
+_AUTO_BATCH = 200
+# Rows of a sparse matrix that are made dense together for prediction.
+_DENSE_ROWS = 4096
+
+
+class BaseMLP(BaseEstimator, ABC):
+    """A multi-layer perceptron with scikit-learn's settings and attributes, trained by the core.
+
+    ``coefs_`` and ``intercepts_`` are lists of the network's own arrays. What is assigned there, or
+    written into them, is what the network computes with from then on.
+    """
+
+    network_: Sequential
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    out_activation_: str
+    n_outputs_: int
+
+    def __init__(self, **settings: Any) -> None:
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    # What classification and regression differ in.
+
+    @abstractmethod
+    def _learn_targets(self, y: Array, *, first: bool, partial: bool) -> None:
+        """Take the classes from ``y``, or check that it goes with what is known."""
+
+    @abstractmethod
+    def _encode(self, y: Array) -> Array:
+        """Return what the network learns instead of ``y``, (n, outputs)."""
+
+    @abstractmethod
+    def _output(self) -> str:
+        """Return the name of the output activation."""
+
+    @abstractmethod
+    def _loss(self) -> Loss:
+        """Return what is minimised."""
+
+    @abstractmethod
+    def _score_outputs(self, target: Array, outputs: Array, weight: Array | None) -> float:
+        """Return accuracy or R2 of the network's outputs for encoded targets."""
+
+    def _strata(self, target: Array) -> Array | None:
+        """Return the groups whose shares the validation split keeps, or None."""
+        return None
+
+    def _weighted(self, y: Array, weight: Array | None) -> Array | None:
+        """Return the sample weights times those of the classes."""
+        return weight
+
+    # Training.
+
+    def _fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        *,
+        partial: bool = False,
+        validation: Sequence[Any] = (None, None, None),
+    ) -> Self:
+        mlp_settings.check(self)
+        if partial and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
+        if not first:
+            mlp_settings.check_kept(self)
+        X, y, weight = self._checked(X, y, sample_weight, reset=first)
+        self._learn_targets(y, first=first, partial=partial)
+        samples = X, self._encode(y), self._weighted(y, weight)
+        held_out = self._held_out(*validation)
+        self.n_outputs_ = samples[1].shape[1]
+        random = check_random_state(self.random_state)
+        if first:
+            self._initialize(samples[0], random)
+        fresh = first or not hasattr(self, "network_")
+        if fresh:
+            self.network_ = mlp_network.build(self, seed=int(random.randint(2**31 - 1)))
+        elif not partial:
+            self.network_ = mlp_network.adjusted(self, self.network_)
+        self._share_weights()
+        if self.solver == "lbfgs":
+            mlp_lbfgs.fit(self, *samples)
+            return self
+        if self.early_stopping and held_out is None:
+            samples, held_out = self._split(*samples, random)
+        if fresh or not partial or not hasattr(self, "_optimizer"):
+            self._optimizer = Solver(self)
+            self.network_.reset_optimizer()
+        self._train(*samples, held_out, partial)
+        return self
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    ) -> tuple[Array, Array, Array | None]:
+        """Return inputs, targets or labels, and weights, as arrays that go together."""
+        # "numeric" keeps integers and float32 as they are: the core reads them in place.
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse=["csr", "csc"],
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=is_regressor(self),
+        )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            if not weight.any():
+                raise ValueError(f"[{type(self).__name__}] sample_weight is 0 for every sample")
+        return X.toarray() if issparse(X) else X, mlp_settings.flat_column(y), weight
+
+    def _held_out(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Any] | None:
+        """Return the samples that a user set aside, checked."""
+        if X is None and y is None:
+            return None
+        if X is None or y is None:
+            raise ValueError(f"[{type(self).__name__}] X_val and y_val must be given together")
+        if self.solver == "lbfgs":
+            raise ValueError(f"[{type(self).__name__}] X_val needs a solver with epochs, not lbfgs")
+        X, y, weight = self._checked(X, y, sample_weight, reset=False)
+        return X, self._encode(y), self._weighted(y, weight)
+
+    def _initialize(self, X: Array, random: np.random.RandomState) -> None:
+        """Draw the weights that scikit-learn would draw, and forget what was learned."""
+        self.out_activation_ = self._output()
+        self.coefs_, self.intercepts_ = mlp_network.draw(self, X, random)
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_iter_ = 0
+        self.t_ = 0
+        if self.solver != "lbfgs":
+            self._start_curves()
+
+    def _start_curves(self) -> None:
+        self.loss_curve_: list[float] = []
+        self._no_improvement_count = 0
+        stopping = self.early_stopping
+        self.validation_scores_: list[float] | None = [] if stopping else None
+        self.best_validation_score_ = -np.inf if stopping else None
+        self.best_loss_ = None if stopping else np.inf
+
+    def _share_weights(self) -> None:
+        """Make ``coefs_`` and ``intercepts_`` the network's own arrays, with the values they hold."""
+        coefs, intercepts = mlp_network.weights(self.network_)
+        self.coefs_ = mlp_network.shared("coefs_", self.coefs_, coefs)
+        self.intercepts_ = mlp_network.shared("intercepts_", self.intercepts_, intercepts)
+
+    def _split(
+        self, X: Array, target: Array, weight: Array | None, random: np.random.RandomState
+    ) -> tuple[tuple[Array, Array, Any], tuple[Array, Array, Any]]:
+        """Set a fraction aside to stop by."""
+        arrays = [X, target] if weight is None else [X, target, weight]
+        halves = train_test_split(
+            *arrays,
+            random_state=random,
+            test_size=self.validation_fraction,
+            stratify=self._strata(target),
+        )
+        if len(halves[1]) < 2:
+            raise ValueError(
+                f"[{type(self).__name__}] The validation set is too small: validation_fraction "
+                f"{self.validation_fraction!r} of {len(X)} samples sets {len(halves[1])} aside"
+            )
+        halves += [None, None] if weight is None else []
+        return tuple(halves[0::2]), tuple(halves[1::2])
+
+    def _train(
+        self,
+        X: Array,
+        target: Array,
+        weight: Array | None,
+        held_out: tuple[Array, Array, Any] | None,
+        partial: bool,
+    ) -> None:
+        if not hasattr(self, "loss_curve_"):  # fitted by lbfgs before
+            self._start_curves()
+        monitor = Monitor(self, len(X), held_out, partial)
+        try:
+            self.network_.fit(
+                X,
+                target,
+                epochs=monitor.epochs,
+                batch_size=self._batch(len(X)),
+                sample_weight=weight,
+                callbacks=[monitor],
+                shuffle=self.shuffle,
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        else:
+            monitor.finish()
+        monitor.restore()
+
+    def _batch(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(_AUTO_BATCH, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                "clipped",
+                stacklevel=5,
+            )
+        return int(min(self.batch_size, rows))
+
+    def _loss_grad_lbfgs(
+        self, packed: Array, X: Array, y: Array, sample_weight: Any = None, *buffers: Any
+    ) -> tuple[float, Array]:
+        """Return the loss and its gradient at packed weights: all coefs, then all intercepts.
+
+        scikit-learn's takes the arrays that it works in behind the sample weights. The core has its
+        own, so they are not looked at.
+        """
+        return mlp_lbfgs.loss_and_gradient(self, packed, X, y, sample_weight)
+
+    # Prediction.
+
+    def _outputs(self, X: Any) -> Array:
+        """Return what the network gives for each row, (n, outputs)."""
+        check_is_fitted(self, "coefs_")
+        X = validate_data(
+            self, X, reset=False, accept_sparse=["csr", "csc"], dtype="numeric"
+        )
+        if not hasattr(self, "network_"):
+            self.network_ = mlp_network.build(self, seed=0)
+        self._share_weights()
+        if not issparse(X):
+            return self.network_.predict(X)
+        rows = X.tocsr()
+        return np.vstack(
+            [
+                self.network_.predict(rows[start : start + _DENSE_ROWS].toarray())
+                for start in range(0, rows.shape[0], _DENSE_ROWS)
+            ]
+        )
+
+    # Keeping.
+
+    @classmethod
+    def from_sklearn(cls, fitted: Any) -> Self:
+        """Return the same model as a fitted one of scikit-learn's.
+
+        Settings, weights, classes and curves are taken over; predictions are the same. An
+        optimizer's moments are not, so that `partial_fit` begins with fresh ones.
+
+        Parameters
+        ----------
+        fitted : sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted, and of the same kind.
+
+        Raises
+        ------
+        TypeError
+            For another estimator.
+        NotFittedError
+            Before it was fitted.
+        """
+        return mlp_conversion.from_sklearn(cls, fitted)
+
+    def to_sklearn(self) -> Any:
+        """Return the same model as a fitted one of scikit-learn's.
+
+        Batch normalisation becomes part of the weights, and what acts in training only is left out;
+        predictions are the same.
+
+        Returns
+        -------
+        sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For activations that scikit-learn does not have.
+        """
+        return mlp_conversion.to_sklearn(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self, "network_"):
+            self._share_weights()
+        state: dict[str, Any] = dict(super().__getstate__())
+        if "network_" in state:  # which holds these
+            state.pop("coefs_")
+            state.pop("intercepts_")
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "network_"):
+            self.coefs_, self.intercepts_ = mlp_network.weights(self.network_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

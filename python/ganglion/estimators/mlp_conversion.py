@@ -1,0 +1,126 @@
+"""Fitted multi-layer perceptrons from scikit-learn's to ours, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sklearn.neural_network
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ganglion.estimators import mlp_network
+from ganglion.layers import BatchNormalization
+
+Array = NDArray[Any]
+
+# What both have after a fit, beside the weights; not all of it in every model.
+_ATTRIBUTES = [
+    "classes_",
+    "n_features_in_",
+    "feature_names_in_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "t_",
+    "n_iter_",
+    "loss_",
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "_label_binarizer",
+    "_no_improvement_count",
+]
+_ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
+
+
+def _counterpart(cls: type[Any]) -> type[Any]:
+    """Return scikit-learn's class of the same name."""
+    return next(
+        getattr(sklearn.neural_network, base.__name__)
+        for base in cls.__mro__
+        if hasattr(sklearn.neural_network, base.__name__)
+    )
+
+
+def _take_attributes(target: Any, source: Any) -> None:
+    for name in _ATTRIBUTES:
+        if hasattr(source, name):
+            value = getattr(source, name)
+            setattr(target, name, list(value) if isinstance(value, list) else value)
+
+
+def from_sklearn(cls: type[Any], fitted: Any) -> Any:
+    """Return a model of class ``cls`` that predicts what scikit-learn's does."""
+    theirs = _counterpart(cls)
+    if not isinstance(fitted, theirs):
+        raise TypeError(
+            f"[{cls.__name__}] from_sklearn takes a fitted {theirs.__module__}.{theirs.__name__}, "
+            f"got {type(fitted).__name__}"
+        )
+    check_is_fitted(fitted)
+    model = cls(**fitted.get_params(deep=False))
+    _take_attributes(model, fitted)
+    model.coefs_ = [coef.copy() for coef in fitted.coefs_]
+    model.intercepts_ = [intercept.copy() for intercept in fitted.intercepts_]
+    return model
+
+
+def to_sklearn(model: Any) -> Any:
+    """Return a model of scikit-learn's class that predicts what ``model`` does."""
+    check_is_fitted(model, "coefs_")
+    theirs = _counterpart(type(model))
+    known = theirs().get_params(deep=False)
+    settings = {name: value for name, value in model.get_params(deep=False).items() if name in known}
+    settings["activation"] = _one_activation(model)
+    if settings["solver"] not in ("lbfgs", "sgd", "adam"):
+        settings["solver"] = "adam"  # the next fit's; the weights are there
+    converted = theirs(**settings)
+    _take_attributes(converted, model)
+    converted.coefs_, converted.intercepts_ = _folded(model)
+    return converted
+
+
+def _one_activation(model: Any) -> str:
+    """Return scikit-learn's name of the activation of all hidden layers."""
+    given = mlp_network.hidden_activations(model)
+    names = set()
+    for one in given:
+        activation = mlp_network.activation(one)
+        name = "linear" if activation is None else activation.registered_name
+        if name not in _ACTIVATIONS or activation not in (None, type(activation)()):
+            raise ValueError(
+                f"[{type(model).__name__}] scikit-learn has no activation {one!r}; it has "
+                f"{', '.join(sorted(_ACTIVATIONS.values()))}"
+            )
+        names.add(name)
+    if len(names) > 1:
+        raise ValueError(
+            f"[{type(model).__name__}] scikit-learn has one activation for all hidden layers, "
+            f"got {given}"
+        )
+    return _ACTIVATIONS[names.pop()] if names else "relu"
+
+
+def _folded(model: Any) -> tuple[list[Array], list[Array]]:
+    """Return copies of the weights, with batch normalisation as a part of them."""
+    coefs = [np.array(coef) for coef in model.coefs_]
+    intercepts = [np.array(intercept) for intercept in model.intercepts_]
+    if not model.batch_normalization:
+        return coefs, intercepts
+    values = dict(zip(model.network_.weight_names, model.network_.weights, strict=True))
+    norms = [
+        (layer.epsilon, row.name)
+        for layer, row in zip(model.network_.layers, model.network_.rows, strict=True)
+        if isinstance(layer, BatchNormalization)
+    ]
+    for index, (epsilon, name) in enumerate(norms):
+        gamma, beta, mean, variance = (
+            values[f"{name}/{weight}"]
+            for weight in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        scale = gamma / np.sqrt(variance + epsilon)
+        coefs[index] = coefs[index] * scale
+        intercepts[index] = (intercepts[index] - mean) * scale + beta
+    return coefs, intercepts

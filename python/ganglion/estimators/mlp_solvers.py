@@ -1,0 +1,180 @@
+"""What happens between the epochs of a multi-layer perceptron: rates, scores, and when to stop."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from ganglion.callbacks import Callback
+from ganglion.callbacks.base import Logs
+from ganglion.estimators.mlp_lbfgs import NOT_FINITE
+
+Array = NDArray[Any]
+
+# An adaptive rate is divided by this, and ends the training when it is as small as that.
+_DIVISOR, _SMALLEST_RATE = 5.0, 1e-6
+
+
+class Solver:
+    """The learning rate of a solver that takes batches, from epoch to epoch.
+
+    Parameters
+    ----------
+    settings : BaseMLP
+        Of which ``learning_rate`` counts with ``solver="sgd"`` alone.
+
+    Attributes
+    ----------
+    learning_rate : float
+        Of the next epoch, where the optimizer has no schedule of its own.
+    """
+
+    def __init__(self, settings: Any) -> None:
+        self.policy = settings.learning_rate if settings.solver == "sgd" else "constant"
+        self.power_t = settings.power_t
+        self.first = self.learning_rate = float(settings.learning_rate_init)
+
+    def end_epoch(self, samples: int) -> None:
+        """Set the rate after an epoch; ``samples`` is how many were seen in all."""
+        if self.policy == "invscaling":
+            self.learning_rate = self.first / (samples + 1) ** self.power_t
+
+    def end_patience(self) -> bool:
+        """Lower an adaptive rate; False when there is nothing left but to stop."""
+        if self.policy != "adaptive" or self.learning_rate <= _SMALLEST_RATE:
+            return False
+        self.learning_rate /= _DIVISOR
+        return True
+
+
+class Monitor(Callback):
+    """Writes a model's curves after each epoch, and stops it as scikit-learn does.
+
+    Parameters
+    ----------
+    model : BaseMLP
+        Its attributes are kept up to date.
+    samples : int
+        Rows of an epoch.
+    held_out : (X, target, weight) or None
+        What is scored after each epoch.
+    partial : bool
+        Whether one epoch is all there should be.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        samples: int,
+        held_out: tuple[Array, Array, Array | None] | None,
+        partial: bool,
+    ) -> None:
+        self.estimator = model
+        self.samples = samples
+        self.held_out = held_out
+        self.epochs = 1 if partial else model.max_iter
+        self.partial = partial
+        self.stopped = False
+        self.best = model.network_.get_weights() if model.early_stopping else None
+        model.n_iter_ = 0
+        if held_out is not None and model.validation_scores_ is None:
+            model.validation_scores_ = []
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        model, solver = self.estimator, self.estimator._optimizer
+        assert logs is not None
+        self._record(logs["loss"])
+        if self.held_out is not None:
+            self._score()
+        if model.early_stopping:
+            self._compare_scores()
+        else:
+            self._compare_losses()
+        solver.end_epoch(model.t_)
+        if model._no_improvement_count > model.n_iter_no_change:
+            self._lose_patience()
+        if solver.policy != "constant":
+            self.model.learning_rate = solver.learning_rate
+
+    def _record(self, loss: float) -> None:
+        model = self.estimator
+        model.n_iter_ += 1
+        model.t_ += self.samples
+        model.loss_ = loss
+        model.loss_curve_.append(loss)
+        if model.verbose:
+            print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
+
+    def _score(self) -> None:
+        assert self.held_out is not None
+        X, target, weight = self.held_out
+        model = self.estimator
+        outputs = model.network_.predict(X)
+        finite = bool(np.isfinite(outputs).all())  # weights may be, and their sums not
+        score = model._score_outputs(target, outputs, weight) if finite else math.nan
+        model.validation_scores_.append(score)
+        if model.verbose:
+            print(f"Validation score: {score:f}")
+
+    def _compare_scores(self) -> None:
+        model = self.estimator
+        score = model.validation_scores_[-1]
+        worse = score < model.best_validation_score_ + model.tol
+        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
+        if score > model.best_validation_score_:
+            model.best_validation_score_ = score
+            self.best = model.network_.get_weights()
+
+    def _compare_losses(self) -> None:
+        model = self.estimator
+        worse = model.loss_ > model.best_loss_ - model.tol
+        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
+        model.best_loss_ = min(model.best_loss_, model.loss_)
+
+    def _lose_patience(self) -> None:
+        model, solver = self.estimator, self.estimator._optimizer
+        what = "Validation score" if model.early_stopping else "Training loss"
+        message = (
+            f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
+            "consecutive epochs."
+        )
+        if solver.end_patience():
+            model._no_improvement_count = 0
+            message += f" Setting learning rate to {solver.learning_rate:f}"
+        else:
+            self.stopped = self.model.stop_training = True
+            message += " Stopping."
+        if model.verbose:
+            print(message)
+
+    def finish(self) -> None:
+        """Say how the training ended: it converged, or did not, or diverged.
+
+        Raises
+        ------
+        ValueError
+            When it diverged and nothing was held out to stop by. The weights are finite.
+        """
+        model = self.estimator
+        if not self.stopped and model.n_iter_ < self.epochs:  # the network stopped by itself
+            if not model.early_stopping:
+                raise ValueError(NOT_FINITE)
+            model.loss_curve_.append(math.nan)
+            model.validation_scores_.append(math.nan)
+        elif not self.stopped and not self.partial:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=6,
+            )
+
+    def restore(self) -> None:
+        """Go back to the weights with the best score, where the training stops by scores."""
+        if self.best is not None:
+            self.estimator.network_.set_weights(self.best)
