@@ -43,6 +43,17 @@ class BoundTrainer {
     std::visit([&](auto& trainer) { trainer->start_epoch(order_seed, epoch); }, trainer_);
   }
 
+  void start_epoch_in(const py::array_t<int64_t, py::array::c_style>& order) {
+    const Running running(executable_.lock());
+    std::visit(
+        [&](auto& trainer) {
+          check(order.ndim() == 1 && order.size() == trainer->data_rows(), "[Trainer] the order must have shape (",
+                trainer->data_rows(), ",), got ", shape_text(order));
+          trainer->start_epoch(order.data());
+        },
+        trainer_);
+  }
+
   std::pair<int64_t, bool> run(int64_t steps, uint64_t step, uint64_t seed, const py::dict& scalars,
                                int64_t accumulation, bool update, const py::object& progress) {
     check(steps >= 0, "[Trainer] steps must not be negative, got ", steps);
@@ -118,6 +129,8 @@ void bind_trainer(py::module_& m) {
       .def("start_epoch", &BoundTrainer::start_epoch, py::arg("order_seed"), py::arg("epoch"),
            "Goes back to the first batch and sets the sums to zero. The order of the rows is a function of the two\n"
            "numbers; with order_seed None the rows come as they lie.")
+      .def("start_epoch_in", &BoundTrainer::start_epoch_in, py::arg("order"),
+           "The same, with the rows in the order given: an array of as many row numbers as there are rows.")
       .def("run", &BoundTrainer::run, py::arg("steps"), py::arg("step"), py::arg("seed"), py::arg("scalars"),
            py::arg("accumulation") = 1, py::arg("update") = true, py::arg("progress") = py::none(),
            "Runs up to `steps` further batches of the epoch; returns how many were done, and False when the next\n"

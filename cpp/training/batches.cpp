@@ -183,6 +183,16 @@ void EpochOrder::shuffle(uint64_t seed, uint64_t epoch) {
   }
 }
 
+void EpochOrder::take(const int64_t* order) {
+  for (int64_t i = 0; i < size_; ++i) {
+    check(order[i] >= 0 && order[i] < size_, "[Trainer] the order must hold rows from 0 to ", size_ - 1, ", got ",
+          order[i], " at position ", i);
+  }
+  shuffled_ = true;
+  order_.resize(static_cast<size_t>(size_));
+  std::transform(order, order + size_, order_.begin(), [](int64_t row) { return static_cast<uint32_t>(row); });
+}
+
 const int64_t* EpochOrder::rows(int64_t first, int64_t count) {
   if (!shuffled_) return nullptr;
   if (static_cast<int64_t>(batch_.size()) < count) batch_.resize(static_cast<size_t>(count));

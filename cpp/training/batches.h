@@ -63,13 +63,15 @@ class Source {
 };
 
 // The order of an epoch: a permutation of the rows that is a function of (seed, epoch) alone, every one equally
-// likely, or the rows as they lie.
+// likely; one that the caller gives; or the rows as they lie.
 class EpochOrder {
  public:
   explicit EpochOrder(int64_t rows);
 
   void in_order() { shuffled_ = false; }
   void shuffle(uint64_t seed, uint64_t epoch);
+  // As many row numbers as there are rows; copied.
+  void take(const int64_t* order);
 
   // Rows `first ... first + count` of the epoch; null when they are these numbers themselves. Holds until the
   // next call.

@@ -68,6 +68,17 @@ void Trainer<T>::start_epoch(const std::optional<uint64_t>& order_seed, uint64_t
   } else {
     order_.in_order();
   }
+  begin();
+}
+
+template <class T>
+void Trainer<T>::start_epoch(const int64_t* order) {
+  order_.take(order);
+  begin();
+}
+
+template <class T>
+void Trainer<T>::begin() {
   position_ = 0;
   rows_seen_ = 0;
   for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);

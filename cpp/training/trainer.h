@@ -38,15 +38,19 @@ class Trainer {
 
   // Sets the position and the sums back. Without a seed the rows come as they lie.
   void start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch);
+  // The same, with the rows in an order of the caller's: data_rows() row numbers.
+  void start_epoch(const int64_t* order);
 
   // Without an update a loss that is not finite stops nothing, and shows in the sums.
   StepsDone run(const Steps& steps, const Poll& poll);
 
+  int64_t data_rows() const { return data_rows_; }
   // Since start_epoch: the samples seen; and each output summed over the batches, "loss" weighted by their rows.
   int64_t rows() const { return rows_seen_; }
   const std::vector<std::vector<double>>& sums() const { return sums_; }
 
  private:
+  void begin();
   void add_outputs(int64_t rows);
 
   Executable<T>& executable_;

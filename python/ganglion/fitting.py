@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ganglion.sequential import Sequential
     from ganglion.training import Training
 
+# Whether to shuffle, or a function from an epoch's number to the order of its rows.
+Shuffle = bool | Callable[[int], Any]
+
 # Rows evaluated together. The results hardly depend on it; the speed does.
 EVALUATION_BATCH = 512
 # Steps that the core takes in one call: their learning rates are in memory together.
@@ -67,9 +70,15 @@ class Steps:
         self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
         self._first = net.step_
 
-    def start_epoch(self, order_seed: int | None, epoch: int) -> None:
-        """Go back to the first batch."""
-        self._trainer.start_epoch(order_seed, epoch)
+    def start_epoch(self, shuffle: Shuffle, epoch: int) -> None:
+        """Go back to the first batch; the rows come shuffled, as they lie, or in an order given."""
+        if callable(shuffle):
+            order = np.asarray(shuffle(epoch))
+            if order.dtype.kind not in "iu":
+                raise TypeError(f"[fit] shuffle must give row numbers, got dtype {order.dtype}")
+            self._trainer.start_epoch_in(order.astype(np.int64, copy=False))
+        else:
+            self._trainer.start_epoch(self._net.seed_ if shuffle else None, epoch)
         self._first = self._net.step_
 
     def run(self, count: int, progress: Progress | None) -> bool:
@@ -119,7 +128,7 @@ class Fit:
         epochs: int,
         batch_size: int,
         callbacks: Sequence[Callback],
-        shuffle: bool,
+        shuffle: Shuffle,
         verbose: int,
     ) -> None:
         self._net = net
@@ -182,7 +191,7 @@ class Fit:
         self._notify("on_epoch_begin", epoch, {})
         self._progress.begin_epoch(epoch)
         steps = self._steps
-        steps.start_epoch(self._net.seed_ if self._shuffle else None, epoch)
+        steps.start_epoch(self._shuffle, epoch)
         finite = (
             self._run_batches()
             if self._by_batch

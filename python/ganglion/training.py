@@ -13,7 +13,7 @@ from ganglion.built import Built
 from ganglion.callbacks.base import Callback
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning
-from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
+from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
 from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
@@ -40,7 +40,7 @@ class Training(Passes):
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
         callbacks: Sequence[Callback] | None = None,
-        shuffle: bool = True,
+        shuffle: Shuffle = True,
         verbose: int | str = "auto",
     ) -> Self:
         """Train on from the weights there are.
@@ -77,8 +77,9 @@ class Training(Passes):
             by ``validation_split`` are not weighed, as in Keras.
         callbacks : sequence of Callback, optional
             See `ganglion.callbacks`.
-        shuffle : bool, default=True
-            Whether each epoch has an order of its own, a function of seed and epoch.
+        shuffle : bool or callable, default=True
+            Whether each epoch has an order of its own, a function of seed and epoch; or a function
+            that gives an epoch's order for its number, counted from 0: an array of n row numbers.
         verbose : {"auto", 0, 1, 2}, default="auto"
             0 for silence, 1 for a bar, 2 for a line each epoch; "auto" is a bar in terminals and
             notebooks, and silence elsewhere.
@@ -121,7 +122,7 @@ class Training(Passes):
             epochs=epochs,
             batch_size=batch,
             callbacks=called,
-            shuffle=bool(shuffle),
+            shuffle=shuffle if callable(shuffle) else bool(shuffle),
             verbose=shown,
         ).run()
         return self
@@ -178,7 +179,7 @@ class Training(Passes):
         self._begin(built, samples)
         statistics = built.untrained.copy()
         steps = Steps(self, built, samples, len(samples))
-        steps.start_epoch(None, 0)
+        steps.start_epoch(False, 0)
         if not steps.run(1, None):
             assert built.states is not None and built.slots is not None
             self.optimizer.drop_gradients(built.states.array, built.slots)
@@ -261,9 +262,7 @@ class Training(Passes):
         executable = built.executable("gradient", samples.weight is not None)
         if self._built is None:
             self._set_built(built)
-        loss, *gradients = executable.run(
-            samples.arrays, len(samples), {}, self.seed_, self.step_
-        )
+        loss, *gradients = executable.run(samples.arrays, len(samples), {}, self.seed_, self.step_)
         return float(loss), gradients
 
     def _check(self, place: str, X: Any, y: Any, sample_weight: Any) -> tuple[Built, Samples]:

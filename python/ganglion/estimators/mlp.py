@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ganglion.estimators import mlp_conversion, mlp_lbfgs, mlp_network, mlp_settings
-from ganglion.estimators.mlp_solvers import Monitor, Solver
+from ganglion.estimators.mlp_solvers import Monitor, Shuffling, Solver
 from ganglion.losses import Loss
 from ganglion.sequential import Sequential
 
@@ -100,24 +100,25 @@ class BaseMLP(BaseEstimator, ABC):
         samples = X, self._encode(y), self._weighted(y, weight)
         held_out = self._held_out(*validation)
         self.n_outputs_ = samples[1].shape[1]
+        # Drawn from in scikit-learn's order: weights, the split, the order of each epoch.
         random = check_random_state(self.random_state)
         if first:
             self._initialize(samples[0], random)
+        if self.early_stopping and held_out is None and self.solver != "lbfgs":
+            samples, held_out = self._split(*samples, random)
         fresh = first or not hasattr(self, "network_")
         if fresh:
-            self.network_ = mlp_network.build(self, seed=int(random.randint(2**31 - 1)))
+            self.network_ = mlp_network.build(self, random)
         elif not partial:
             self.network_ = mlp_network.adjusted(self, self.network_)
         self._share_weights()
         if self.solver == "lbfgs":
             mlp_lbfgs.fit(self, *samples)
             return self
-        if self.early_stopping and held_out is None:
-            samples, held_out = self._split(*samples, random)
         if fresh or not partial or not hasattr(self, "_optimizer"):
             self._optimizer = Solver(self)
             self.network_.reset_optimizer()
-        self._train(*samples, held_out, partial)
+        self._train(*samples, held_out, random, partial)
         return self
 
     def _checked(
@@ -172,7 +173,7 @@ class BaseMLP(BaseEstimator, ABC):
         self.best_loss_ = None if stopping else np.inf
 
     def _share_weights(self) -> None:
-        """Make ``coefs_`` and ``intercepts_`` the network's own arrays, with the values they hold."""
+        """Make ``coefs_`` and ``intercepts_`` the network's arrays, with the values they hold."""
         coefs, intercepts = mlp_network.weights(self.network_)
         self.coefs_ = mlp_network.shared("coefs_", self.coefs_, coefs)
         self.intercepts_ = mlp_network.shared("intercepts_", self.intercepts_, intercepts)
@@ -202,6 +203,7 @@ class BaseMLP(BaseEstimator, ABC):
         target: Array,
         weight: Array | None,
         held_out: tuple[Array, Array, Any] | None,
+        random: np.random.RandomState,
         partial: bool,
     ) -> None:
         if not hasattr(self, "loss_curve_"):  # fitted by lbfgs before
@@ -215,7 +217,7 @@ class BaseMLP(BaseEstimator, ABC):
                 batch_size=self._batch(len(X)),
                 sample_weight=weight,
                 callbacks=[monitor],
-                shuffle=self.shuffle,
+                shuffle=Shuffling(len(X), random) if self.shuffle else False,
                 verbose=0,
             )
         except KeyboardInterrupt:
@@ -250,11 +252,9 @@ class BaseMLP(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> Array:
         """Return what the network gives for each row, (n, outputs)."""
         check_is_fitted(self, "coefs_")
-        X = validate_data(
-            self, X, reset=False, accept_sparse=["csr", "csc"], dtype="numeric"
-        )
+        X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc"], dtype="numeric")
         if not hasattr(self, "network_"):
-            self.network_ = mlp_network.build(self, seed=0)
+            self.network_ = mlp_network.build(self)
         self._share_weights()
         if not issparse(X):
             return self.network_.predict(X)
@@ -287,7 +287,8 @@ class BaseMLP(BaseEstimator, ABC):
         NotFittedError
             Before it was fitted.
         """
-        return mlp_conversion.from_sklearn(cls, fitted)
+        model: Self = mlp_conversion.from_sklearn(cls, fitted)
+        return model
 
     def to_sklearn(self) -> Any:
         """Return the same model as a fitted one of scikit-learn's.

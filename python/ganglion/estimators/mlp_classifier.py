@@ -259,7 +259,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._check_class_weight()
         return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
 
-    @available_if(takes_batches)
+    @available_if(takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(
         self,
         X: ArrayLike,

@@ -9,6 +9,7 @@ import sklearn.neural_network
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from ganglion import activations
 from ganglion.estimators import mlp_network
 from ganglion.layers import BatchNormalization
 
@@ -37,11 +38,13 @@ _ACTIVATIONS = {"linear": "identity", "sigmoid": "logistic", "tanh": "tanh", "re
 
 def _counterpart(cls: type[Any]) -> type[Any]:
     """Return scikit-learn's class of the same name."""
-    return next(
-        getattr(sklearn.neural_network, base.__name__)
-        for base in cls.__mro__
-        if hasattr(sklearn.neural_network, base.__name__)
+    names = [base.__name__ for base in cls.__mro__]  # a subclass has another
+    theirs: type[Any] = next(
+        getattr(sklearn.neural_network, name)
+        for name in names
+        if hasattr(sklearn.neural_network, name)
     )
+    return theirs
 
 
 def _take_attributes(target: Any, source: Any) -> None:
@@ -72,7 +75,9 @@ def to_sklearn(model: Any) -> Any:
     check_is_fitted(model, "coefs_")
     theirs = _counterpart(type(model))
     known = theirs().get_params(deep=False)
-    settings = {name: value for name, value in model.get_params(deep=False).items() if name in known}
+    settings = {
+        name: value for name, value in model.get_params(deep=False).items() if name in known
+    }
     settings["activation"] = _one_activation(model)
     if settings["solver"] not in ("lbfgs", "sgd", "adam"):
         settings["solver"] = "adam"  # the next fit's; the weights are there
@@ -89,7 +94,7 @@ def _one_activation(model: Any) -> str:
     for one in given:
         activation = mlp_network.activation(one)
         name = "linear" if activation is None else activation.registered_name
-        if name not in _ACTIVATIONS or activation not in (None, type(activation)()):
+        if name not in _ACTIVATIONS or activation not in (None, activations.get(name)):
             raise ValueError(
                 f"[{type(model).__name__}] scikit-learn has no activation {one!r}; it has "
                 f"{', '.join(sorted(_ACTIVATIONS.values()))}"
@@ -110,17 +115,14 @@ def _folded(model: Any) -> tuple[list[Array], list[Array]]:
     if not model.batch_normalization:
         return coefs, intercepts
     values = dict(zip(model.network_.weight_names, model.network_.weights, strict=True))
-    norms = [
-        (layer.epsilon, row.name)
-        for layer, row in zip(model.network_.layers, model.network_.rows, strict=True)
-        if isinstance(layer, BatchNormalization)
-    ]
-    for index, (epsilon, name) in enumerate(norms):
+    layers = [layer for layer in model.network_.layers if isinstance(layer, BatchNormalization)]
+    paths = [name.removesuffix("/gamma") for name in values if name.endswith("/gamma")]
+    for index, (layer, path) in enumerate(zip(layers, paths, strict=True)):
         gamma, beta, mean, variance = (
-            values[f"{name}/{weight}"]
+            values[f"{path}/{weight}"]
             for weight in ("gamma", "beta", "moving_mean", "moving_variance")
         )
-        scale = gamma / np.sqrt(variance + epsilon)
+        scale = gamma / np.sqrt(variance + layer.epsilon)
         coefs[index] = coefs[index] * scale
         intercepts[index] = (intercepts[index] - mean) * scale + beta
     return coefs, intercepts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganglion import activations, optimizers
 from ganglion.layers import Activation, BatchNormalization, Dense, Dropout, Input, Layer
-from ganglion.regularizers import L2, L1L2, Regularizer
+from ganglion.regularizers import L1L2, L2, Regularizer
 from ganglion.sequential import Sequential
 
 Array = NDArray[Any]
@@ -39,9 +39,7 @@ def activation(given: Any) -> activations.Activation | None:
     return activations.get(NAMES.get(given, given) if isinstance(given, str) else given)
 
 
-def draw(
-    settings: Any, X: Array, random: np.random.RandomState
-) -> tuple[list[Array], list[Array]]:
+def draw(settings: Any, X: Array, random: np.random.RandomState) -> tuple[list[Array], list[Array]]:
     """Draw first weights and biases as scikit-learn does: Glorot's, from the same random numbers.
 
     Parameters
@@ -73,16 +71,17 @@ def draw(
     return coefs, intercepts
 
 
-def build(settings: Any, seed: int) -> Sequential:
+def build(settings: Any, random: np.random.RandomState | None = None) -> Sequential:
     """Return an untrained network for the settings and the shapes of ``coefs_``.
 
     Parameters
     ----------
     settings : BaseMLP
         With ``coefs_`` and ``out_activation_``.
-    seed : int
-        Of the order of samples and of dropout.
+    random : RandomState, optional
+        Drawn from for dropout; without that it stays in step with scikit-learn's.
     """
+    seed = int(random.randint(2**31 - 1)) if random is not None and settings.dropout else 0
     # lbfgs works outside; the network then has an optimizer that it does not use.
     return Sequential(
         [Input((len(settings.coefs_[0]),)), *_layers(settings)],
@@ -96,11 +95,12 @@ def build(settings: Any, seed: int) -> Sequential:
 
 def adjusted(settings: Any, network: Sequential) -> Sequential:
     """Return the network, or another with its weights where settings changed since it was made."""
-    wanted = build(settings, network.seed_)
+    wanted = build(settings)
     if all(
         getattr(wanted, name) == getattr(network, name) for name in ("layers", "loss", "optimizer")
     ):
         return network
+    wanted.seed_ = network.seed_
     if wanted.weight_names == network.weight_names:
         wanted.set_weights(network.get_weights())
     return wanted
@@ -169,7 +169,9 @@ def shared(name: str, held: Sequence[Any], own: Sequence[Array]) -> list[Array]:
         For another number of arrays, or another shape.
     """
     if len(held) != len(own):
-        raise ValueError(f"[{name}] must hold an array for each of {len(own)} layers, got {len(held)}")
+        raise ValueError(
+            f"[{name}] must hold an array for each of {len(own)} layers, got {len(held)}"
+        )
     for index, (given, array) in enumerate(zip(held, own, strict=True)):
         if _same_memory(given, array):
             continue

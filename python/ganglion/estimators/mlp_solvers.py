@@ -52,6 +52,29 @@ class Solver:
         return True
 
 
+class Shuffling:
+    """The order of each epoch's samples, from the random numbers that scikit-learn would draw.
+
+    Parameters
+    ----------
+    samples : int
+        How many there are.
+    random : RandomState
+        Drawn from at each call.
+    """
+
+    def __init__(self, samples: int, random: np.random.RandomState) -> None:
+        self.order = np.arange(samples)
+        self.random = random
+
+    def __call__(self, epoch: int) -> NDArray[np.int64]:
+        # Each order shuffles the one before.
+        shuffled = np.arange(len(self.order))
+        self.random.shuffle(shuffled)
+        self.order = self.order[shuffled]
+        return self.order
+
+
 class Monitor(Callback):
     """Writes a model's curves after each epoch, and stops it as scikit-learn does.
 

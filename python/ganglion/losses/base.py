@@ -23,8 +23,8 @@ class Loss(Spec, kind="loss"):
     built-in ones; it gets its gradient from the core.
 
     The number that training minimises is `sum(weight * loss) / size` over all the values that
-    `build` returns for a batch, as in Keras; see `reduce`. Its ``axis``, ``reduction``, ``name`` and ``dtype``
-    are left out: losses are taken over the last axis, and there is this one mean of them.
+    `build` returns for a batch, as in Keras; `reduce` can say otherwise. Keras's ``axis``,
+    ``reduction``, ``name`` and ``dtype`` are left out: losses are taken over the last axis.
 
     Attributes
     ----------
