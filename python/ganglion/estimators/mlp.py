@@ -56,7 +56,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _encode(self, y: Array) -> Array:
-        """Return what the network learns instead of ``y``, (n, outputs)."""
+        """Return ``y`` as scikit-learn's network learns it, (n, outputs)."""
 
     @abstractmethod
     def _output(self) -> str:
@@ -69,6 +69,10 @@ class BaseMLP(BaseEstimator, ABC):
     @abstractmethod
     def _score_outputs(self, target: Array, outputs: Array, weight: Array | None) -> float:
         """Return accuracy or R2 of the network's outputs for encoded targets."""
+
+    def _targets(self, encoded: Array) -> Array:
+        """Return encoded targets as the loss takes them."""
+        return encoded
 
     def _strata(self, target: Array) -> Array | None:
         """Return the groups whose shares the validation split keeps, or None."""
@@ -212,7 +216,7 @@ class BaseMLP(BaseEstimator, ABC):
         try:
             self.network_.fit(
                 X,
-                target,
+                self._targets(target),
                 epochs=monitor.epochs,
                 batch_size=self._batch(len(X)),
                 sample_weight=weight,

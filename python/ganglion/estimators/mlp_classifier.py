@@ -391,6 +391,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss(self) -> Loss:
         return LogLoss() if self.out_activation_ == "softmax" else BinaryLogLoss()
 
+    def _targets(self, encoded: Array) -> Array:
+        # Class numbers are fewer to read than zeros and ones.
+        return encoded.argmax(axis=1) if self.out_activation_ == "softmax" else encoded
+
     def _strata(self, target: Array) -> Array | None:
         # As in scikit-learn: one column is two classes.
         return target if target.shape[1] == 1 else None

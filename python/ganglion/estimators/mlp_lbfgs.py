@@ -78,7 +78,7 @@ def loss_and_gradient(
 ) -> tuple[float, Array]:
     """Return the loss at packed weights, which the model has afterwards, and its gradient."""
     unpack(model, packed)
-    loss, gradients = model.network_.loss_and_gradients(X, y, weight)
+    loss, gradients = model.network_.loss_and_gradients(X, model._targets(y), weight)
     # Of each layer the kernel's and the bias's; packed are all of the first, then the others.
     return loss, pack(gradients[0::2] + gradients[1::2])
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ganglion import ops
 from ganglion.losses.base import Loss
 from ganglion.losses.binary import BinaryCrossentropy
-from ganglion.losses.categorical import CategoricalCrossentropy
+from ganglion.losses.categorical import SparseCategoricalCrossentropy
 from ganglion.value import Value
 
 # Below every count but 0.
@@ -40,10 +40,10 @@ class PerceptronLoss(Loss, registered=False):
 class LogLoss(PerceptronLoss, registered=False):
     """Negative log-likelihood of one class of many, from the output of a softmax."""
 
-    target_kind = "distribution"
+    target_kind = "class_index"
 
     def build(self, target: Value, prediction: Value) -> Value:
-        return CategoricalCrossentropy().build(target, prediction)
+        return SparseCategoricalCrossentropy().build(target, prediction)
 
 
 class BinaryLogLoss(PerceptronLoss, registered=False):
