@@ -17,6 +17,7 @@ from benchmarks import (
     growth,
     machine,
     memory,
+    pipeline,
     prediction,
     products,
     report,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, ModuleType] = {
     "memory": memory,
     "growth": growth,
     "accuracy": accuracy,
+    "pipeline": pipeline,
     "footprint": footprint,
 }
 

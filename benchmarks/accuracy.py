@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import text
 from benchmarks.cases import ACCURACY
+from benchmarks.data import fashion_mnist, find_data
 from benchmarks.process import PAUSE, START_LIMIT, Worker
 from benchmarks.table import chosen_peers
 from benchmarks.timing import Failed
@@ -24,36 +21,13 @@ TITLE = "Time to accuracy"
 GOAL, EPOCHS = 0.88, 15
 
 
-def find_data() -> Path | None:
-    """`fashion-mnist` in `GANGLION_DATA`, or in `shared/data` in a directory above."""
-    if "GANGLION_DATA" in os.environ:
-        return Path(os.environ["GANGLION_DATA"]) / "fashion-mnist"
-    for parent in Path(__file__).resolve().parents:
-        if (parent / "shared" / "data").is_dir():
-            return parent / "shared" / "data" / "fashion-mnist"
-    return None
-
-
-@cache
-def read(directory: str) -> tuple[np.ndarray, ...]:
-    """Training and test samples, pixels in [0, 1] and class numbers."""
-    from ganglion import datasets
-
-    data = datasets.read_mnist(directory)
-    x, x_test = (
-        (images.reshape(len(images), -1) / 255).astype(np.float32)
-        for images in (data.X_train, data.X_test)
-    )
-    return x, data.y_train.astype(np.int64), x_test, data.y_test.astype(np.int64)
-
-
 class Learning:
     """A task that is trained epoch by epoch, and tested between them."""
 
     def __init__(
         self, peer: str, directory: str, widths: list[int], batch_size: int, threads: int
     ) -> None:
-        self.X, self.y, self.X_test, self.y_test = read(directory)
+        self.X, self.y, self.X_test, self.y_test = fashion_mnist(directory)
         self.model = make_model(peer, widths, batch_size, threads)
 
     def start(self, seed: int) -> None:
@@ -82,7 +56,10 @@ def run_seed(worker: Worker, seed: int) -> dict[str, Any]:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument(
-        "--data", type=Path, default=find_data(), help="directory with the four IDX files"
+        "--data",
+        type=Path,
+        default=find_data("fashion-mnist"),
+        help="directory with the four IDX files",
     )
 
 

@@ -30,7 +30,7 @@ def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
     if machine.environment()["instructions"] == "avx512":
         # The peers choose their instructions themselves.
         found["products-avx2"] = ["products", "--peers", "ganglion"], {"GANGLION_ISA": "avx2"}
-    for command in ("growth", "accuracy", "footprint"):
+    for command in ("growth", "accuracy", "pipeline", "footprint"):
         found[command] = [command], {}
     return found
 

@@ -370,7 +370,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _encode(self, y: Array) -> Array:
-        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        found = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+        unknown = np.setdiff1d(found, self.classes_)
         if len(unknown):
             raise ValueError(
                 f"[MLPClassifier] y holds labels that are not among the classes: {unknown[:5]}"
