@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(MultiOutputMixin, RegressorMixin, BaseMLP):
     """A multi-layer perceptron for numbers: change the import, and scikit-learn's runs in the core.
 
     Arguments, defaults, attributes, warnings and formulas are those of
