@@ -30,3 +30,21 @@ def test_benchmark_runs_alone(command: list[str], tmp_path: Path) -> None:
     row = json.loads(target.read_text(encoding="utf-8"))["rows"][0]
     assert row["microseconds"]["ganglion"] > 0
     assert row["case"] in done.stdout
+
+
+def test_the_benchmark_of_pipelines_runs(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    options = ["--data", "digits", "--fits", "1", "--peers", "ganglion", "--threads", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "pipeline", *options, "--json", str(target)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(target.read_text(encoding="utf-8"))["rows"]
+    assert row["failures"] == {}
+    assert all(run["accuracy"] > 0.9 for runs in row["runs"].values() for run in runs)
+    assert "digits" in done.stdout

@@ -249,13 +249,23 @@ def test_the_network_can_be_saved_alone(model, tmp_path):
 # How it ends.
 
 
-def test_a_training_that_diverges_raises_and_leaves_a_usable_model():
-    model = MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"solver": "sgd", "learning_rate_init": 1e6}, "non-finite parameter weights"),
+        ({"alpha": -1.0}, "alpha"),
+        ({"early_stopping": True, "validation_fraction": 0.001}, "too small"),
+    ],
+    ids=["diverges", "setting", "split"],
+)
+def test_a_fit_that_fails_leaves_the_model_as_it_was(settings, message):
+    model = MLPRegressor(solver="lbfgs", max_iter=5, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        with pytest.raises(ValueError, match="non-finite parameter weights"):
-            model.fit(X, DIGIT)
-    assert np.isfinite(model.predict(X)).all()
+        warnings.simplefilter("ignore")
+        before = model.fit(X, DIGIT).predict(X)
+        with pytest.raises(ValueError, match=message):
+            model.set_params(**{"solver": "adam", **settings}).fit(X[:, :5], DIGIT)
+    np.testing.assert_array_equal(model.predict(X), before)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

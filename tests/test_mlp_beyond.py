@@ -183,13 +183,13 @@ def test_a_setting_out_of_range_is_named(settings, error, message):
 
 def test_data_that_cannot_be_learned_is_named():
     model = MLPClassifier(**QUICK)
-    with pytest.raises(ValueError, match="X_val and y_val must be given together"):
+    with pytest.raises(ValueError, match="X_val and y_val must both be given"):
         model.fit(X, Y, X_val=X)
     with pytest.raises(ValueError, match=r"not among the classes: \[11\]"):
         model.fit(X, Y, X_val=X, y_val=np.where(Y == 3, 11, Y))
     with pytest.raises(ValueError, match="(?i)sample.weight"):
         model.fit(X, Y, np.zeros(len(Y)))
-    with pytest.raises(ValueError, match="X_val needs a solver with epochs"):
+    with pytest.raises(ValueError, match="validation data: lbfgs has no epochs"):
         clone(model).set_params(solver="lbfgs").fit(X, Y, X_val=X, y_val=Y)
     with pytest.raises(NotFittedError):
         clone(model).predict(X)

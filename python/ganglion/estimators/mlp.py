@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import issparse
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ganglion.estimators import mlp_conversion, mlp_lbfgs, mlp_network, mlp_settings
+from ganglion.estimators.base import HeldOut
+from ganglion.estimators.checking import check_inputs, check_samples
+from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.mlp_solvers import Monitor, Shuffling, Solver
 from ganglion.losses import Loss
 from ganglion.sequential import Sequential
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Array = NDArray[Any]
+# Inputs, encoded targets (n, outputs), and weights.
+Samples = tuple[Any, Array, Array | None]
 
 # Samples of one update unless batch_size says otherwise, scikit-learn's choice.
 _AUTO_BATCH = 200
-# Rows of a sparse matrix that are made dense together for prediction.
-_DENSE_ROWS = 4096
 
 
 class BaseMLP(BaseEstimator, ABC):
@@ -84,6 +85,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     # Training.
 
+    @leaves_estimator_whole
     def _fit(
         self,
         X: ArrayLike,
@@ -91,8 +93,8 @@ class BaseMLP(BaseEstimator, ABC):
         sample_weight: ArrayLike | None,
         *,
         partial: bool = False,
-        validation: Sequence[Any] = (None, None, None),
-    ) -> Self:
+        held_out: HeldOut | None = None,
+    ) -> None:
         mlp_settings.check(self)
         if partial and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -102,14 +104,14 @@ class BaseMLP(BaseEstimator, ABC):
         X, y, weight = self._checked(X, y, sample_weight, reset=first)
         self._learn_targets(y, first=first, partial=partial)
         samples = X, self._encode(y), self._weighted(y, weight)
-        held_out = self._held_out(*validation)
+        validation = self._validation(held_out or HeldOut())
         self.n_outputs_ = samples[1].shape[1]
         # Drawn from in scikit-learn's order: weights, the split, the order of each epoch.
         random = check_random_state(self.random_state)
         if first:
             self._initialize(samples[0], random)
-        if self.early_stopping and held_out is None and self.solver != "lbfgs":
-            samples, held_out = self._split(*samples, random)
+        if self.early_stopping and validation is None and self.solver != "lbfgs":
+            samples, validation = self._split(*samples, random)
         fresh = first or not hasattr(self, "network_")
         if fresh:
             self.network_ = mlp_network.build(self, random)
@@ -118,47 +120,43 @@ class BaseMLP(BaseEstimator, ABC):
         self._share_weights()
         if self.solver == "lbfgs":
             mlp_lbfgs.fit(self, *samples)
-            return self
+            return
         if fresh or not partial or not hasattr(self, "_optimizer"):
             self._optimizer = Solver(self)
             self.network_.reset_optimizer()
-        self._train(*samples, held_out, random, partial)
-        return self
+        self._train(samples, validation, random, partial)
+
+    def _fitted(self, network: Sequential) -> dict[str, Any]:
+        """Return what a network gives the estimator: nothing that was not set as it trained."""
+        return {}
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
-    ) -> tuple[Array, Array, Array | None]:
+    ) -> tuple[Any, Array, Array | None]:
         """Return inputs, targets or labels, and weights, as arrays that go together."""
-        # "numeric" keeps integers and float32 as they are: the core reads them in place.
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            accept_sparse=["csr", "csc"],
-            dtype="numeric",
-            multi_output=True,
-            y_numeric=is_regressor(self),
-        )
+        X, y = check_samples(self, X, y, reset=reset)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError(f"[{type(self).__name__}] sample_weight is 0 for every sample")
-        return X.toarray() if issparse(X) else X, mlp_settings.flat_column(y), weight
+        return X, mlp_settings.flat_column(y), weight
 
-    def _held_out(self, X: Any, y: Any, sample_weight: Any) -> tuple[Array, Array, Any] | None:
+    def _validation(self, given: HeldOut) -> Samples | None:
         """Return the samples that a user set aside, checked."""
-        if X is None and y is None:
+        if all(part is None for part in given):
             return None
-        if X is None or y is None:
-            raise ValueError(f"[{type(self).__name__}] X_val and y_val must be given together")
-        if self.solver == "lbfgs":
-            raise ValueError(f"[{type(self).__name__}] X_val needs a solver with epochs, not lbfgs")
-        X, y, weight = self._checked(X, y, sample_weight, reset=False)
-        return X, self._encode(y), self._weighted(y, weight)
+        try:
+            if given.X is None or given.y is None:
+                raise ValueError("X_val and y_val must both be given")
+            if self.solver == "lbfgs":
+                raise ValueError("lbfgs has no epochs after which to look at it")
+            X, y, weight = self._checked(*given, reset=False)
+            return X, self._encode(y), self._weighted(y, weight)
+        except ValueError as error:
+            raise ValueError(f"[{type(self).__name__}] validation data: {error}") from error
 
-    def _initialize(self, X: Array, random: np.random.RandomState) -> None:
+    def _initialize(self, X: Any, random: np.random.RandomState) -> None:
         """Draw the weights that scikit-learn would draw, and forget what was learned."""
         self.out_activation_ = self._output()
         self.coefs_, self.intercepts_ = mlp_network.draw(self, X, random)
@@ -183,8 +181,8 @@ class BaseMLP(BaseEstimator, ABC):
         self.intercepts_ = mlp_network.shared("intercepts_", self.intercepts_, intercepts)
 
     def _split(
-        self, X: Array, target: Array, weight: Array | None, random: np.random.RandomState
-    ) -> tuple[tuple[Array, Array, Any], tuple[Array, Array, Any]]:
+        self, X: Any, target: Array, weight: Array | None, random: np.random.RandomState
+    ) -> tuple[Samples, Samples]:
         """Set a fraction aside to stop by."""
         arrays = [X, target] if weight is None else [X, target, weight]
         halves = train_test_split(
@@ -193,35 +191,35 @@ class BaseMLP(BaseEstimator, ABC):
             test_size=self.validation_fraction,
             stratify=self._strata(target),
         )
-        if len(halves[1]) < 2:
+        if len(halves[3]) < 2:
             raise ValueError(
                 f"[{type(self).__name__}] The validation set is too small: validation_fraction "
-                f"{self.validation_fraction!r} of {len(X)} samples sets {len(halves[1])} aside"
+                f"{self.validation_fraction!r} of {len(target)} samples sets {len(halves[3])} aside"
             )
         halves += [None, None] if weight is None else []
         return tuple(halves[0::2]), tuple(halves[1::2])
 
     def _train(
         self,
-        X: Array,
-        target: Array,
-        weight: Array | None,
-        held_out: tuple[Array, Array, Any] | None,
+        samples: Samples,
+        validation: Samples | None,
         random: np.random.RandomState,
         partial: bool,
     ) -> None:
-        if not hasattr(self, "loss_curve_"):  # fitted by lbfgs before
+        X, target, weight = samples
+        # Fitted by lbfgs before, or with another setting of early_stopping.
+        if not hasattr(self, "loss_curve_") or (self.best_loss_ is None) != self.early_stopping:
             self._start_curves()
-        monitor = Monitor(self, len(X), held_out, partial)
+        monitor = Monitor(self, len(target), validation, partial)
         try:
             self.network_.fit(
                 X,
                 self._targets(target),
                 epochs=monitor.epochs,
-                batch_size=self._batch(len(X)),
+                batch_size=self._batch(len(target)),
                 sample_weight=weight,
                 callbacks=[monitor],
-                shuffle=Shuffling(len(X), random) if self.shuffle else False,
+                shuffle=Shuffling(len(target), random) if self.shuffle else False,
                 verbose=0,
             )
         except KeyboardInterrupt:
@@ -256,19 +254,11 @@ class BaseMLP(BaseEstimator, ABC):
     def _outputs(self, X: Any) -> Array:
         """Return what the network gives for each row, (n, outputs)."""
         check_is_fitted(self, "coefs_")
-        X = validate_data(self, X, reset=False, accept_sparse=["csr", "csc"], dtype="numeric")
+        X = check_inputs(self, X, reset=False)
         if not hasattr(self, "network_"):
             self.network_ = mlp_network.build(self)
         self._share_weights()
-        if not issparse(X):
-            return self.network_.predict(X)
-        rows = X.tocsr()
-        return np.vstack(
-            [
-                self.network_.predict(rows[start : start + _DENSE_ROWS].toarray())
-                for start in range(0, rows.shape[0], _DENSE_ROWS)
-            ]
-        )
+        return self.network_.predict(X)
 
     # Keeping.
 

@@ -17,6 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from ganglion.errors import check_choice
+from ganglion.estimators.base import HeldOut
 from ganglion.estimators.mlp import BaseMLP
 from ganglion.estimators.mlp_settings import takes_batches
 from ganglion.losses import Loss
@@ -136,10 +137,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     network_ : Sequential
         The network itself.
 
-    Notes
-    -----
-    Sparse input is made dense to train on it, and in parts for prediction.
-
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -229,7 +226,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_labels)
             Labels; zeros and ones for several labels a sample.
@@ -257,7 +254,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             When ``max_iter`` came first.
         """
         self._check_class_weight()
-        return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
+        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(
@@ -296,14 +294,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-        return self._fit(X, y, sample_weight, partial=True)
+        self._fit(X, y, sample_weight, partial=True)
+        return self
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the most probable label of each sample.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns
@@ -329,7 +328,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns

@@ -18,14 +18,14 @@ NOT_FINITE = (
 )
 
 
-def fit(model: Any, X: Array, y: Array, weight: Array | None) -> None:
+def fit(model: Any, X: Any, y: Array, weight: Array | None) -> None:
     """Minimise over all samples at once, from the weights there are.
 
     Parameters
     ----------
     model : BaseMLP
         Its ``coefs_`` and ``intercepts_`` are the network's.
-    X : ndarray, shape (n, features)
+    X : ndarray or sparse matrix, shape (n, features)
         Inputs.
     y : ndarray, shape (n, outputs)
         Encoded targets.
@@ -74,7 +74,7 @@ def fit(model: Any, X: Array, y: Array, weight: Array | None) -> None:
 
 
 def loss_and_gradient(
-    model: Any, packed: Array, X: Array, y: Array, weight: Array | None
+    model: Any, packed: Array, X: Any, y: Array, weight: Array | None
 ) -> tuple[float, Array]:
     """Return the loss at packed weights, which the model has afterwards, and its gradient."""
     unpack(model, packed)

@@ -39,14 +39,14 @@ def activation(given: Any) -> activations.Activation | None:
     return activations.get(NAMES.get(given, given) if isinstance(given, str) else given)
 
 
-def draw(settings: Any, X: Array, random: np.random.RandomState) -> tuple[list[Array], list[Array]]:
+def draw(settings: Any, X: Any, random: np.random.RandomState) -> tuple[list[Array], list[Array]]:
     """Draw first weights and biases as scikit-learn does: Glorot's, from the same random numbers.
 
     Parameters
     ----------
     settings : BaseMLP
         With ``n_outputs_``.
-    X : ndarray, shape (n, features)
+    X : ndarray or sparse matrix, shape (n, features)
         Its number type and width count.
     random : RandomState
         Drawn from.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from ganglion.errors import check_choice
+from ganglion.estimators.base import HeldOut
 from ganglion.estimators.mlp import BaseMLP
 from ganglion.estimators.mlp_settings import takes_batches
 from ganglion.losses import Loss
@@ -140,7 +142,7 @@ n_features_in_, feature_names_in_, network_
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_outputs)
             Finite targets; counts, at least 0, for the Poisson loss.
@@ -167,7 +169,8 @@ n_features_in_, feature_names_in_, network_
         ConvergenceWarning
             When ``max_iter`` came first.
         """
-        return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
+        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        return self
 
     @available_if(takes_batches)  # type: ignore[untyped-decorator]
     def partial_fit(
@@ -190,14 +193,15 @@ n_features_in_, feature_names_in_, network_
         ValueError
             As `fit`; and for early stopping, which needs all samples at once.
         """
-        return self._fit(X, y, sample_weight, partial=True)
+        self._fit(X, y, sample_weight, partial=True)
+        return self
 
     def predict(self, X: ArrayLike) -> Array:
         """Return the predicted targets.
 
         Parameters
         ----------
-        X : array or sparse matrix of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns
@@ -224,7 +228,8 @@ n_features_in_, feature_names_in_, network_
             )
 
     def _encode(self, y: Array) -> Array:
-        return y.reshape(-1, 1) if y.ndim == 1 else y
+        numbers = y if y.dtype.kind in "biuf" else y.astype(np.float64)
+        return numbers.reshape(-1, 1) if y.ndim == 1 else numbers
 
     def _output(self) -> str:
         return "exp" if self.loss == "poisson" else "identity"

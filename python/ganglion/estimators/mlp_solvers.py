@@ -84,7 +84,7 @@ class Monitor(Callback):
         Its attributes are kept up to date.
     samples : int
         Rows of an epoch.
-    held_out : (X, target, weight) or None
+    validation : (X, target, weight) or None
         What is scored after each epoch.
     partial : bool
         Whether one epoch is all there should be.
@@ -94,25 +94,25 @@ class Monitor(Callback):
         self,
         model: Any,
         samples: int,
-        held_out: tuple[Array, Array, Array | None] | None,
+        validation: tuple[Any, Array, Array | None] | None,
         partial: bool,
     ) -> None:
         self.estimator = model
         self.samples = samples
-        self.held_out = held_out
+        self.validation = validation
         self.epochs = 1 if partial else model.max_iter
         self.partial = partial
         self.stopped = False
         self.best = model.network_.get_weights() if model.early_stopping else None
         model.n_iter_ = 0
-        if held_out is not None and model.validation_scores_ is None:
+        if validation is not None and model.validation_scores_ is None:
             model.validation_scores_ = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         model, solver = self.estimator, self.estimator._optimizer
         assert logs is not None
         self._record(logs["loss"])
-        if self.held_out is not None:
+        if self.validation is not None:
             self._score()
         if model.early_stopping:
             self._compare_scores()
@@ -134,8 +134,8 @@ class Monitor(Callback):
             print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
 
     def _score(self) -> None:
-        assert self.held_out is not None
-        X, target, weight = self.held_out
+        assert self.validation is not None
+        X, target, weight = self.validation
         model = self.estimator
         outputs = model.network_.predict(X)
         finite = bool(np.isfinite(outputs).all())  # weights may be, and their sums not
