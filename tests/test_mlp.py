@@ -270,7 +270,7 @@ def test_a_fit_that_fails_leaves_the_model_as_it_was(settings, message):
 
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_an_interrupted_training_keeps_what_it_has(monkeypatch, early_stopping):
-    from ganglion.estimators.mlp_solvers import Monitor
+    from ganglion.estimators.mlp.solvers import Monitor
 
     whole = Monitor.on_epoch_end
 

@@ -7,8 +7,7 @@ from ganglion.optional import require
 require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-learn")
 
 from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
-from ganglion.estimators.mlp_classifier import MLPClassifier  # noqa: E402
-from ganglion.estimators.mlp_regressor import MLPRegressor  # noqa: E402
+from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
 from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
 
 __all__ = ["MLPClassifier", "MLPRegressor", "NeuralClassifier", "NeuralRegressor"]

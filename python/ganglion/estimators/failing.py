@@ -15,7 +15,7 @@ def leaves_estimator_whole(fit: _Fit) -> _Fit:
     Parameters
     ----------
     fit : callable
-        Method of a `NeuralEstimator` that learns the columns and the targets, sets ``network_`` and
+        Method of an estimator that learns the columns and the targets, sets ``network_`` and
         trains it.
     """
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
-from ganglion.estimators.mlp_lbfgs import NOT_FINITE
+from ganglion.estimators.mlp.lbfgs import NOT_FINITE
 
 Array = NDArray[Any]
 

@@ -13,11 +13,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ganglion.estimators import mlp_conversion, mlp_lbfgs, mlp_network, mlp_settings
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
-from ganglion.estimators.mlp_solvers import Monitor, Shuffling, Solver
+from ganglion.estimators.mlp import building, checks, conversion, lbfgs
+from ganglion.estimators.mlp.solvers import Monitor, Shuffling, Solver
 from ganglion.losses import Loss
 from ganglion.sequential import Sequential
 
@@ -95,12 +95,12 @@ class BaseMLP(BaseEstimator, ABC):
         partial: bool = False,
         held_out: HeldOut | None = None,
     ) -> None:
-        mlp_settings.check(self)
+        checks.check(self)
         if partial and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
         if not first:
-            mlp_settings.check_kept(self)
+            checks.check_kept(self)
         X, y, weight = self._checked(X, y, sample_weight, reset=first)
         self._learn_targets(y, first=first, partial=partial)
         samples = X, self._encode(y), self._weighted(y, weight)
@@ -114,12 +114,12 @@ class BaseMLP(BaseEstimator, ABC):
             samples, validation = self._split(*samples, random)
         fresh = first or not hasattr(self, "network_")
         if fresh:
-            self.network_ = mlp_network.build(self, random)
+            self.network_ = building.build(self, random)
         elif not partial:
-            self.network_ = mlp_network.adjusted(self, self.network_)
+            self.network_ = building.adjusted(self, self.network_)
         self._share_weights()
         if self.solver == "lbfgs":
-            mlp_lbfgs.fit(self, *samples)
+            lbfgs.fit(self, *samples)
             return
         if fresh or not partial or not hasattr(self, "_optimizer"):
             self._optimizer = Solver(self)
@@ -140,7 +140,7 @@ class BaseMLP(BaseEstimator, ABC):
             weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
             if not weight.any():
                 raise ValueError(f"[{type(self).__name__}] sample_weight is 0 for every sample")
-        return X, mlp_settings.flat_column(y), weight
+        return X, checks.flat_column(y), weight
 
     def _validation(self, given: HeldOut) -> Samples | None:
         """Return the samples that a user set aside, checked."""
@@ -159,7 +159,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _initialize(self, X: Any, random: np.random.RandomState) -> None:
         """Draw the weights that scikit-learn would draw, and forget what was learned."""
         self.out_activation_ = self._output()
-        self.coefs_, self.intercepts_ = mlp_network.draw(self, X, random)
+        self.coefs_, self.intercepts_ = building.draw(self, X, random)
         self.n_layers_ = len(self.coefs_) + 1
         self.n_iter_ = 0
         self.t_ = 0
@@ -176,9 +176,9 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _share_weights(self) -> None:
         """Make ``coefs_`` and ``intercepts_`` the network's arrays, with the values they hold."""
-        coefs, intercepts = mlp_network.weights(self.network_)
-        self.coefs_ = mlp_network.shared("coefs_", self.coefs_, coefs)
-        self.intercepts_ = mlp_network.shared("intercepts_", self.intercepts_, intercepts)
+        coefs, intercepts = building.weights(self.network_)
+        self.coefs_ = building.shared("coefs_", self.coefs_, coefs)
+        self.intercepts_ = building.shared("intercepts_", self.intercepts_, intercepts)
 
     def _split(
         self, X: Any, target: Array, weight: Array | None, random: np.random.RandomState
@@ -247,7 +247,7 @@ class BaseMLP(BaseEstimator, ABC):
         scikit-learn's takes the arrays that it works in behind the sample weights. The core has its
         own, so they are not looked at.
         """
-        return mlp_lbfgs.loss_and_gradient(self, packed, X, y, sample_weight)
+        return lbfgs.loss_and_gradient(self, packed, X, y, sample_weight)
 
     # Prediction.
 
@@ -256,7 +256,7 @@ class BaseMLP(BaseEstimator, ABC):
         check_is_fitted(self, "coefs_")
         X = check_inputs(self, X, reset=False)
         if not hasattr(self, "network_"):
-            self.network_ = mlp_network.build(self)
+            self.network_ = building.build(self)
         self._share_weights()
         return self.network_.predict(X)
 
@@ -281,7 +281,7 @@ class BaseMLP(BaseEstimator, ABC):
         NotFittedError
             Before it was fitted.
         """
-        model: Self = mlp_conversion.from_sklearn(cls, fitted)
+        model: Self = conversion.from_sklearn(cls, fitted)
         return model
 
     def to_sklearn(self) -> Any:
@@ -302,7 +302,7 @@ class BaseMLP(BaseEstimator, ABC):
         ValueError
             For activations that scikit-learn does not have.
         """
-        return mlp_conversion.to_sklearn(self)
+        return conversion.to_sklearn(self)
 
     def __getstate__(self) -> dict[str, Any]:
         if hasattr(self, "network_"):
@@ -316,7 +316,7 @@ class BaseMLP(BaseEstimator, ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if hasattr(self, "network_"):
-            self.coefs_, self.intercepts_ = mlp_network.weights(self.network_)
+            self.coefs_, self.intercepts_ = building.weights(self.network_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -17,7 +17,7 @@ from ganglion.errors import (
     check_fraction,
     check_positive,
 )
-from ganglion.estimators import mlp_network
+from ganglion.estimators.mlp import building
 from ganglion.optimizers import Optimizer
 
 LEARNING_RATES = ("constant", "invscaling", "adaptive")
@@ -32,11 +32,11 @@ def check(settings: Any) -> None:
         Naming the setting, its value, and what it must be.
     """
     place = f"[{type(settings).__name__}]"
-    sizes = mlp_network.hidden_sizes(settings)
+    sizes = building.hidden_sizes(settings)
     for size in sizes:
         if not isinstance(size, numbers.Integral) or isinstance(size, bool) or size <= 0:
             raise ValueError(f"{place} hidden_layer_sizes must be > 0, got {sizes}.")
-    given = mlp_network.hidden_activations(settings)
+    given = building.hidden_activations(settings)
     if len(given) != len(sizes):
         raise ValueError(
             f"{place} activation must be one, or one for each of {len(sizes)} hidden layers, "
@@ -81,7 +81,7 @@ def check_kept(settings: Any) -> None:
     ValueError
         When they changed since.
     """
-    sizes = mlp_network.hidden_sizes(settings)
+    sizes = building.hidden_sizes(settings)
     kept = [np.shape(coef)[1] for coef in settings.coefs_[:-1]]
     if sizes != kept:
         raise ValueError(

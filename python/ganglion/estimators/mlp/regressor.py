@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import available_if
 
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
-from ganglion.estimators.mlp import BaseMLP
-from ganglion.estimators.mlp_settings import takes_batches
+from ganglion.estimators.mlp.base import BaseMLP
+from ganglion.estimators.mlp.checks import takes_batches
 from ganglion.losses import Loss
 from ganglion.losses.perceptron import HalfPoissonDeviance, HalfSquaredError
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ganglion import activations
-from ganglion.estimators import mlp_network
+from ganglion.estimators.mlp import building
 from ganglion.layers import BatchNormalization
 
 Array = NDArray[Any]
@@ -89,10 +89,10 @@ def to_sklearn(model: Any) -> Any:
 
 def _one_activation(model: Any) -> str:
     """Return scikit-learn's name of the activation of all hidden layers."""
-    given = mlp_network.hidden_activations(model)
+    given = building.hidden_activations(model)
     names = set()
     for one in given:
-        activation = mlp_network.activation(one)
+        activation = building.activation(one)
         name = "linear" if activation is None else activation.registered_name
         if name not in _ACTIVATIONS or activation not in (None, activations.get(name)):
             raise ValueError(
