@@ -76,11 +76,11 @@ class Shuffling:
 
 
 class Monitor(Callback):
-    """Writes a model's curves after each epoch, and stops it as scikit-learn does.
+    """Writes an estimator's curves after each epoch, and stops it as scikit-learn does.
 
     Parameters
     ----------
-    model : BaseMLP
+    estimator : BaseMLP
         Its attributes are kept up to date.
     samples : int
         Rows of an epoch.
@@ -92,87 +92,87 @@ class Monitor(Callback):
 
     def __init__(
         self,
-        model: Any,
+        estimator: Any,
         samples: int,
         validation: tuple[Any, Array, Array | None] | None,
         partial: bool,
     ) -> None:
-        self.estimator = model
+        self.estimator = estimator
         self.samples = samples
         self.validation = validation
-        self.epochs = 1 if partial else model.max_iter
+        self.epochs = 1 if partial else estimator.max_iter
         self.partial = partial
         self.stopped = False
-        self.best = model.network_.get_weights() if model.early_stopping else None
-        model.n_iter_ = 0
-        if validation is not None and model.validation_scores_ is None:
-            model.validation_scores_ = []
+        self.best = estimator.network_.get_weights() if estimator.early_stopping else None
+        estimator.n_iter_ = 0
+        if validation is not None and estimator.validation_scores_ is None:
+            estimator.validation_scores_ = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        model, solver = self.estimator, self.estimator._optimizer
+        estimator, solver = self.estimator, self.estimator._optimizer
         assert logs is not None
         self._record(logs["loss"])
         if self.validation is not None:
             self._score()
-        if model.early_stopping:
+        if estimator.early_stopping:
             self._compare_scores()
         else:
             self._compare_losses()
-        solver.end_epoch(model.t_)
-        if model._no_improvement_count > model.n_iter_no_change:
+        solver.end_epoch(estimator.t_)
+        if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._lose_patience()
         if solver.policy != "constant":
             self.model.learning_rate = solver.learning_rate
 
     def _record(self, loss: float) -> None:
-        model = self.estimator
-        model.n_iter_ += 1
-        model.t_ += self.samples
-        model.loss_ = loss
-        model.loss_curve_.append(loss)
-        if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {loss:.8f}")
+        estimator = self.estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += self.samples
+        estimator.loss_ = loss
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
 
     def _score(self) -> None:
         assert self.validation is not None
         X, target, weight = self.validation
-        model = self.estimator
-        outputs = model.network_.predict(X)
+        estimator = self.estimator
+        outputs = estimator.network_.predict(X)
         finite = bool(np.isfinite(outputs).all())  # weights may be, and their sums not
-        score = model._score_outputs(target, outputs, weight) if finite else math.nan
-        model.validation_scores_.append(score)
-        if model.verbose:
+        score = estimator._score_outputs(target, outputs, weight) if finite else math.nan
+        estimator.validation_scores_.append(score)
+        if estimator.verbose:
             print(f"Validation score: {score:f}")
 
     def _compare_scores(self) -> None:
-        model = self.estimator
-        score = model.validation_scores_[-1]
-        worse = score < model.best_validation_score_ + model.tol
-        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
-        if score > model.best_validation_score_:
-            model.best_validation_score_ = score
-            self.best = model.network_.get_weights()
+        estimator = self.estimator
+        score = estimator.validation_scores_[-1]
+        worse = score < estimator.best_validation_score_ + estimator.tol
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+        if score > estimator.best_validation_score_:
+            estimator.best_validation_score_ = score
+            self.best = estimator.network_.get_weights()
 
     def _compare_losses(self) -> None:
-        model = self.estimator
-        worse = model.loss_ > model.best_loss_ - model.tol
-        model._no_improvement_count = model._no_improvement_count + 1 if worse else 0
-        model.best_loss_ = min(model.best_loss_, model.loss_)
+        estimator = self.estimator
+        worse = estimator.loss_ > estimator.best_loss_ - estimator.tol
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if worse else 0
+        estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)
 
     def _lose_patience(self) -> None:
-        model, solver = self.estimator, self.estimator._optimizer
-        what = "Validation score" if model.early_stopping else "Training loss"
+        estimator, solver = self.estimator, self.estimator._optimizer
+        what = "Validation score" if estimator.early_stopping else "Training loss"
         message = (
-            f"{what} did not improve more than tol={model.tol:f} for {model.n_iter_no_change} "
-            "consecutive epochs."
+            f"{what} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs."
         )
         if solver.end_patience():
-            model._no_improvement_count = 0
+            estimator._no_improvement_count = 0
             message += f" Setting learning rate to {solver.learning_rate:f}"
         else:
             self.stopped = self.model.stop_training = True
             message += " Stopping."
-        if model.verbose:
+        if estimator.verbose:
             print(message)
 
     def finish(self) -> None:
@@ -183,15 +183,15 @@ class Monitor(Callback):
         ValueError
             When it diverged and nothing was held out to stop by. The weights are finite.
         """
-        model = self.estimator
-        if not self.stopped and model.n_iter_ < self.epochs:  # the network stopped by itself
-            if not model.early_stopping:
+        estimator = self.estimator
+        if not self.stopped and estimator.n_iter_ < self.epochs:  # the network stopped by itself
+            if not estimator.early_stopping:
                 raise ValueError(NOT_FINITE)
-            model.loss_curve_.append(math.nan)
-            model.validation_scores_.append(math.nan)
+            estimator.loss_curve_.append(math.nan)
+            estimator.validation_scores_.append(math.nan)
         elif not self.stopped and not self.partial:
             warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached and the "
+                f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
                 stacklevel=6,
