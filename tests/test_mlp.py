@@ -95,6 +95,13 @@ def test_the_same_settings_give_the_same_numbers(task, solver, weight):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_network_without_hidden_layers_is_that_of_scikit_learn():
+    settings = {"hidden_layer_sizes": (), "activation": "logistic", "random_state": 0}
+    models = [cls(**settings, max_iter=5).fit(X, DIGIT) for cls in CLASSES]
+    same_model(models[1], models[0])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_partial_and_warm_fits_go_on_as_scikit_learns_do():
     for theirs, ours in [CLASSES, NUMBERS]:
         settings = {

@@ -61,7 +61,8 @@ def draw(settings: Any, X: Any, random: np.random.RandomState) -> tuple[list[Arr
         dtype = "float32" if X.dtype == np.float32 else "float64"
     units = [X.shape[1], *hidden_sizes(settings), settings.n_outputs_]
     given = hidden_activations(settings)
-    given += given[-1:] or ["identity"]  # the output layer's bound is that of the last hidden one
+    # The output layer's bound is that of the hidden layers, the last of them where they differ.
+    given += given[-1:] or [settings.activation]
     coefs, intercepts = [], []
     for (fan_in, fan_out), name in zip(pairwise(units), given, strict=True):
         factor = 2.0 if isinstance(name, str) and NAMES.get(name, name) == "sigmoid" else 6.0
