@@ -29,12 +29,14 @@ from ganglion.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ganglion import datasets, examples, plot
     from ganglion.estimators import NeuralClassifier, NeuralRegressor
+    from ganglion.range_test import find_learning_rate
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
 _LAZY_NAMES = {
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
+    "find_learning_rate": "ganglion.range_test",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "examples",
+    "find_learning_rate",
     "get_num_threads",
     "initializers",
     "layers",

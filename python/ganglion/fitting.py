@@ -155,7 +155,12 @@ class Fit:
         for callback in self._callbacks:
             callback.set_model(cast("Sequential", net))
             callback.set_params(
-                {"epochs": self._epochs, "steps": self._steps.per_epoch, "metrics": names}
+                {
+                    "epochs": self._epochs,
+                    "steps": self._steps.per_epoch,
+                    "samples": len(self._samples),
+                    "metrics": names,
+                }
             )
         net.stop_training = False
         logs: Logs = {}
