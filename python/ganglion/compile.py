@@ -8,13 +8,15 @@ forward     x                       prediction, with layers as in training
 evaluate    x, y[, weight]          loss, and the statistics of each metric
 train       x, y[, weight]          the same; its update section changes weights and state
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
+gradient    x, y[, weight]          loss, and its gradient to each trainable weight
+layers      x                       what each layer puts out
 ==========  ======================  ==========================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganglion import _core, ops
@@ -146,6 +148,27 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
         names = ["x", *(variable.name for variable in recipe.variables.trainable)]
         for name, gradient in zip(names, gradients, strict=True):
             trace.output(f"d_{name}", gradient)
+    return trace.finish()
+
+
+def gradient_program(recipe: Recipe, weighted: bool) -> _core.Program:
+    """Return the program from x, y and perhaps weight to the loss and its gradient."""
+    trace = _Recomputation(training=True, variables=recipe.variables)
+    with trace:
+        loss = _objective(replace(recipe, metrics={}), trace, weighted)
+        gradients = trace.gradient(loss, _trained_weights(recipe, trace))
+        for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
+            trace.output(f"d_{variable.name}", gradient)
+    return trace.finish()
+
+
+def layers_program(recipe: Recipe) -> _core.Program:
+    """Return the program from x to the output of each layer, those within another too."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        trace_layers(recipe, trace)
+        for call in trace.calls:
+            trace.output(call.path, call.output)
     return trace.finish()
 
 

@@ -15,7 +15,7 @@ from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
 from ganglion.inputs import check_inputs
-from ganglion.passes import Passes
+from ganglion.inspection import Inspection
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Training(Passes):
+class Training(Inspection):
     """Fitting and evaluating. `Sequential` documents what a user sees of it."""
 
     def fit(
