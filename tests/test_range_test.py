@@ -96,7 +96,7 @@ def test_an_estimator_is_tested_as_its_fit_would_begin():
     generator = np.random.RandomState(7)
     model = NeuralClassifier([8], optimizer="sgd", batch_size=50, random_state=generator)
     found = find_learning_rate(model, X, labels)
-    network, inputs, target, weight = model.untrained(X, labels)
+    network, inputs, target, weight = model.network_and_samples(X, labels, fitted=False)
     again = find_learning_rate(network, inputs, target, batch_size=50)
     np.testing.assert_array_equal(found.losses, again.losses)
     assert not hasattr(model, "network_")

@@ -94,5 +94,4 @@ class Inspection(Passes):
         )
         executable = built.executable("gradient", samples.weight is not None)
         _, *gradients = executable.run(samples.arrays, len(samples), {}, self.seed_, self.step_)
-        names = [variable.name for variable in built.variables if variable.trainable]
-        return dict(zip(names, gradients, strict=True))
+        return dict(zip(self.trainable_weight_names, gradients, strict=True))

@@ -35,10 +35,23 @@ def resolve_verbose(verbose: int | str | bool) -> int:
     2
     """
     if isinstance(verbose, str) and verbose == "auto":
-        return int("ipykernel" in sys.modules or sys.stderr.isatty())
+        return int(in_notebook() or sys.stderr.isatty())
     if isinstance(verbose, (int, np.integer)) and verbose in (0, 1, 2):
         return int(verbose)
     raise ValueError(f"[fit] verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+
+
+def in_notebook() -> bool:
+    """Tell whether what runs was typed into a notebook, and shown there.
+
+    Examples
+    --------
+    >>> in_notebook()
+    False
+    """
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return hasattr(shell, "kernel")
 
 
 class Progress:

@@ -194,10 +194,10 @@ def find_learning_rate(
         )
     if isinstance(net, Training):
         trial = copy.deepcopy(net)
-    elif hasattr(net, "untrained"):
+    elif hasattr(net, "network_and_samples"):
         if class_weight is not None:
             raise ValueError(f"[{place}] class_weight is a setting of {type(net).__name__}")
-        trial, X, y, sample_weight = net.untrained(X, y, sample_weight)
+        trial, X, y, sample_weight = net.network_and_samples(X, y, sample_weight, fitted=False)
         batch_size = net.batch_size
     else:
         raise TypeError(

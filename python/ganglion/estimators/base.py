@@ -336,31 +336,47 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             metrics=net.metrics,
         )
 
-    def untrained(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    def network_and_samples(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        fitted: bool = True,
     ) -> tuple[Sequential, Any, Any, Any]:
-        """Return the network that `fit` would begin with, and what it would train on.
+        """Return the network behind the estimator, and the data as that takes it.
 
         Parameters
         ----------
         X, y, sample_weight
-            As for `fit`. Nothing is set aside for early stopping.
+            As for `fit`.
+        fitted : bool, default=True
+            Whether the network that was trained is meant, or a new one, as `fit` would begin with.
 
         Returns
         -------
         network : Sequential
-            Before its first step. The estimator itself does not change.
+            The estimator itself does not change.
         X, y, sample_weight : ndarray
-            As the network takes them; the weights may be None.
+            Nothing is set aside for early stopping; the weights may be None.
+
+        Raises
+        ------
+        NotFittedError
+            When it was not trained and should be.
         """
-        model = clone(self)
+        if fitted:
+            check_is_fitted(self, "network_")
+        model = self if fitted else clone(self)
         model._check_settings()
-        inputs, labels = model._checked(X, y, reset=True)
-        model._learn_targets(labels, None)
+        inputs, labels = model._checked(X, y, reset=not fitted)
+        if not fitted:
+            model._learn_targets(labels, None)
         weight = model._sample_weight(inputs, labels, sample_weight)
         if weight is not None:
             weight = weight / weight.mean()
-        return model._build(model._seed()), inputs, model._encode(labels), weight
+        network = model.network_ if fitted else model._build(model._seed())
+        return network, inputs, model._encode(labels), weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
