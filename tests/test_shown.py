@@ -1,11 +1,10 @@
-"""What a network prints: summary, programs, the progress of a fit."""
+"""What a network prints: summary, programs."""
 
 from __future__ import annotations
 
 from xml.etree import ElementTree
 
 import numpy as np
-import pytest
 from small_networks import X, Y, classifier
 
 from ganglion import Sequential, layers
@@ -70,22 +69,3 @@ def test_program_and_profile_are_printed(capsys):
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert net.step_ == 4
-
-
-def test_verbose_prints_a_line_each_epoch(capsys):
-    classifier().fit(X, Y, epochs=2, verbose=2)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" - ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-
-
-def test_verbose_auto_is_quiet_in_pipes(capfd):
-    classifier().fit(X, Y, epochs=2)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_bar_reaches_its_end(capfd):
-    pytest.importorskip("tqdm")
-    classifier(metrics=["accuracy"]).fit(X, Y, epochs=3, verbose=1)
-    text = capfd.readouterr().err
-    assert "epoch 3/3: 100%" in text
-    assert "accuracy=" in text
