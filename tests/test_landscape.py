@@ -91,7 +91,7 @@ def test_a_path_lies_where_it_is_nearest():
     generator = np.random.default_rng(0)
     centre = [generator.normal(size=(3, 2)), generator.normal(size=2)]
     path = [[w + generator.normal(size=w.shape) for w in centre] for _ in range(5)] + [centre]
-    plane = directions.path_plane(centre, path, 2)
+    plane = directions.path_plane(centre, [True, True], 2, path)
     np.testing.assert_allclose(plane.directions @ plane.directions.T, np.eye(2), atol=1e-12)
     for steps, weights in zip(plane.project(path), path, strict=True):
         away = directions.flatten(weights) - directions.flatten(plane.at(steps))
@@ -120,6 +120,23 @@ def test_a_path_can_be_drawn_on_random_directions_and_on_a_curve():
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels[0] == "path of descent"
     assert "of the path" in axes.get_xlabel()
+
+
+def test_what_is_not_trained_has_no_part_in_the_directions_of_a_path():
+    centre = [np.zeros((3, 2)), np.zeros(2)]
+    path = [[np.full((3, 2), step), np.full(2, 1e6 * step)] for step in (1.0, 0.5)] + [centre]
+    plane = directions.path_plane(centre, [True, False], 1, path)
+    np.testing.assert_allclose(np.abs(plane.directions[0]), [6**-0.5] * 6 + [0, 0])
+    assert plane.labels == ["direction 1 of the path (100% of it)"]
+
+
+def test_a_straight_path_has_a_picture_and_one_that_stands_still_none():
+    net, path = recorded(epochs=1)
+    axes = plot.loss_landscape(net, X, Y, path=path, points=5)
+    low, high = axes.get_ylim()
+    assert high - low > 0.05 * np.ptp(axes.get_xlim())
+    with pytest.raises(ValueError, match="the path has less than 1 directions: take random ones"):
+        plot.loss_landscape(net, X, Y, path=[path.weights[-1]] * 3, dimensions=1)
 
 
 def test_an_estimator_is_taken_with_its_own_targets():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import namedtuple
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from small_networks import X, Y, classifier
@@ -16,6 +20,7 @@ from ganglion import (
     plot,
     spec,
 )
+from ganglion.callbacks import LambdaCallback
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -80,9 +85,30 @@ def test_live_curves_are_drawn_at_most_so_often(monkeypatch):
     assert len(live.axes[0].lines[0].get_ydata()) == 2
 
 
-def spy(function):
-    from ganglion.callbacks import LambdaCallback
+def test_live_curves_update_one_picture_of_a_notebook(monkeypatch):
+    shown = []
 
+    class Handle:
+        def update(self, image):
+            shown.append(("update", image.data))
+
+    def display(image, display_id):
+        shown.append(("display", image.data))
+        return Handle()
+
+    image = namedtuple("Image", "data")
+    monkeypatch.setitem(
+        sys.modules, "IPython.display", SimpleNamespace(Image=image, display=display)
+    )
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    classifier().fit(X, Y, epochs=3, verbose=0, callbacks=[plot.LiveCurves(every=0)])
+    assert [how for how, _ in shown] == ["display", "update", "update", "update"]
+    assert all(data.startswith(b"\x89PNG") for _, data in shown)
+    assert not matplotlib.pyplot.get_fignums()  # or the cell would end with a second picture
+
+
+def spy(function):
     return LambdaCallback(on_epoch_end=lambda epoch, logs: function())
 
 

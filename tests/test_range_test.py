@@ -44,10 +44,21 @@ def test_losses_are_those_of_the_batches():
     np.testing.assert_allclose(found.losses[4], means[4])
 
 
-def test_the_suggestion_is_a_third_of_the_rate_of_the_least_loss():
+def test_the_suggestion_is_where_nine_tenths_of_the_fall_were_made():
     found = find_learning_rate(linear(optimizer="sgd"), X, Y)
-    assert found.suggestion == found.learning_rates[found.smoothed_losses.argmin()] / 3
     assert len(found.losses) < 200  # it ended when the loss climbed
+    smoothed = found.smoothed_losses
+    np.testing.assert_allclose(smoothed[50], found.losses[40:61].mean())
+    np.testing.assert_allclose(smoothed[0], found.losses[:11].mean())
+    index = int(np.flatnonzero(found.learning_rates == found.suggestion)[0])
+    level = 0.1 * smoothed[0] + 0.9 * smoothed.min()
+    assert smoothed[index] >= level > smoothed[index + 1]
+
+
+def test_where_the_loss_only_climbs_the_least_rate_is_suggested():
+    net = linear(optimizer="sgd").fit(X, X @ np.ones(6), epochs=200, batch_size=10)
+    found = find_learning_rate(net, X, X @ np.ones(6), batch_size=None, lowest=1e-3)
+    assert found.suggestion < 0.1
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 33, 1000])

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _MEMORY, _DIVERGED = 0.95, 4.0
 # Batches averaged, on both sides of each: an average of the past alone would be least too late.
 _WINDOW = 21
-# How far below the rate of the least loss a training is still fast, and not about to diverge.
-_MARGIN = 3.0
+# How much of the fall of the loss is made at the rate suggested: later it is about to diverge.
+_FALLEN = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class RangeTest:
     smoothed_losses : ndarray, shape (n,)
         The mean of the 21 around each.
     suggestion : float
-        A third of the rate at which the smoothed loss was least.
+        The rate at which the smoothed loss had made nine tenths of its fall.
     """
 
     learning_rates: NDArray[np.float64]
@@ -226,7 +226,7 @@ def find_learning_rate(
         rates[: len(smoothed)],
         np.array(seen.losses),
         smoothed,
-        float(rates[smoothed.argmin()] / _MARGIN),
+        float(rates[_nearly_fallen(smoothed)]),
     )
 
 
@@ -236,6 +236,13 @@ def _smoothed(losses: list[float]) -> NDArray[np.float64]:
     counts = np.convolve(np.ones(len(losses)), window, "same")
     mean: NDArray[np.float64] = np.convolve(losses, window, "same") / counts
     return mean
+
+
+def _nearly_fallen(smoothed: NDArray[np.float64]) -> int:
+    """Return the last batch at which most of the fall to the least loss was still to be made."""
+    least = int(smoothed.argmin())
+    reached = smoothed[0] + _FALLEN * (smoothed[least] - smoothed[0])
+    return int(np.flatnonzero(smoothed[: least + 1] >= reached)[-1])
 
 
 def _follow(trial: Training, rates: NDArray[np.float64]) -> None:

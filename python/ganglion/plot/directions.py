@@ -95,7 +95,9 @@ def _with_filters_of(weight: Array, direction: Array) -> Array:
     return scaled
 
 
-def path_plane(centre: list[Array], path: Sequence[Weights], count: int) -> Plane:
+def path_plane(
+    centre: list[Array], trained: Sequence[bool], count: int, path: Sequence[Weights]
+) -> Plane:
     """Return the principal directions of a path of descent around the weights it came to.
 
     As in Li et al. (2018), section 7: random directions hardly show a path, since in so many
@@ -105,13 +107,27 @@ def path_plane(centre: list[Array], path: Sequence[Weights], count: int) -> Plan
     ----------
     centre : list of ndarray
         All weights.
-    path : sequence of lists of ndarray
-        Earlier ones.
+    trained : sequence of bool
+        Which of them the optimizer changes. Moving statistics, which go far, are left out.
     count : int
         Directions wanted.
+    path : sequence of lists of ndarray
+        Earlier weights.
+
+    Raises
+    ------
+    ValueError
+        When the path stays at one point, or has not as many directions.
     """
-    away = np.stack([flatten(weights) for weights in path]) - flatten(centre)
+    moves = flatten(
+        [np.full(weight.shape, flag) for weight, flag in zip(centre, trained, strict=True)]
+    )
+    away = (np.stack([flatten(weights) for weights in path]) - flatten(centre)) * moves
     _, lengths, directions = np.linalg.svd(away, full_matrices=False)
+    if not lengths[0] > 0 or len(directions) < count:
+        raise ValueError(
+            f"[loss_landscape] the path has less than {count} directions: take random ones"
+        )
     share = lengths**2 / np.sum(lengths**2)
     # Along the first the path comes from the left.
     sides = np.where((away @ directions[:count].T)[0] > 0, -1.0, 1.0)

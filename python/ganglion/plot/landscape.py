@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# How far beyond the path the picture goes, as a share of its length.
+# How far beyond the path the picture goes, as a share of its extent.
 _MARGIN = 0.25
 _LEVELS = 24
 
@@ -114,16 +114,16 @@ def loss_landscape(
     centre = network.get_weights()
     way = None if path is None else as_path(place, path, centre)
     (panel,) = panels(place, axes, size=(5.8, 4.6) if dimensions == 2 else (5.6, 3.8))
+    moving = set(network.trainable_weight_names)
+    trained = [name in moving for name in network.weight_names]
     if way is None or directions == "random":
-        moving = set(network.trainable_weight_names)
-        trained = [name in moving for name in network.weight_names]
         plane = random_plane(centre, trained, dimensions, seed)
         projected = None if way is None else plane.project(way)
         limits = [(-span, span)] * dimensions
     else:
-        plane = path_plane(centre, way, dimensions)
+        plane = path_plane(centre, trained, dimensions, way)
         projected = plane.project(way)
-        limits = [_around(projected[:, index]) for index in range(dimensions)]
+        limits = _around(projected)
     grid = [np.linspace(low, high, points) for low, high in limits]
     losses = _losses(network, plane, grid, X, y)
     draw = _draw_curve if dimensions == 1 else _draw_map
@@ -133,11 +133,12 @@ def loss_landscape(
     return panel
 
 
-def _around(steps: Array) -> tuple[float, float]:
-    """Return limits that hold the path and the weights it came to, at 0."""
-    low, high = min(steps.min(), 0.0), max(steps.max(), 0.0)
-    margin = _MARGIN * (high - low)
-    return low - margin, high + margin
+def _around(steps: Array) -> list[tuple[float, float]]:
+    """Return limits, for each direction, that hold the path and the weights it came to, at 0."""
+    low, high = np.minimum(steps.min(axis=0), 0.0), np.maximum(steps.max(axis=0), 0.0)
+    # A path that is straight has no width of its own.
+    margin = _MARGIN * np.maximum(high - low, 0.2 * (high - low).max())
+    return [(float(a), float(b)) for a, b in zip(low - margin, high + margin, strict=True)]
 
 
 def _losses(
