@@ -48,9 +48,9 @@ def test_distributions_are_those_of_the_weights_and_their_gradients():
     net = classifier().fit(X, Y, epochs=2, callbacks=[recorder])
     assert recorder.epochs == [0, 1, 2]
     assert recorder.kernels == ["dense/kernel", "dense_1/kernel"]
-    for name, weight in zip(net.weight_names, net.get_weights(), strict=True):
+    _, gradients = net.loss_and_gradients(X, Y)
+    for name, weight, gradient in zip(net.weight_names, net.get_weights(), gradients, strict=True):
         np.testing.assert_array_equal(recorder.weights[name][-1], weight.ravel())
-        gradient = net.loss_gradients(X, Y)[name]
         np.testing.assert_array_equal(recorder.gradients[name][-1], gradient.ravel())
 
 

@@ -250,10 +250,10 @@ class Built:
 
         Parameters
         ----------
-        name : {"predict", "forward", "evaluate", "train", "backward", "gradient", "layers"}
+        name : {"predict", "forward", "evaluate", "gradient", "train", "backward", "layers"}
             Which; see `ganglion.compile`.
         flag : bool
-            For "evaluate", "train" and "gradient" whether samples have weights; for "backward"
+            For "evaluate", "gradient" and "train" whether samples have weights; for "backward"
             whether layers act as in training.
         """
         key = (name, flag)
@@ -271,10 +271,10 @@ class Built:
             return _core.Executable(program, self.dtype, self.parameters, self.states)
         if name == "evaluate":
             program = compile.evaluate_program(self.recipe, flag)
-        elif name == "backward":
-            program = compile.backward_program(self.recipe, flag)
         elif name == "gradient":
             program = compile.gradient_program(self.recipe, flag)
+        elif name == "backward":
+            program = compile.backward_program(self.recipe, flag)
         elif name == "layers":
             program = compile.layers_program(self.recipe)
         else:

@@ -7,8 +7,8 @@ predict     x                       prediction
 forward     x                       prediction, with layers as in training
 evaluate    x, y[, weight]          loss, and the statistics of each metric
 train       x, y[, weight]          the same; its update section changes weights and state
+gradient    x, y[, weight]          loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
-gradient    x, y[, weight]          loss, and its gradient to each trainable weight
 layers      x                       what each layer puts out
 ==========  ======================  ==========================================================
 """
@@ -138,6 +138,17 @@ def train_program(recipe: Recipe, weighted: bool) -> tuple[_core.Program, Slots]
     return trace.finish(), slots
 
 
+def gradient_program(recipe: Recipe, weighted: bool) -> _core.Program:
+    """Return the program from x, y and perhaps weight to the loss and its gradients."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        loss = _objective(replace(recipe, metrics={}), trace, weighted)
+        gradients = trace.gradient(loss, _trained_weights(recipe, trace))
+        for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
+            trace.output(f"d_{variable.name}", gradient)
+    return trace.finish()
+
+
 def backward_program(recipe: Recipe, training: bool) -> _core.Program:
     """Return the program from x and d_prediction to d_x and the gradient of each trained weight."""
     trace = _Recomputation(training=training, variables=recipe.variables)
@@ -148,17 +159,6 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
         names = ["x", *(variable.name for variable in recipe.variables.trainable)]
         for name, gradient in zip(names, gradients, strict=True):
             trace.output(f"d_{name}", gradient)
-    return trace.finish()
-
-
-def gradient_program(recipe: Recipe, weighted: bool) -> _core.Program:
-    """Return the program from x, y and perhaps weight to the loss and its gradient."""
-    trace = _Recomputation(training=True, variables=recipe.variables)
-    with trace:
-        loss = _objective(replace(recipe, metrics={}), trace, weighted)
-        gradients = trace.gradient(loss, _trained_weights(recipe, trace))
-        for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
-            trace.output(f"d_{variable.name}", gradient)
     return trace.finish()
 
 

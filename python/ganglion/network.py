@@ -223,6 +223,15 @@ class Network:
         built = self._need_built("get_weights")
         return [built.view(variable).copy() for variable in built.variables]
 
+    @property
+    def weights(self) -> list[Array]:
+        """The weights themselves, in the order of `get_weights`: what is written here is used.
+
+        They are views of the network's memory, until `compile` or `add` give it another.
+        """
+        built = self._need_built("weights")
+        return [built.view(variable) for variable in built.variables]
+
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace all weights, given as `get_weights` returns them.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
@@ -15,7 +15,7 @@ from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
 from ganglion.inputs import check_inputs
-from ganglion.inspection import Inspection
+from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Training(Inspection):
+Array = NDArray[Any]
+
+
+class Training(Passes):
     """Fitting and evaluating. `Sequential` documents what a user sees of it."""
 
     def fit(
@@ -219,6 +222,47 @@ class Training(Inspection):
         built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
         return Evaluation(built, samples, batch).run()
+
+    def loss_and_gradients(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[Array]]:
+        """Return the loss on samples, taken as one batch, and its gradient; nothing is trained.
+
+        With `weights` this is what an optimizer outside needs, one of `scipy.optimize` for example.
+        Layers act as in prediction.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+
+        Returns
+        -------
+        loss : float
+            With the penalties of regularizers.
+        gradients : list of ndarray
+            Of each weight that is trained, in the order of `get_weights`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Dense(1, kernel_initializer="ones")], loss="mse")
+        >>> loss, (d_kernel, d_bias) = net.loss_and_gradients(np.array([[1.0, 2.0]]), [1.0])
+        >>> loss, d_kernel.tolist(), d_bias.tolist()
+        (4.0, [[4.0], [8.0]], [4.0])
+        """
+        built, samples = self._check("loss_and_gradients", X, y, sample_weight)
+        executable = built.executable("gradient", samples.weight is not None)
+        if self._built is None:
+            self._set_built(built)
+        loss, *gradients = executable.run(samples.arrays, len(samples), {}, self.seed_, self.step_)
+        return float(loss), gradients
 
     def _check(self, place: str, X: Any, y: Any, sample_weight: Any) -> tuple[Built, Samples]:
         """Check the data, and build for it where that was not done; the network does not change."""

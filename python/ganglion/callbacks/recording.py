@@ -80,7 +80,8 @@ class LayerRecorder(Callback):
     Parameters
     ----------
     X, y : array_like
-        Some hundred samples to look at, and their targets, as the network takes them.
+        Some hundred samples to look at, and their targets, as the network takes them. Layers act as
+        in prediction.
     values : int, default=5000
         Elements that are kept of a weight that has more: the same, drawn once, at each epoch.
 
@@ -137,7 +138,8 @@ class LayerRecorder(Callback):
 
     def _look(self, epoch: int) -> None:
         net = self.model
-        gradients = net.loss_gradients(self.X, self.y)
+        _, found = net.loss_and_gradients(self.X, self.y)
+        gradients = dict(zip(net.trainable_weight_names, found, strict=True))
         self.kernels = [name for name, gradient in gradients.items() if gradient.ndim > 1]
         weights = dict(zip(net.weight_names, net.get_weights(), strict=True))
         outputs = net.layer_outputs(self.X)
