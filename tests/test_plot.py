@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections import namedtuple
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from small_networks import X, Y, classifier
 
 from ganglion import (
@@ -83,6 +85,14 @@ def test_live_curves_are_drawn_at_most_so_often(monkeypatch):
     assert len(drawings) == 2  # the first epoch and the last
     classifier().fit(X, Y, epochs=2, callbacks=[live])  # anew
     assert len(live.axes[0].lines[0].get_ydata()) == 2
+
+
+def test_a_copy_of_live_curves_has_a_picture_of_its_own():
+    live = plot.LiveCurves()
+    model = NeuralClassifier([4], epochs=2, callbacks=[live]).fit(X, Y)
+    pickle.loads(pickle.dumps(model))
+    copied = clone(model).fit(X, Y).callbacks[0]
+    assert copied.axes[0].figure is not live.axes[0].figure
 
 
 def test_live_curves_update_one_picture_of_a_notebook(monkeypatch):

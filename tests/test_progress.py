@@ -104,12 +104,19 @@ def test_an_interrupt_does_not_count_the_epoch():
 
 
 def test_verbose_says_what_a_terminal_shows():
-    assert terminal("net.fit(X, y, verbose=0)") == []
-    lines = terminal("net.fit(X, y, epochs=2, verbose=2)")
-    assert [line.split(" - ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-    assert "epoch 1/1: 100%" in terminal("net.fit(X, y, verbose=1)")[-1]
-    assert terminal("NeuralClassifier(epochs=2).fit(X, y)") == []
-    assert "epoch 2/2: 100%" in terminal("NeuralClassifier(epochs=2, verbose='auto').fit(X, y)")[-1]
+    frames = terminal(
+        """
+        net.fit(X, y, verbose=0)
+        NeuralClassifier(epochs=2).fit(X, y)
+        print("so far nothing")
+        net.fit(X, y, epochs=2, verbose=2)
+        NeuralClassifier(epochs=3, verbose="auto").fit(X, y)
+        """
+    )
+    assert frames[0] == "so far nothing"
+    assert [line.split(" - ")[0] for line in frames[1:3]] == ["epoch 2/3", "epoch 3/3"]
+    assert frames[3].startswith("epoch 1/3:   0%")
+    assert frames[-1].startswith("epoch 3/3: 100%")
 
 
 def test_a_pipe_shows_nothing_of_itself(capfd):

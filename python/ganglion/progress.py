@@ -50,9 +50,8 @@ def in_notebook() -> bool:
     >>> in_notebook()
     False
     """
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return hasattr(shell, "kernel")
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return hasattr(get_ipython(), "kernel")
 
 
 def _bar_class() -> Any:

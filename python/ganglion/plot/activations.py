@@ -85,5 +85,7 @@ def _evaluate(
     """Return the function of each number, beside a second feature that is 0, and its derivative."""
     net = Sequential([layers.Activation(function)], dtype="float64", random_state=0)
     y = net.forward(np.stack([x, np.zeros_like(x)], axis=1))
-    derivative = net.backward(np.broadcast_to([1.0, 0.0], y.shape))
+    first = np.zeros_like(y)
+    first[:, 0] = 1.0
+    derivative = net.backward(first)
     return y[:, 0], derivative[:, 0]

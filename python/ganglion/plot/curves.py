@@ -138,6 +138,10 @@ class LiveCurves(Callback):
         check_at_least(self, 0, "every")
         self.axes: list[Axes] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy, as scikit-learn's clone makes one, begins a picture of its own.
+        return {**vars(self), "axes": [], "_shown": None}
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin a new picture."""
         require("matplotlib", "LiveCurves", extra="plot")
