@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from registry import classes
 from sklearn.base import clone
 from small_networks import X, Y, classifier
 
@@ -20,7 +21,6 @@ from ganglion import (
     layers,
     ops,
     plot,
-    spec,
 )
 from ganglion.callbacks import LambdaCallback
 
@@ -124,7 +124,7 @@ def spy(function):
 
 def test_all_activations_are_drawn_with_the_derivatives_of_the_core():
     drawn = plot.activations()
-    assert [panel.get_title() for panel in drawn] == list(spec.registry("activation"))
+    assert [panel.get_title() for panel in drawn] == list(classes("activation"))
     for panel in drawn:
         function, derivative = panel.lines[1:3]
         x, y = function.get_xdata(), function.get_ydata()

@@ -22,6 +22,7 @@ from ganglion.training import Training
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_PLACE = "find_learning_rate"
 # The test ends when a moving average, with this share of the past, is so many times its least.
 _MEMORY, _DIVERGED = 0.95, 4.0
 # Batches averaged, on both sides of each: an average of the past alone would be least too late.
@@ -73,7 +74,7 @@ class RangeTest:
             Without matplotlib.
         """
         if axes is None:
-            pyplot = require("matplotlib.pyplot", "find_learning_rate", extra="plot")
+            pyplot = require("matplotlib.pyplot", _PLACE, extra="plot")
             axes = pyplot.subplots(figsize=(5.6, 3.8), layout="constrained")[1]
         axes.plot(self.learning_rates, self.losses, color="0.8", linewidth=1, label="each batch")
         axes.plot(self.learning_rates, self.smoothed_losses, color="#1f6fb4", label="smoothed")
@@ -183,28 +184,19 @@ def find_learning_rate(
     True
     >>> net.learning_rate = found.suggestion
     """
-    place = "find_learning_rate"
-    whole_number(place, "steps", steps, minimum=2)
-    lowest = non_negative(place, "lowest", lowest)
-    highest = non_negative(place, "highest", highest)
-    if not 0 < lowest < highest:
-        raise ValueError(
-            f"[{place}] lowest must be positive and less than highest, got {lowest:g} and "
-            f"{highest:g}"
-        )
+    rates = _growing(lowest, highest, steps)
     if isinstance(net, Training):
         trial = copy.deepcopy(net)
     elif hasattr(net, "network_and_samples"):
         if class_weight is not None:
-            raise ValueError(f"[{place}] class_weight is a setting of {type(net).__name__}")
+            raise ValueError(f"[{_PLACE}] class_weight is a setting of {type(net).__name__}")
         trial, X, y, sample_weight = net.network_and_samples(X, y, sample_weight, fitted=False)
         batch_size = net.batch_size
     else:
         raise TypeError(
-            f"[{place}] net must be a Sequential, NeuralClassifier or NeuralRegressor, "
+            f"[{_PLACE}] net must be a Sequential, NeuralClassifier or NeuralRegressor, "
             f"got {type(net).__name__}"
         )
-    rates = np.geomspace(lowest, highest, steps)
     _follow(trial, rates)
     seen = _BatchLosses(batch_size, steps)
     with warnings.catch_warnings():
@@ -220,7 +212,7 @@ def find_learning_rate(
             verbose=0,
         )
     if not seen.losses:
-        raise ValueError(f"[{place}] the loss of the first batch is not finite: scale the data")
+        raise ValueError(f"[{_PLACE}] the loss of the first batch is not finite: scale the data")
     smoothed = _smoothed(seen.losses)
     return RangeTest(
         rates[: len(smoothed)],
@@ -228,6 +220,18 @@ def find_learning_rate(
         smoothed,
         float(rates[_nearly_fallen(smoothed)]),
     )
+
+
+def _growing(lowest: float, highest: float, steps: int) -> NDArray[np.float64]:
+    whole_number(_PLACE, "steps", steps, minimum=2)
+    low = non_negative(_PLACE, "lowest", lowest)
+    high = non_negative(_PLACE, "highest", highest)
+    if not 0 < low < high:
+        raise ValueError(
+            f"[{_PLACE}] lowest must be positive and less than highest, got {low:g} and {high:g}"
+        )
+    rates: NDArray[np.float64] = np.geomspace(low, high, steps)
+    return rates
 
 
 def _smoothed(losses: list[float]) -> NDArray[np.float64]:

@@ -36,7 +36,7 @@ def activations(
     Parameters
     ----------
     names : sequence of str, Activation or callable, optional
-        What a layer takes as its activation, a panel each; by default all there are.
+        What a layer takes as its activation, a panel each; by default all that ganglion has.
     low, high : float, default=-4 and 4
         What is put in, from and to.
     axes : sequence of matplotlib Axes, optional
@@ -62,7 +62,7 @@ def activations(
     """
     if not low < high:
         raise ValueError(f"[activations] low must be less than high, got {low!r} and {high!r}")
-    chosen = list(spec.registry("activation")) if names is None else list(names)
+    chosen = _own_names() if names is None else list(names)
     functions = [library.get(name) for name in chosen]
     drawn = panels("activations", axes, len(chosen), columns=6, size=(2.4, 2.1))
     x = np.linspace(low, high, _POINTS)
@@ -77,6 +77,11 @@ def activations(
     if drawn:
         drawn[0].legend(frameon=False, fontsize="small")
     return drawn
+
+
+def _own_names() -> list[str | Activation | Callable[[Value], Value]]:
+    classes = spec.registry("activation").items()
+    return [name for name, cls in classes if cls.__module__.startswith("ganglion.")]
 
 
 def _evaluate(

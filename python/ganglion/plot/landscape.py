@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+_PLACE = "loss_landscape"
 # How far beyond the path the picture goes, as a share of its extent.
 _MARGIN = 0.25
 _LEVELS = 24
@@ -96,24 +97,13 @@ def loss_landscape(
     >>> loss_landscape(net, X, X[0], path=path, points=5).get_xlabel()
     'direction 1 of the path (100% of it)'
     """
-    place = "loss_landscape"
-    if dimensions not in (1, 2):
-        raise ValueError(f"[{place}] dimensions must be 1 or 2, got {dimensions!r}")
-    whole_number(place, "points", points, minimum=3)
-    whole_number(place, "seed", seed, minimum=0)
-    if not non_negative(place, "span", span):
-        raise ValueError(f"[{place}] span must be positive, got {span!r}")
-    known = ["auto", "random", "path"]
-    if directions not in known:
-        raise ValueError(
-            f"[{place}] unknown directions {directions!r}{suggestion(directions, known)}"
-        )
+    _check_settings(dimensions, directions, span, points, seed)
     if directions == "path" and path is None:
-        raise ValueError(f"[{place}] directions 'path' need a path")
-    network, X, y = trained_network(place, model, X, y)
+        raise ValueError(f"[{_PLACE}] directions 'path' need a path")
+    network, X, y = trained_network(_PLACE, model, X, y)
     centre = network.get_weights()
-    way = None if path is None else as_path(place, path, centre)
-    (panel,) = panels(place, axes, size=(5.8, 4.6) if dimensions == 2 else (5.6, 3.8))
+    way = None if path is None else as_path(_PLACE, path, centre)
+    (panel,) = panels(_PLACE, axes, size=(5.8, 4.6) if dimensions == 2 else (5.6, 3.8))
     moving = set(network.trainable_weight_names)
     trained = [name in moving for name in network.weight_names]
     if way is None or directions == "random":
@@ -131,6 +121,20 @@ def loss_landscape(
     panel.set_xlabel(plane.labels[0])
     panel.set_ylabel("loss" if dimensions == 1 else plane.labels[1])
     return panel
+
+
+def _check_settings(dimensions: int, directions: str, span: float, points: int, seed: int) -> None:
+    if dimensions not in (1, 2):
+        raise ValueError(f"[{_PLACE}] dimensions must be 1 or 2, got {dimensions!r}")
+    known = ["auto", "random", "path"]
+    if directions not in known:
+        raise ValueError(
+            f"[{_PLACE}] unknown directions {directions!r}{suggestion(directions, known)}"
+        )
+    if not non_negative(_PLACE, "span", span):
+        raise ValueError(f"[{_PLACE}] span must be positive, got {span!r}")
+    whole_number(_PLACE, "points", points, minimum=3)
+    whole_number(_PLACE, "seed", seed, minimum=0)
 
 
 def _around(steps: Array) -> list[tuple[float, float]]:
