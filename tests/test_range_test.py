@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from small_networks import X, Y, classifier, linear
@@ -146,6 +148,14 @@ def test_sample_weights_count():
     weighted = find_learning_rate(classifier(), X, Y, sample_weight=weight, steps=5)
     by_class = find_learning_rate(classifier(), X, Y, class_weight={1: 3.0}, steps=5)
     assert len({found.losses[0] for found in (plain, weighted, by_class)}) == 3
+
+
+@pytest.mark.parametrize("kind", [csr_matrix, pd.DataFrame], ids=["sparse", "frame"])
+def test_it_takes_what_a_fit_takes(kind):
+    for model in (classifier(), NeuralClassifier([8], random_state=0)):
+        plain = find_learning_rate(model, X, Y, steps=30)
+        other = find_learning_rate(model, kind(X), Y, steps=30)
+        np.testing.assert_allclose(other.losses, plain.losses, rtol=1e-5)
 
 
 def test_layers_that_adapt_do_so_in_the_copy_alone():
