@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _GAP = 2.5, 0.52, 0.42
 _BESIDE, _STUB, _FAN, _MERGE = 0.45, 0.28, 0.5, 0.13
 _MARGIN = 0.25
+# Of lines, and of text that is not the first thing to read.
+_LINE = "0.35"
+_SIGNS = {"add": "+", "multiply": "×"}
 
 
 def network(net: Sequential, *, axes: Axes | None = None) -> Axes:
@@ -117,7 +120,7 @@ class _Box:
         axes.text(x, top - 0.17, _title(row.layer), ha="center", va="center", fontsize=10)
         name = row.name.rpartition("/")[2]
         below = name if plain else f"{name}, {row.weights:,} params"
-        axes.text(x, top - 0.37, below, ha="center", va="center", fontsize=8, color="0.35")
+        axes.text(x, top - 0.37, below, ha="center", va="center", fontsize=8, color=_LINE)
 
 
 class _Beside:
@@ -134,26 +137,11 @@ class _Beside:
         self.height: float = self.deepest + 2 * _FAN + 2 * _MERGE + 2 * _STUB
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
-        from matplotlib.patches import Circle, Rectangle
-
-        axes.add_patch(
-            Rectangle(
-                (x - self.width / 2, top - self.height),
-                self.width,
-                self.height,
-                facecolor="none",
-                edgecolor="0.7",
-                linestyle=(0, (4, 3)),
-            )
-        )
-        label = f"{self.row.name.rpartition('/')[2]} ({self.row.kind})"
-        axes.text(
-            x - self.width / 2 + 0.08, top - 0.13, label, va="center", fontsize=8, color="0.35"
-        )
         split = top - _STUB
-        first, last = split - _FAN, split - _FAN - self.deepest
-        merge = last - _FAN - _MERGE
-        axes.plot([x, x], [top, split], color="0.35", linewidth=1)
+        first = split - _FAN
+        merge = first - self.deepest - _FAN - _MERGE
+        self._draw_frame(axes, x - self.width / 2, top)
+        axes.plot([x, x], [top, split], color=_LINE, linewidth=1)
         left = x - self.inner / 2
         for chain in self.chains:
             middle = left + chain.width / 2
@@ -163,20 +151,34 @@ class _Beside:
                 chain.draw(axes, middle, first)
                 _shape(axes, middle, (below + merge) / 2, chain.parts[-1].row)
             else:
-                axes.plot([x, middle, middle], [split, split, below], color="0.35", linewidth=1)
-            side = 0.0 if middle == x else (_MERGE if middle > x else -_MERGE)
-            end = (x + side, merge) if side else (x, merge + _MERGE)
-            _bent(axes, [(middle, below), (middle, merge), end] if side else [(middle, below), end])
+                axes.plot([x, middle, middle], [split, split, below], color=_LINE, linewidth=1)
+            if abs(middle - x) < _MERGE:
+                _bent(axes, [(middle, below), (x, merge + _MERGE)])
+            else:
+                end = x + (_MERGE if middle > x else -_MERGE), merge
+                _bent(axes, [(middle, below), (middle, merge), end])
             left += chain.width + _BESIDE
-        axes.add_patch(Circle((x, merge), _MERGE, facecolor="white", edgecolor="0.35"))
-        axes.text(x, merge, _SIGNS.get(self.merge, ""), ha="center", va="center", fontsize=11)
-        if self.merge not in _SIGNS:
-            beside = x + 0.08, merge - _MERGE - _STUB / 2
-            axes.text(*beside, self.merge, va="center", fontsize=8, color="0.35")
-        axes.plot([x, x], [merge - _MERGE, top - self.height], color="0.35", linewidth=1)
+        self._draw_merge(axes, x, merge)
+        axes.plot([x, x], [merge - _MERGE, top - self.height], color=_LINE, linewidth=1)
 
+    def _draw_frame(self, axes: Axes, left: float, top: float) -> None:
+        from matplotlib.patches import Rectangle
 
-_SIGNS = {"add": "+", "multiply": "×"}
+        frame = Rectangle((left, top - self.height), self.width, self.height)
+        frame.set(facecolor="none", edgecolor="0.7", linestyle=(0, (4, 3)))
+        axes.add_patch(frame)
+        label = f"{self.row.name.rpartition('/')[2]} ({self.row.kind})"
+        axes.text(left + 0.08, top - 0.13, label, va="center", fontsize=8, color=_LINE)
+
+    def _draw_merge(self, axes: Axes, x: float, y: float) -> None:
+        from matplotlib.patches import Circle
+
+        axes.add_patch(Circle((x, y), _MERGE, facecolor="white", edgecolor=_LINE))
+        if self.merge in _SIGNS:
+            axes.text(x, y, _SIGNS[self.merge], ha="center", va="center", fontsize=11)
+        else:
+            below = y - _MERGE - _STUB / 2
+            axes.text(x + 0.08, below, self.merge, va="center", fontsize=8, color=_LINE)
 
 
 def _part(layer: Layer, rows: dict[int, LayerRow]) -> _Box | _Beside:
@@ -202,16 +204,16 @@ def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> 
         "",
         xy=end,
         xytext=start,
-        arrowprops={"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 0},
+        arrowprops={"arrowstyle": "-|>", "color": _LINE, "shrinkA": 0, "shrinkB": 0},
     )
 
 
 def _bent(axes: Axes, corners: Sequence[tuple[float, float]]) -> None:
     """Draw a line around corners that ends in an arrow."""
     *way, end = corners
-    axes.plot(*zip(*way, strict=True), color="0.35", linewidth=1)
+    axes.plot(*zip(*way, strict=True), color=_LINE, linewidth=1)
     _arrow(axes, way[-1], end)
 
 
 def _shape(axes: Axes, x: float, y: float, row: LayerRow) -> None:
-    axes.text(x + 0.08, y, shape_text(row.output_shape), va="center", fontsize=8, color="0.35")
+    axes.text(x + 0.08, y, shape_text(row.output_shape), va="center", fontsize=8, color=_LINE)
