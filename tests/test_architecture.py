@@ -35,7 +35,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
-    "sequential": NETWORK,
+    **dict.fromkeys(["sequential", "range_test"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "examples"], LEAVES),
 }

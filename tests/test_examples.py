@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
-from ganglion.examples import digits, fashion_mnist, regression
+from ganglion import plot
+from ganglion.examples import digits, fashion_mnist, gallery, regression
 
 PNG = b"\x89PNG"
 
@@ -49,6 +51,18 @@ def test_regression_compares_every_method(tmp_path, capsys):
         assert outcome.r2 > 0.2, outcome.method.name
 
 
+def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
+    written = gallery.main(["--out", str(tmp_path / "new" / "gallery")])
+    assert len(written) == len(set(written)) == 13
+    for picture in written:
+        assert picture.read_bytes().startswith(PNG), picture
+        assert picture.stat().st_size > 5000, picture
+    assert capsys.readouterr().out.splitlines() == [str(path) for path in written]
+    code = inspect.getsource(gallery)
+    drawn = set(plot.__all__) - {"LiveCurves"}
+    assert {name for name in drawn if f"plot.{name}" not in code} == set()
+
+
 def test_fashion_mnist_reaches_its_accuracy(data_directory):
     assert fashion_mnist.main(["--data", str(data_directory / "fashion-mnist")]) >= 0.885
 
@@ -64,6 +78,7 @@ def test_fashion_mnist_reaches_its_accuracy(data_directory):
         (digits, ["--seed", "one"], "--seed: must be an integer of at least 0"),
         (digits, ["--output", "nowhere/x.png"], "--output: folder nowhere does not exist"),
         (digits, ["--output", "x.foo"], "--output: must end in one of"),
+        (gallery, ["--out", __file__], "argument --out: "),
         (digits, ["--outputs"], "unrecognized arguments: --outputs"),
     ],
 )
@@ -79,7 +94,7 @@ def test_a_mistake_is_one_line(example, arguments, message, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("hidden", ["sklearn", "matplotlib"])
-@pytest.mark.parametrize("example", ["digits", "regression"])
+@pytest.mark.parametrize("example", ["digits", "gallery", "regression"])
 def test_a_missing_library_is_one_line(example, hidden):
     code = f"""
 import runpy, sys
@@ -94,6 +109,6 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    for example in (digits, fashion_mnist, regression):
+    for example in (digits, fashion_mnist, gallery, regression):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

@@ -28,6 +28,7 @@ PUBLIC = [
     "ganglion.metrics",
     "ganglion.ops",
     "ganglion.optimizers",
+    "ganglion.plot",
     "ganglion.regularizers",
     "ganglion.schedules",
 ]

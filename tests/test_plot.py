@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
+from collections import namedtuple
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from registry import classes
+from sklearn.base import clone
+from small_networks import X, Y, classifier
 
-from ganglion import plot
+from ganglion import (
+    NeuralClassifier,
+    NotFittedError,
+    Sequential,
+    activations,
+    layers,
+    ops,
+    plot,
+)
+from ganglion.callbacks import LambdaCallback
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 
 
+@pytest.fixture(autouse=True)
+def no_figure_stays():
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def legend(axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
 def labels(history: dict[str, list[float]]) -> list[str]:
     (axes,) = plot.learning_curves(history, ["loss"])
-    found = [text.get_text() for text in axes.get_legend().get_texts()]
-    matplotlib.pyplot.close(axes.figure)
-    return found
+    return legend(axes)
 
 
 def test_the_best_epoch_is_marked():
@@ -29,3 +54,193 @@ def test_epochs_without_validation_are_not_the_best():
     history = {"loss": [3.0, 2.0, 1.0], "val_loss": [np.nan, 2.0, 1.5]}
     assert labels(history)[-1] == "best loss: epoch 3, here 1.5"
     assert labels({"loss": [3.0], "val_loss": [np.nan]}) == ["training", "validation"]
+
+
+def test_pictures_go_where_they_are_sent():
+    figure, axes = matplotlib.pyplot.subplots(1, 2)
+    drawn = plot.learning_curves({"loss": [1.0], "mae": [1.0]}, axes=axes)
+    assert drawn == list(axes)
+    assert plot.network(classifier().fit(X, Y), axes=axes[0]) is axes[0]
+    with pytest.raises(ValueError, match=r"\[learning_curves\] needs 1 axes, got 2"):
+        plot.learning_curves({"loss": [1.0]}, axes=axes)
+
+
+def test_live_curves_show_the_whole_training_in_one_figure():
+    live = plot.LiveCurves(["loss"], every=0)
+    figures = []
+    watch = spy(lambda: figures.append(matplotlib.pyplot.get_fignums()))
+    net = classifier().fit(X, Y, epochs=4, validation_split=0.2, callbacks=[live, watch])
+    assert [len(numbers) for numbers in figures] == [1, 1, 1, 1]
+    training, validation = live.axes[0].lines[:2]
+    np.testing.assert_array_equal(training.get_ydata(), net.history_["loss"])
+    np.testing.assert_array_equal(validation.get_ydata(), net.history_["val_loss"])
+
+
+def test_live_curves_are_drawn_at_most_so_often(monkeypatch):
+    live = plot.LiveCurves(every=3600)
+    drawings = []
+    draw = plot.LiveCurves._draw
+    monkeypatch.setattr(plot.LiveCurves, "_draw", lambda self: [drawings.append(1), draw(self)])
+    classifier().fit(X, Y, epochs=5, callbacks=[live])
+    assert len(drawings) == 2  # the first epoch and the last
+    classifier().fit(X, Y, epochs=2, callbacks=[live])  # anew
+    assert len(live.axes[0].lines[0].get_ydata()) == 2
+
+
+def test_a_copy_of_live_curves_has_a_picture_of_its_own():
+    live = plot.LiveCurves()
+    model = NeuralClassifier([4], epochs=2, callbacks=[live]).fit(X, Y)
+    pickle.loads(pickle.dumps(model))
+    copied = clone(model).fit(X, Y).callbacks[0]
+    assert copied.axes[0].figure is not live.axes[0].figure
+
+
+def test_live_curves_update_one_picture_of_a_notebook(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, image):
+            shown.append(("update", image.data))
+
+    def display(image, display_id):
+        shown.append(("display", image.data))
+        return Handle()
+
+    image = namedtuple("Image", "data")
+    monkeypatch.setitem(
+        sys.modules, "IPython.display", SimpleNamespace(Image=image, display=display)
+    )
+    shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    classifier().fit(X, Y, epochs=3, verbose=0, callbacks=[plot.LiveCurves(every=0)])
+    assert [how for how, _ in shown] == ["display", "update", "update", "update"]
+    assert all(data.startswith(b"\x89PNG") for _, data in shown)
+    assert not matplotlib.pyplot.get_fignums()  # or the cell would end with a second picture
+
+
+def spy(function):
+    return LambdaCallback(on_epoch_end=lambda epoch, logs: function())
+
+
+def test_all_activations_are_drawn_with_the_derivatives_of_the_core():
+    drawn = plot.activations()
+    assert [panel.get_title() for panel in drawn] == list(classes("activation"))
+    for panel in drawn:
+        function, derivative = panel.lines[1:3]
+        x, y = function.get_xdata(), function.get_ydata()
+        slope = np.gradient(y, x)
+        smooth = np.abs(np.diff(slope, prepend=slope[0], append=slope[-1])).max() < 0.05
+        if smooth:  # no corner that central differences round off
+            np.testing.assert_allclose(derivative.get_ydata()[1:-1], slope[1:-1], atol=0.02)
+
+
+def test_an_activation_can_be_an_instance_a_function_or_none():
+    drawn = plot.activations([activations.ELU(0.5), ops.square, None], low=-1, high=2)
+    assert drawn[0].get_title() == "ELU(alpha=0.5)"
+    np.testing.assert_allclose(drawn[1].lines[1].get_ydata()[[0, -1]], [1, 4])
+    np.testing.assert_array_equal(drawn[2].lines[2].get_ydata(), 1.0)
+
+
+def test_an_activation_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="unknown name 'rellu'; did you mean 'relu'?"):
+        plot.activations(["rellu"])
+    with pytest.raises(
+        ValueError, match=r"\[activations\] low must be less than high, got 1 and 1"
+    ):
+        plot.activations(low=1, high=1)
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts if text.get_text()]
+
+
+def test_the_diagram_shows_layers_shapes_and_what_stands_within():
+    net = Sequential(
+        [
+            layers.Input((4,)),
+            layers.Branches([[layers.Dense(3, activation="relu")], []], name="two"),
+            layers.Residual([layers.Dense(5)], shortcut=[layers.Dense(5)]),
+            layers.Activation(ops.square),
+        ]
+    )
+    shown = texts(plot.network(net))
+    assert shown.count("(None, 4)") == 1
+    assert shown.count("(None, 3)") == 1
+    assert shown.count("(None, 7)") == 1
+    assert shown.count("(None, 5)") == 3
+    for text in (
+        "Dense, relu", "dense, 15 params", "two (Branches)", "concat", "+",
+        "residual (Residual)", "dense, 40 params", "dense_1, 40 params", "Activation, function",
+    ):  # fmt: skip
+        assert text in shown
+
+
+@pytest.mark.parametrize("branches", [1, 2, 3, 4])
+def test_the_parts_of_a_diagram_do_not_overlap(branches):
+    inner = [
+        [layers.Residual([layers.Dense(2)])] + [layers.Dense(2) for _ in range(i)]
+        for i in range(branches)
+    ]
+    net = Sequential([layers.Input((2,)), layers.Branches(inner), layers.Dense(1)])
+    axes = plot.network(net)
+    boxes = [
+        patch.get_window_extent()
+        for patch in axes.patches
+        if isinstance(patch, matplotlib.patches.FancyBboxPatch)
+    ]
+    assert len(boxes) == sum(len(chain) for chain in inner) + 2
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+        assert axes.get_window_extent().fully_contains(*box.min)
+        assert axes.get_window_extent().fully_contains(*box.max)
+
+
+def test_what_has_no_diagram_is_named():
+    with pytest.raises(NotFittedError, match="layer_rows"):
+        plot.network(classifier())
+    with pytest.raises(TypeError, match=r"\[network\] net must be a Sequential, got list"):
+        plot.network([layers.Dense(1)])
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Classifiers of two classes and of three, with what they were trained on."""
+    two = NeuralClassifier([8], epochs=3, random_state=0).fit(X, np.where(Y, "yes", "no"))
+    bands = np.digitize(X[:, 0], [-0.5, 0.5])
+    three = NeuralClassifier([8], epochs=3, random_state=0).fit(X, bands)
+    return (two, np.where(Y, "yes", "no")), (three, bands)
+
+
+def test_confusion_matrix_counts(models):
+    from sklearn.metrics import confusion_matrix
+
+    model, y = models[1]
+    axes = plot.confusion_matrix(model, X, y)
+    np.testing.assert_array_equal(axes.images[0].get_array(), confusion_matrix(y, model.predict(X)))
+
+
+def test_roc_curves_are_one_for_two_classes_and_one_each_for_more(models):
+    (two, answers), (three, bands) = models
+    assert [text.split(" ")[0] for text in legend(plot.roc_curve(two, X, answers))] == [
+        "yes",
+        "Chance",
+    ]
+    assert [text.split(" ")[0] for text in legend(plot.roc_curve(three, X, bands))] == [
+        "0",
+        "1",
+        "2",
+        "Chance",
+    ]
+
+
+def test_calibration_is_of_the_second_class_or_of_the_one_predicted(models):
+    (two, answers), (three, bands) = models
+    axes = plot.calibration_curve(two, X, answers, bins=4)
+    assert axes.get_xlabel() == "predicted probability of yes"
+    assert len(axes.lines[1].get_xdata()) == 4
+    axes = plot.calibration_curve(three, X, bands, bins=1)
+    right = np.mean(three.predict(X) == bands)
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), right)
+    np.testing.assert_allclose(
+        axes.lines[1].get_xdata(), three.predict_proba(X).max(axis=1).mean(), rtol=1e-5
+    )

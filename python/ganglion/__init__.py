@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         NeuralClassifier,
         NeuralRegressor,
     )
+    from ganglion.range_test import find_learning_rate
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
@@ -42,6 +43,7 @@ _LAZY_NAMES = {
     "MLPRegressor": "ganglion.estimators",
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
+    "find_learning_rate": "ganglion.range_test",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "callbacks",
     "datasets",
     "examples",
+    "find_learning_rate",
     "get_num_threads",
     "initializers",
     "layers",

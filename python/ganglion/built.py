@@ -27,13 +27,35 @@ _ADAPT_ROWS = 1024
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer as the summary shows it."""
+    """One layer as it stands in a network.
+
+    Attributes
+    ----------
+    name : str
+        ``"dense"``, or ``"residual/dense"`` for one within another.
+    layer : Layer
+        Its settings.
+    output_shape : tuple
+        (None, ...).
+    weights, trainable_weights : int
+        How many it has, counted by element, with those of the layers within it.
+    """
 
     name: str
-    kind: str
+    layer: Layer
     output_shape: Shape
     weights: int
     trainable_weights: int
+
+    @property
+    def kind(self) -> str:
+        """Name of its class."""
+        return type(self.layer).__name__
+
+    @property
+    def depth(self) -> int:
+        """How many layers it stands within."""
+        return self.name.count("/")
 
 
 class Built:
@@ -55,7 +77,7 @@ class Built:
     slots : Slots or None
         What stands where in ``states``.
     rows : list of LayerRow
-        The layers.
+        The layers in the order in which they are applied; those within another come before it.
     """
 
     def __init__(self, recipe: Recipe, dtype: str) -> None:
@@ -66,25 +88,21 @@ class Built:
         self.recipe = recipe
         self.dtype = dtype
         self.rows = [
-            self._row(call.path, type(call.layer).__name__, call.output.shape)
+            self._row(call.path, call.layer, call.output.shape)
             for call in trace.calls
-            if "/" not in call.path
+            if isinstance(call.layer, Layer)
         ]
         # By path, in the order in which they are applied.
-        self._adapting = {
-            call.path: call.layer
-            for call in trace.calls
-            if isinstance(call.layer, Layer) and call.layer.needs_adapt
-        }
+        self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
         self.parameters = _core.Store(recipe.variables.size, dtype)
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
         self._executables: dict[tuple[str, bool], _core.Executable] = {}
 
-    def _row(self, path: str, kind: str, output_shape: Shape) -> LayerRow:
+    def _row(self, path: str, layer: Layer, output_shape: Shape) -> LayerRow:
         own = self._within(path)
         trained = sum(variable.size for variable in own if variable.trainable)
-        return LayerRow(path, kind, output_shape, sum(v.size for v in own), trained)
+        return LayerRow(path, layer, output_shape, sum(v.size for v in own), trained)
 
     # Weights.
 
@@ -232,7 +250,7 @@ class Built:
 
         Parameters
         ----------
-        name : {"predict", "forward", "evaluate", "gradient", "train", "backward"}
+        name : {"predict", "forward", "evaluate", "gradient", "train", "backward", "layers"}
             Which; see `ganglion.compile`.
         flag : bool
             For "evaluate", "gradient" and "train" whether samples have weights; for "backward"
@@ -257,6 +275,8 @@ class Built:
             program = compile.gradient_program(self.recipe, flag)
         elif name == "backward":
             program = compile.backward_program(self.recipe, flag)
+        elif name == "layers":
+            program = compile.layers_program(self.recipe)
         else:
             program = compile.predict_program(self.recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)

@@ -9,6 +9,7 @@ evaluate    x, y[, weight]          loss, and the statistics of each metric
 train       x, y[, weight]          the same; its update section changes weights and state
 gradient    x, y[, weight]          loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
+layers      x                       what each layer puts out
 ==========  ======================  ==========================================================
 """
 
@@ -153,6 +154,16 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
         names = ["x", *(variable.name for variable in recipe.variables.trainable)]
         for name, gradient in zip(names, gradients, strict=True):
             trace.output(f"d_{name}", gradient)
+    return trace.finish()
+
+
+def layers_program(recipe: Recipe) -> _core.Program:
+    """Return the program from x to the output of each layer, those within another too."""
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        trace_layers(recipe, trace)
+        for call in trace.calls:
+            trace.output(call.path, call.output)
     return trace.finish()
 
 

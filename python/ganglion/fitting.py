@@ -140,6 +140,7 @@ class Fit:
             else Evaluation(built, validation, max(batch_size, EVALUATION_BATCH))
         )
         self._epochs = epochs
+        self._batch_size = batch_size
         self._callbacks = callbacks
         self._shuffle = shuffle
         self._by_batch = any(
@@ -164,7 +165,12 @@ class Fit:
         for callback in self._callbacks:
             callback.set_model(cast("Sequential", net))
             callback.set_params(
-                {"epochs": self._epochs, "steps": self._steps.per_epoch, "metrics": names}
+                {
+                    "epochs": self._epochs,
+                    "steps": self._steps.per_epoch,
+                    "samples": len(self._samples),
+                    "metrics": names,
+                }
             )
         net.stop_training = False
         logs: Logs = {}
@@ -205,11 +211,15 @@ class Fit:
         return True
 
     def _run_batches(self) -> bool:
+        shown = self._progress.if_shown()
         for batch in range(self._steps.per_epoch):
             self._notify("on_train_batch_begin", batch, {})
             if not self._steps.run(1, None):
                 return False
-            self._notify("on_train_batch_end", batch, self._steps.logs())
+            logs = self._steps.logs()
+            if shown is not None:
+                shown.batch((batch + 1) * self._batch_size, logs["loss"])
+            self._notify("on_train_batch_end", batch, logs)
             if self._net.stop_training:
                 break
         return True

@@ -248,6 +248,12 @@ class Network:
         """Names of the weights, such as ``"dense/kernel"``, in the order of `get_weights`."""
         return [variable.name for variable in self._need_built("weight_names").variables]
 
+    @property
+    def trainable_weight_names(self) -> list[str]:
+        """Names of the weights that the optimizer changes, in the order of `get_weights`."""
+        built = self._need_built("trainable_weight_names")
+        return [variable.name for variable in built.recipe.variables.trainable]
+
 
 def _check_labels(labels: Sequence[str]) -> None:
     for index, label in enumerate(labels):

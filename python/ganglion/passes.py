@@ -159,6 +159,42 @@ class Passes(Keeping):
         d_x, *self.gradients_ = executable.run([X, array], len(X), {}, self.seed_, step)
         return d_x
 
+    def layer_outputs(self, X: ArrayLike) -> dict[str, Array]:
+        """Return what each layer puts out in prediction.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...)
+            Finite numbers.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n, ...)
+            By the layers' names, in the order in which they are applied; layers within another, as
+            ``"residual/dense"``, come before it.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError, ValueError
+            As `predict`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(3, "relu"), layers.Dense(1)])
+        >>> {name: output.shape for name, output in net.layer_outputs(np.ones((5, 2))).items()}
+        {'input': (5, 2), 'dense': (5, 3), 'dense_1': (5, 1)}
+        """
+        built = self._need_built("layer_outputs")
+        array = self._check_inputs("layer_outputs", X)
+        executable = built.executable("layers")
+        outputs = executable.predict([array], PREDICTION_BATCH)
+        names = [name for name, _ in executable.program.outputs]
+        return dict(zip(names, outputs, strict=True))
+
     def program(self, name: str = "predict", batch_size: int = 32) -> None:
         """Print a program: one operation a line, with shape, layer, FLOPs and bytes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,33 @@ def resolve_verbose(verbose: int | str | bool) -> int:
     2
     """
     if isinstance(verbose, str) and verbose == "auto":
-        return int("ipykernel" in sys.modules or sys.stderr.isatty())
+        return int(in_notebook() or sys.stderr.isatty())
     if isinstance(verbose, (int, np.integer)) and verbose in (0, 1, 2):
         return int(verbose)
     raise ValueError(f"[fit] verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
+
+
+def in_notebook() -> bool:
+    """Tell whether what runs was typed into a notebook, and shown there.
+
+    Examples
+    --------
+    >>> in_notebook()
+    False
+    """
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
+    return hasattr(get_ipython(), "kernel")
+
+
+def _bar_class() -> Any:
+    """Return tqdm's bar of widgets for a notebook that has them, else that of text."""
+    import tqdm
+
+    with warnings.catch_warnings():
+        # It tells users of a notebook without widgets to install them, at each first fit.
+        warnings.simplefilter("ignore", tqdm.TqdmWarning)
+        from tqdm.auto import tqdm as bar_class
+    return bar_class
 
 
 class Progress:
@@ -61,22 +85,30 @@ class Progress:
         self._last_epoch = first_epoch + epochs
         self._first_epoch = first_epoch
         self._samples = samples
+        self._done = 0
         self._shown_at = 0.0
         self._bar: Any = None
         self._lines = verbose == 2
         if verbose == 1:
             try:
-                from tqdm.auto import tqdm
+                tqdm = _bar_class()
             except ImportError:
                 self._lines = True
             else:
                 self._bar = tqdm(
+                    desc=f"{self._name(first_epoch)}: ",
                     total=epochs * samples,
                     unit=" samples",
                     unit_scale=True,
                     dynamic_ncols=True,
                     bar_format=_BAR,
+                    # How often it is drawn is decided here.
+                    mininterval=0,
+                    miniters=1,
                 )
+
+    def _name(self, epoch: int) -> str:
+        return f"epoch {epoch + 1}/{self._last_epoch}"
 
     def if_shown(self) -> Progress | None:
         """Return itself when there is something to show within an epoch."""
@@ -87,34 +119,37 @@ class Progress:
         self._epoch = epoch
         self._began = time.perf_counter()
         if self._bar is not None:
-            self._bar.set_description(f"epoch {epoch + 1}/{self._last_epoch}", refresh=False)
+            self._bar.set_description(self._name(epoch), refresh=False)
 
     def batch(self, samples: int, loss: float) -> None:
         """Show how far the epoch is, and its mean loss so far."""
-        done = (self._epoch - self._first_epoch) * self._samples + samples
-        self._show(done, {"loss": loss})
+        # The last batch of an epoch may have been counted as a whole one.
+        before = (self._epoch - self._first_epoch) * self._samples
+        self._done = before + min(samples, self._samples)
+        self._show({"loss": loss})
 
     def end_epoch(self, logs: Logs) -> None:
         """Show the results of the epoch."""
+        self._done = (self._epoch - self._first_epoch + 1) * self._samples
         if self._bar is not None:
-            self._show((self._epoch - self._first_epoch + 1) * self._samples, logs)
+            self._show(logs)
         elif self._lines:
             seconds = time.perf_counter() - self._began
             numbers = " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())
-            print(f"epoch {self._epoch + 1}/{self._last_epoch} - {seconds:.2f}s - {numbers}")
+            print(f"{self._name(self._epoch)} - {seconds:.2f}s - {numbers}")
 
-    def _show(self, done: int, numbers: Logs) -> None:
+    def _show(self, numbers: Logs) -> None:
         now = time.perf_counter()
         if now - self._shown_at >= _INTERVAL:
             self._shown_at = now
             shown = {name: f"{value:.3g}" for name, value in numbers.items()}
             self._bar.set_postfix(shown, refresh=False)
-            self._bar.update(done - self._bar.n)
+            self._bar.update(self._done - self._bar.n)
 
     def close(self, logs: Logs) -> None:
         """Show the final numbers, and leave the bar as it stands."""
         if self._bar is not None:
             if logs:
                 self._shown_at = 0.0
-                self._show((self._epoch - self._first_epoch + 1) * self._samples, logs)
+                self._show(logs)
             self._bar.close()

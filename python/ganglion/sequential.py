@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganglion import files
+from ganglion.built import LayerRow
 from ganglion.errors import suggestion
 from ganglion.layers import Input, Layer
 from ganglion.losses import Loss
@@ -98,28 +99,39 @@ class Sequential(Training):
             self.build((None, *self.layers[0].shape))
 
     def get_layer(self, name: str) -> Layer:
-        """Return the layer that `summary` shows under this name.
+        """Return the layer of this name, as `summary` shows it, or ``"residual/dense"`` within one.
 
         Raises
         ------
         ValueError
             When there is none; the nearest name is suggested.
         """
-        names = [row.name for row in self._need_built("get_layer").rows]
-        if name not in names:
-            raise ValueError(f"[get_layer] no layer is named {name!r}{suggestion(name, names)}")
-        return self.layers[names.index(name)]
+        by_name = {row.name: row.layer for row in self._need_built("get_layer").rows}
+        if name not in by_name:
+            raise ValueError(f"[get_layer] no layer is named {name!r}{suggestion(name, by_name)}")
+        return by_name[name]
 
     # Looking and keeping.
 
     def summary(self) -> None:
-        """Print the layers with their output shapes and numbers of weights."""
+        """Print the layers with their output shapes and numbers of weights, as Keras does.
+
+        What stands within a layer is counted with it.
+        """
         print(summary_text(self._need_built("summary"), np.dtype(self.dtype).itemsize))
 
     def _repr_html_(self) -> str | None:
         if self._built is None:
             return None
         return summary_html(self._built, np.dtype(self.dtype).itemsize)
+
+    @property
+    def layer_rows(self) -> list[LayerRow]:
+        """Name, layer, output shape and number of weights of each layer.
+
+        Layers within another, as ``"residual/dense"``, come before it.
+        """
+        return list(self._need_built("layer_rows").rows)
 
     def __repr__(self) -> str:
         layers = ",\n    ".join(map(repr, self.layers))

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from ganglion.built import Built
 from ganglion.value import Shape
 
-_HEADER = ("Layer (type)", "Output shape", "Weights")
+_HEADER = ("Layer (type)", "Output Shape", "Param #")
 
 
 def _cells(built: Built) -> list[tuple[str, str, str]]:
     return [
         (f"{row.name} ({row.kind})", shape_text(row.output_shape), f"{row.weights:,}")
         for row in built.rows
+        if row.depth == 0
     ]
 
 
@@ -28,13 +29,14 @@ def shape_text(shape: Shape) -> str:
     return str(tuple(shape))
 
 
-def _totals(built: Built, itemsize: int) -> list[str]:
-    total = sum(row.weights for row in built.rows)
-    trained = sum(row.trainable_weights for row in built.rows)
+def _totals(built: Built, itemsize: int) -> list[tuple[str, str]]:
+    outer = [row for row in built.rows if row.depth == 0]
+    total = sum(row.weights for row in outer)
+    trained = sum(row.trainable_weights for row in outer)
+    counts = {"Total": total, "Trainable": trained, "Non-trainable": total - trained}
     return [
-        f"Total weights: {total:,} ({_size_text(total * itemsize)})",
-        f"Trained: {trained:,}",
-        f"Not trained: {total - trained:,}",
+        (f"{kind} params", f"{count:,} ({_size_text(count * itemsize)})")
+        for kind, count in counts.items()
     ]
 
 
@@ -63,17 +65,26 @@ def summary_text(built: Built, itemsize: int) -> str:
         for name, shape, weights in rows
     ]
     rule = "-" * len(lines[0])
-    return "\n".join([lines[0], rule, *lines[1:], rule, *_totals(built, itemsize)])
+    totals = [f"{name}: {count}" for name, count in _totals(built, itemsize)]
+    return "\n".join([lines[0], rule, *lines[1:], rule, *totals])
 
 
 def summary_html(built: Built, itemsize: int) -> str:
     """Return the table as HTML, for notebooks."""
+    body = "".join(_html_row("td", row) for row in _cells(built))
+    totals = "<br>".join(f"{name}: {count}" for name, count in _totals(built, itemsize))
+    return (
+        f"<table><thead>{_html_row('th', _HEADER)}</thead><tbody>{body}</tbody></table>"
+        f"<p>{totals}</p>"
+    )
+
+
+def _html_row(tag: str, cells: Sequence[str]) -> str:
     from html import escape
 
-    head = "".join(f"<th>{cell}</th>" for cell in _HEADER)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in _cells(built)
+    # Said for each cell, since notebooks align those of a table otherwise.
+    aligned = zip(("left", "left", "right"), cells, strict=True)
+    inner = "".join(
+        f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for side, cell in aligned
     )
-    totals = "<br>".join(_totals(built, itemsize))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{totals}</p>"
+    return f"<tr>{inner}</tr>"

@@ -3,6 +3,7 @@
 from ganglion.callbacks.base import Callback, LambdaCallback
 from ganglion.callbacks.files import CSVLogger, ModelCheckpoint
 from ganglion.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from ganglion.callbacks.recording import LayerRecorder, WeightRecorder
 from ganglion.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "Callback",
     "EarlyStopping",
     "LambdaCallback",
+    "LayerRecorder",
     "LearningRateScheduler",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
+    "WeightRecorder",
 ]
 
 

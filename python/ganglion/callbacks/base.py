@@ -25,8 +25,8 @@ class Callback:
         The network in training, from ``on_train_begin`` on. Setting ``model.stop_training`` ends
         the fit after the epoch (from a batch hook: after the batch).
     params : dict
-        ``epochs`` and ``steps`` (batches of an epoch) of this fit, and ``metrics``, the names that
-        the logs of an epoch will have.
+        ``epochs``, ``steps`` (batches of an epoch) and ``samples`` of this fit, and ``metrics``,
+        the names that the logs of an epoch will have.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -19,10 +19,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from ganglion import layers as layer_library
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback, EarlyStopping
-from ganglion.errors import check_at_least, check_boolean, check_integer
+from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.tasks import CallbackSupport
+from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
 
@@ -157,6 +158,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             callbacks.append(EarlyStopping(patience=self.patience, min_delta=self.min_delta))
         if reset:
             self.network_ = self._build(seed)
+            if self._finds_learning_rate:
+                self._find_learning_rate(inputs, target, weight)
         self.network_.fit(
             inputs,
             target,
@@ -185,6 +188,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     def _check_settings(self) -> None:
         """Check what is not checked by the network, or only with some other settings."""
         check_boolean(self, "early_stopping", "warm_start")
+        if isinstance(self.learning_rate, str):
+            check_choice(self, ["auto"], "learning_rate")
         check_integer(self, "patience")
         check_at_least(self, 0, "patience", "min_delta", "dropout")
         if self.dropout >= 1:
@@ -312,9 +317,66 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
 
     def _optimizer(self) -> optimizers.Optimizer:
         optimizer = optimizers.get(self.optimizer)
-        if self.learning_rate is None:
+        if self.learning_rate is None or self._finds_learning_rate:
             return optimizer
-        return type(optimizer)(**{**settings_of(optimizer), "learning_rate": self.learning_rate})
+        return _with_learning_rate(optimizer, self.learning_rate)
+
+    @property
+    def _finds_learning_rate(self) -> bool:
+        return isinstance(self.learning_rate, str)
+
+    def _find_learning_rate(self, X: Any, target: Any, weight: Any) -> None:
+        found = find_learning_rate(
+            self.network_, X, target, sample_weight=weight, batch_size=self.batch_size
+        )
+        net = self.network_
+        net.compile(
+            loss=net.loss,
+            optimizer=_with_learning_rate(net.optimizer, found.suggestion),
+            metrics=net.metrics,
+        )
+
+    def network_and_samples(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        fitted: bool = True,
+    ) -> tuple[Sequential, Any, Any, Any]:
+        """Return the network behind the estimator, and the data as that takes it.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        fitted : bool, default=True
+            Whether the network that was trained is meant, or a new one, as `fit` would begin with.
+
+        Returns
+        -------
+        network : Sequential
+            The estimator itself does not change.
+        X, y, sample_weight : ndarray
+            Nothing is set aside for early stopping; the weights may be None.
+
+        Raises
+        ------
+        NotFittedError
+            When it was not trained and should be.
+        """
+        if fitted:
+            check_is_fitted(self, "network_")
+        model = self if fitted else clone(self)
+        model._check_settings()
+        inputs, labels = model._checked(X, y, reset=not fitted)
+        if not fitted:
+            model._learn_targets(labels, None)
+        weight = model._sample_weight(inputs, labels, sample_weight)
+        if weight is not None:
+            weight = weight / weight.mean()
+        network = model.network_ if fitted else model._build(model._seed())
+        return network, inputs, model._encode(labels), weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -326,3 +388,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         check_is_fitted(self, "network_")
         outputs: NDArray[Any] = self.network_.predict(check_inputs(self, X, reset=False))
         return outputs
+
+
+def _with_learning_rate(optimizer: optimizers.Optimizer, rate: Any) -> optimizers.Optimizer:
+    return type(optimizer)(**{**settings_of(optimizer), "learning_rate": rate})

@@ -43,8 +43,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         one ``from_logits``: the layer gives probabilities.
     optimizer : str or Optimizer, default="adam"
         Update rule.
-    learning_rate : float, Schedule, callable or None, default=None
-        Replaces the optimizer's own.
+    learning_rate : float, Schedule, callable, "auto" or None, default=None
+        Replaces the optimizer's own. ``"auto"`` is what `find_learning_rate` suggests for the
+        network and the data; ``network_.learning_rate`` has it.
     epochs : int, default=100
         Passes over the data.
     batch_size : int or None, default=32
