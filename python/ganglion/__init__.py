@@ -28,13 +28,14 @@ from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ganglion import datasets, examples, plot
-    from ganglion.estimators import NeuralClassifier, NeuralRegressor
+    from ganglion.estimators import NeuralClassifier, NeuralRegressor, TabularPreprocessor
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
 _LAZY_NAMES = {
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
+    "TabularPreprocessor": "ganglion.estimators",
 }
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "NeuralRegressor",
     "NotFittedError",
     "Sequential",
+    "TabularPreprocessor",
     "__version__",
     "activations",
     "callbacks",
