@@ -28,13 +28,19 @@ from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from ganglion import datasets, examples, plot
-    from ganglion.estimators import NeuralClassifier, NeuralRegressor, TabularPreprocessor
+    from ganglion.estimators import (
+        NeuralClassifier,
+        NeuralRegressor,
+        NeuralTransformer,
+        TabularPreprocessor,
+    )
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
 _LAZY_NAMES = {
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
+    "NeuralTransformer": "ganglion.estimators",
     "TabularPreprocessor": "ganglion.estimators",
 }
 
@@ -42,6 +48,7 @@ __all__ = [
     "DivergenceWarning",
     "NeuralClassifier",
     "NeuralRegressor",
+    "NeuralTransformer",
     "NotFittedError",
     "Sequential",
     "TabularPreprocessor",
