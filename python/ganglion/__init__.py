@@ -27,21 +27,24 @@ from ganglion.sequential import Sequential
 from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from ganglion import datasets, examples, plot
+    from ganglion import datasets, examples, plot, reports
     from ganglion.estimators import (
         NeuralClassifier,
         NeuralRegressor,
         NeuralTransformer,
         TabularPreprocessor,
     )
+    from ganglion.reports import inspect_data, metrics_by_group
 
 # What needs more than NumPy is loaded when it is first asked for.
-_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
+_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot", "reports"})
 _LAZY_NAMES = {
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
     "NeuralTransformer": "ganglion.estimators",
     "TabularPreprocessor": "ganglion.estimators",
+    "inspect_data": "ganglion.reports",
+    "metrics_by_group": "ganglion.reports",
 }
 
 __all__ = [
@@ -59,13 +62,16 @@ __all__ = [
     "examples",
     "get_num_threads",
     "initializers",
+    "inspect_data",
     "layers",
     "losses",
     "metrics",
+    "metrics_by_group",
     "ops",
     "optimizers",
     "plot",
     "regularizers",
+    "reports",
     "schedules",
     "set_num_threads",
 ]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ganglion.built import Built
+from ganglion.tables import Table
 from ganglion.value import Shape
 
-_HEADER = ("Layer (type)", "Output shape", "Weights")
 
-
-def _cells(built: Built) -> list[tuple[str, str, str]]:
-    return [
+def _table(built: Built) -> Table:
+    rows = [
         (f"{row.name} ({row.kind})", shape_text(row.output_shape), f"{row.weights:,}")
         for row in built.rows
     ]
+    return Table(("Layer (type)", "Output shape", "Weights"), rows, right=[2])
 
 
 def shape_text(shape: Shape) -> str:
@@ -56,24 +54,11 @@ def summary_text(built: Built, itemsize: int) -> str:
     itemsize : int
         Bytes of one weight.
     """
-    rows: Sequence[tuple[str, str, str]] = [_HEADER, *_cells(built)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"{name:<{widths[0]}}   {shape:<{widths[1]}}   {weights:>{widths[2]}}"
-        for name, shape, weights in rows
-    ]
-    rule = "-" * len(lines[0])
-    return "\n".join([lines[0], rule, *lines[1:], rule, *_totals(built, itemsize)])
+    text = _table(built).text()
+    rule = text.splitlines()[1]
+    return "\n".join([text, rule, *_totals(built, itemsize)])
 
 
 def summary_html(built: Built, itemsize: int) -> str:
     """Return the table as HTML, for notebooks."""
-    from html import escape
-
-    head = "".join(f"<th>{cell}</th>" for cell in _HEADER)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in _cells(built)
-    )
-    totals = "<br>".join(_totals(built, itemsize))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{totals}</p>"
+    return f"{_table(built).html()}<p>{'<br>'.join(_totals(built, itemsize))}</p>"

@@ -18,7 +18,7 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
-def as_table(X: Any, place: str) -> Any:
+def as_table(X: Any, place: str, *, infinite: bool = False) -> Any:
     """Return a frame as it is, and anything else as an array of shape (n, d).
 
     Parameters
@@ -27,6 +27,8 @@ def as_table(X: Any, place: str) -> Any:
         NaN and None are missing values.
     place : str
         What messages begin with.
+    infinite : bool, default=False
+        Whether an array may hold infinite values.
 
     Returns
     -------
@@ -38,14 +40,15 @@ def as_table(X: Any, place: str) -> Any:
     TypeError
         For sparse data.
     ValueError
-        For another number of dimensions than two, an empty table or an infinite value.
+        For another number of dimensions than two, an empty table, or an infinite value.
     """
     if is_frame(X):
         return X
-    settings = {"dtype": None, "ensure_all_finite": "allow-nan", "input_name": "X"}
-    array = check_array(X, **settings, estimator=place)
+    finite = False if infinite else "allow-nan"
+    settings = {"ensure_all_finite": finite, "input_name": "X", "estimator": place}
+    array = check_array(X, dtype=None, **settings)
     if not hasattr(X, "dtype") and array.dtype.kind in "US":
-        array = check_array(X, **{**settings, "dtype": object}, estimator=place)
+        array = check_array(X, dtype=object, **settings)
     return array
 
 
@@ -61,6 +64,11 @@ def select_columns(X: Any, positions: Sequence[int]) -> Any:
     if hasattr(X, "iloc"):
         return X.iloc[:, list(positions)]
     return X[:, list(positions)]
+
+
+def select_rows(X: Any, positions: NDArray[np.intp]) -> Any:
+    """Return the table of these rows."""
+    return X.iloc[positions] if hasattr(X, "iloc") else X[positions]
 
 
 def missing_values(X: Any) -> NDArray[np.bool_]:
