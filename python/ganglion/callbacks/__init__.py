@@ -3,6 +3,7 @@
 from ganglion.callbacks.base import Callback, LambdaCallback
 from ganglion.callbacks.files import CSVLogger, ModelCheckpoint
 from ganglion.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from ganglion.callbacks.pruning import OptunaPruning
 from ganglion.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OptunaPruning",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
