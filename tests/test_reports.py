@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, recall_score
+from sklearn.tree import DecisionTreeClassifier
 
 from ganglion import Sequential, inspect_data, metrics_by_group
 from ganglion.tables import Table
@@ -41,8 +42,8 @@ def test_nothing_is_found_in_clean_data():
     [
         (np.where(np.arange(200) < 3, np.nan, CLEAN[:, 0] ** 2), "missing values", "3 of 200"),
         (np.where(np.arange(200) < 2, np.inf, CLEAN[:, 0] ** 2), "infinite values", "2 of 200"),
-        (np.full(200, 7.0), "constant columns", "one value"),
-        (np.full(200, np.nan), "constant columns", "one value"),
+        (np.full(200, 7.0), "constant columns", "the same everywhere"),
+        (np.full(200, np.nan), "constant columns", "the same everywhere"),
         (CLEAN[:, 1], "duplicate columns", "the same as x1"),
         (np.arange(200.0), "identifiers", "counts the rows"),
         (np.where(np.arange(200) == 9, 1e4, CLEAN[:, 0] + 1), "outliers", "1 of 200"),
@@ -115,7 +116,8 @@ def test_missing_targets_are_found_and_the_others_looked_at():
     y = np.where(np.arange(200) < 3, np.nan, 1e6 * CLEAN[:, 0])
     report = inspect_data(CLEAN, y)
     assert report.rows("missing targets").tolist() == [0, 1, 2]
-    assert "target scale" in checks(report)
+    assert {"missing targets", "target scale"} <= checks(report)
+    assert checks(inspect_data(CLEAN, np.full(200, np.nan))) == {"missing targets"}
 
 
 def test_labels_unlike_those_of_the_neighbours_are_suspected():
@@ -159,7 +161,7 @@ def test_html_shows_names_and_interprets_nothing():
     X = pandas.DataFrame({"<script>": [1, 1, 1], "&": ["<b>", "x", "<b>"]})
     html = inspect_data(X, ["<i>", "y", "<i>"])._repr_html_()
     assert "<script>" not in html and "&lt;script&gt;" in html
-    model = LogisticRegression().fit([[0], [1], [2]], [0, 1, 1])
+    model = DecisionTreeClassifier().fit([[0], [1], [2]], [0, 1, 1])
     html = metrics_by_group(model, [[0], [1], [2]], [0, 1, 1], ["<b>", "a", "a"])._repr_html_()
     assert "<b>" not in html and "&lt;b&gt;" in html
 
@@ -182,6 +184,12 @@ def test_data_that_does_not_fit_is_named(arguments, error, message):
         inspect_data(*arguments)
 
 
+@pytest.mark.parametrize("settings", [{"max_samples": 0}, {"random_state": -1}], ids=str)
+def test_settings_out_of_range_are_named(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        inspect_data(CLEAN, **settings)
+
+
 # Metrics by group.
 
 
@@ -191,7 +199,7 @@ def biased():
     groups = np.repeat(["a", "b"], 50)
     y = np.tile([0, 1], 50)
     X = np.where(groups == "a", y, 1)[:, np.newaxis]
-    model = LogisticRegression().fit([[0], [1]], [0, 1])
+    model = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
     return model, X, y, groups
 
 

@@ -66,7 +66,8 @@ def share(count: int, total: int) -> str:
     >>> share(1836, 32561)
     '1,836 of 32,561 (5.6%)'
     """
-    return f"{count:,} of {total:,} ({100 * count / total:.2g}%)"
+    percent = 100 * count / total
+    return f"{count:,} of {total:,} ({percent:{'.2g' if percent < 10 else '.0f'}}%)"
 
 
 def listed(names: Sequence[object], most: int = 5) -> str:

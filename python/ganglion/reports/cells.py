@@ -36,7 +36,7 @@ class Cells:
         Codes for categories, the same in training and test data; NaN for what is missing or
         infinite.
     infinite : ndarray of int, shape (d,)
-        Infinite values of each column.
+        Values of each column that are infinite, in float32 at least.
     rows : ndarray of int, shape (n,)
         Where in the whole table each row stands.
     total : int
@@ -119,7 +119,7 @@ class Reader:
         for position in np.flatnonzero(categorical).tolist():
             column = select_columns(drawn, [position])
             values[:, position] = _encode(column, self._codes[position])
-        infinite = np.isinf(values)
+        infinite = np.abs(values) > np.finfo(np.float32).max
         values[infinite] = np.nan
         cells = Cells(names, categorical, values, infinite.sum(axis=0), rows, len(table))
         self._first = self._first or cells

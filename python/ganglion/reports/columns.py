@@ -28,13 +28,18 @@ def column_findings(train: Cells, test: Cells | None) -> Iterator[Finding]:
         Test data, with the same columns.
     """
     yield from _gaps(train, test)
-    yield from by_column("infinite values", train, train.infinite, "replace them: fit refuses them")
+    yield from by_column(
+        "infinite values",
+        train,
+        train.infinite,
+        "replace them: float32, in which networks are trained, ends at 3.4e38",
+    )
     constant = _constant(train)
-    if constant.any():
+    if constant.any() and len(train) > 1:
         yield Finding(
             "constant columns",
             listed(_names(train, constant)),
-            "one value" if constant.sum() == 1 else "one value each",
+            "the same everywhere",
             "leave them out: they tell nothing",
         )
     yield from _copies(train, constant)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ganglion.data import whole_number
 from ganglion.errors import suggestion
 from ganglion.reports.cells import Cells, Reader
 from ganglion.reports.columns import column_findings
@@ -129,7 +130,7 @@ def inspect_data(
     check              where           found
     ---------------------------------------------------------------------
     missing values     x0              1 of 4 (25%)
-    constant columns   x1              one value
+    constant columns   x1              the same everywhere
     duplicate rows     training data   1 of 4 (25%) repeat an earlier one
     <BLANKLINE>
     check              what may be done
@@ -139,7 +140,9 @@ def inspect_data(
     duplicate rows     drop them, unless such rows are common in truth
     """
     place = "inspect_data"
-    reader = Reader(place, max_samples, random_state)
+    most = None if max_samples is None else whole_number(place, "max_samples", max_samples)
+    seed = whole_number(place, "random_state", random_state, minimum=0)
+    reader = Reader(place, most, seed)
     train = reader.read(X)
     test = None if X_test is None else reader.read(X_test)
     targets = None if y is None else _targets(place, "y", y, train)
@@ -152,7 +155,7 @@ def inspect_data(
         *row_findings(train, test, targets),
     ]
     if targets is not None and targets.ndim == 1:
-        findings += target_findings(train, targets, targets_test, random_state)
+        findings += target_findings(train, targets, targets_test, seed)
     return DataReport(findings, _looked_at(train, test))
 
 

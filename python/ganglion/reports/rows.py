@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.estimators.columns import missing_values
 from ganglion.reports.cells import Cells
 from ganglion.reports.finding import Finding
 from ganglion.tables import share
@@ -39,7 +40,10 @@ def row_findings(train: Cells, test: Cells | None, y: NDArray[Any] | None) -> It
             train.rows[repeated],
         )
     if y is not None:
-        conflicting = np.array([bool(np.any(a != b)) for a, b in zip(y, y[firsts], strict=True)])
+        columns: NDArray[Any] = y.reshape(len(y), -1)
+        differ: NDArray[np.bool_] = np.any(columns != columns[firsts], axis=1)
+        known = ~missing_values(columns).any(axis=1)
+        conflicting = differ & known & known[firsts]
         if conflicting.any():
             yield Finding(
                 "contradictions",

@@ -21,7 +21,7 @@ _MOST_CLASSES = 100
 _IMBALANCE, _FEW = 3, 10
 # Rows among which neighbours are looked for: all pairs are compared.
 _NEIGHBOURHOOD, _NEIGHBOURS = 10_000, 10
-# Robust deviations of a target from those of its neighbours.
+# How many times as far as usual a suspect is from the median of its neighbours.
 _FAR = 10
 
 
@@ -51,6 +51,8 @@ def target_findings(
             cells.rows[missing],
         )
     known = np.flatnonzero(~missing)
+    if not len(known):
+        return
     if are_classes(y[known]):
         yield from _class_findings(y[known], y_test)
     else:
@@ -143,7 +145,8 @@ def _suspects(
     else:
         targets = y[known].astype(np.float64)
         away = np.abs(targets - np.median(targets[near], axis=1))
-        suspect = away > _FAR * max(np.median(away), np.finfo(np.float64).tiny)
+        apart = np.ptp(targets[near], axis=1)  # large where rows are few, or the target is steep
+        suspect = (away > _FAR * np.median(away)) & (away > apart)
         found = f"have a target far from those of the {_NEIGHBOURS} nearest rows"
     if suspect.any():
         yield Finding(
