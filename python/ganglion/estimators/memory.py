@@ -112,7 +112,7 @@ class FitMemory:
             "dtype": network.dtype,
             "settings": settings,
         }
-        key = joblib.hash([json.dumps(described, sort_keys=True), data])
+        key = joblib.hash([json.dumps(described, sort_keys=True), data], hash_name="sha1")
         self._folder = Path(folder) / key
 
     def recall(self, most_epochs: int) -> Sequential | None:

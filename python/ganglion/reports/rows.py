@@ -41,8 +41,8 @@ def row_findings(train: Cells, test: Cells | None, y: NDArray[Any] | None) -> It
         )
     if y is not None:
         columns: NDArray[Any] = y.reshape(len(y), -1)
-        differ: NDArray[np.bool_] = np.any(columns != columns[firsts], axis=1)
-        known = ~missing_values(columns).any(axis=1)
+        differ = (columns != columns[firsts]).any(axis=1)
+        known: NDArray[np.bool_] = ~np.any(missing_values(columns), axis=1)
         conflicting = differ & known & known[firsts]
         if conflicting.any():
             yield Finding(
