@@ -182,7 +182,7 @@ def test_other_columns_than_those_of_fit_are_named():
     preprocessor = TabularPreprocessor().fit(frame("pandas"))
     with pytest.raises(ValueError, match="feature names"):
         preprocessor.transform(pandas.DataFrame({"age": [1.0], "size": ["x"]}))
-    with pytest.raises(ValueError, match="could not convert string to float"):
+    with pytest.raises(TypeError, match="X has no numbers in column 'age'"):
         preprocessor.transform(pandas.DataFrame({"age": ["old"], "color": ["red"]}))
     with pytest.raises(NotFittedError):
         TabularPreprocessor().transform(TABLE)

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
@@ -111,6 +112,15 @@ def test_sample_weights_reach_the_estimator(iris):
     transformer = NeuralTransformer(NeuralClassifier(**FULL_BATCH))
     weighted = clone(transformer).fit(X, y, sample_weight=weight).transform(X)
     assert not np.array_equal(weighted, clone(transformer).fit(X, y).transform(X))
+
+
+def test_sparse_matrices_and_frames_are_read_as_the_estimators_do(iris, classifier):
+    X, _ = iris
+    transformer = NeuralTransformer(classifier.network_).fit(X)
+    sparse = scipy.sparse.csr_array(X)
+    np.testing.assert_array_equal(transformer.transform(sparse), transformer.transform(X))
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    assert transformer.fit(frame).feature_names_in_.tolist() == list("abcd")
 
 
 def test_training_the_network_on_leaves_the_features(iris):

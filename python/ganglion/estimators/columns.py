@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from ganglion.errors import suggestion
+from ganglion.frames import column_names, frame_array, is_frame, is_missing
 
-
-def is_frame(X: Any) -> bool:
-    """Tell whether a table has columns of types of their own, as those of pandas and polars."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
+_are_missing = np.frompyfunc(is_missing, 1, 1)
 
 
 def as_table(X: Any, place: str, *, infinite: bool = False) -> Any:
@@ -52,11 +50,10 @@ def as_table(X: Any, place: str, *, infinite: bool = False) -> Any:
     return array
 
 
-def column_names(X: Any) -> list[str]:
+def names_of(X: Any) -> list[str]:
     """Return the names of the columns; ``x0``, ``x1``, ... for an array."""
-    if is_frame(X):
-        return [str(name) for name in X.columns]
-    return [f"x{position}" for position in range(X.shape[1])]
+    names = column_names(X)
+    return [f"x{i}" for i in range(X.shape[1])] if names is None else [str(name) for name in names]
 
 
 def select_columns(X: Any, positions: Sequence[int]) -> Any:
@@ -79,42 +76,38 @@ def missing_values(X: Any) -> NDArray[np.bool_]:
     >>> missing_values(np.array([["a", None], [float("nan"), 1.5]], dtype=object)).tolist()
     [[False, True], [True, False]]
     """
-    if hasattr(X, "isna"):  # pandas, whose NA has no truth value
+    if hasattr(X, "isna"):
         mask: NDArray[np.bool_] = X.isna().to_numpy()
         return mask
     values = np.asarray(X)
-    if values.dtype.kind not in "fO":
-        return np.zeros(values.shape, dtype=bool)
-    unequal: NDArray[np.bool_] = values != values
-    return unequal | (values == np.array(None)) if values.dtype.kind == "O" else unequal
+    if values.dtype.kind == "O":
+        return np.asarray(_are_missing(values), dtype=bool)
+    return np.asarray(values != values)  # which NaN alone is
 
 
-def as_numbers(X: Any) -> NDArray[Any]:
+def as_numbers(X: Any, place: str) -> NDArray[Any]:
     """Return a table of numbers as an array, NaN where one is missing, whatever marks it.
 
     Parameters
     ----------
     X : frame or ndarray of shape (n, d)
         An array of numbers comes back as it is.
+    place : str
+        What messages begin with.
 
     Returns
     -------
     ndarray of shape (n, d)
-        float64 from a frame or objects.
+        float64 from objects.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         For text among the numbers.
     """
-    if hasattr(X, "isna"):
-        numbers_of_frame: NDArray[Any] = X.to_numpy(dtype=np.float64, na_value=np.nan)
-        return numbers_of_frame
     if is_frame(X):
-        return np.asarray(X.cast(float))
-    if X.dtype.kind in "biuf":
-        return np.asarray(X)
-    return with_nan(X).astype(np.float64)
+        return frame_array(place, "X", X)
+    return X if X.dtype.kind in "biuf" else with_nan(X).astype(np.float64)
 
 
 def with_nan(X: Any) -> NDArray[Any]:
@@ -170,7 +163,7 @@ def _position(X: Any, column: Any, place: str) -> int:
                 f"[{place}] categorical_columns must be in [0, {X.shape[1]}), got {column!r}"
             )
         return int(column)
-    names = column_names(X)
+    names = names_of(X)
     if column not in names:
         raise ValueError(
             f"[{place}] categorical_columns has {column!r}, which is no column"
@@ -191,7 +184,7 @@ def _holds_categories(X: Any, position: int, place: str) -> bool:
         numeric, temporal = dtype.kind in "biuf", dtype.kind in "mM"
     if temporal:
         raise TypeError(
-            f"[{place}] column {column_names(column)[0]!r} must hold numbers or categories, "
+            f"[{place}] column {names_of(column)[0]!r} must hold numbers or categories, "
             f"got {dtype}: make it numbers, such as days since a date"
         )
     return not numeric and not (str(dtype) == "object" and _are_numbers(column))

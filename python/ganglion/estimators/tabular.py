@@ -209,7 +209,9 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     def _make_transformer(self, n_samples: int) -> ColumnTransformer:
         numeric, categorical = np.flatnonzero(~self.categorical_), np.flatnonzero(self.categorical_)
-        uniform = FunctionTransformer(as_numbers, feature_names_out="one-to-one")
+        uniform = FunctionTransformer(
+            as_numbers, feature_names_out="one-to-one", kw_args={"place": type(self).__name__}
+        )
         imputer = SimpleImputer(strategy=self.imputation, keep_empty_features=True)
         scaler = self._make_scaler(n_samples)
         parts = [("numbers", make_pipeline(uniform, imputer, scaler), numeric)]

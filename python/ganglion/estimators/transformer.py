@@ -15,8 +15,9 @@ from sklearn.base import (
     clone,
 )
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from ganglion.estimators.checking import check_inputs
 from ganglion.sequential import Sequential
 
 
@@ -70,7 +71,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
         y : array of shape (n_samples,) or (n_samples, n_outputs), optional
             Targets; not looked at with a network.
@@ -96,7 +97,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 "[NeuralTransformer] estimator must be a NeuralClassifier, a NeuralRegressor or a "
                 f"Sequential, got {self.estimator!r}"
             )
-        inputs: NDArray[Any] = validate_data(self, X, dtype="numeric", allow_nd=True)
+        inputs = check_inputs(self, X, reset=True)
         network = self._trained_network(inputs, y, sample_weight)
         expected = network.input_shape[1:]
         if inputs.shape[1:] != expected:
@@ -112,7 +113,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_features)
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
             Finite numbers of any real type.
 
         Returns
@@ -129,8 +130,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             For data of another width than the network was trained on, or not finite.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
-        features: NDArray[Any] = self.network_.predict(X)
+        features: NDArray[Any] = self.network_.predict(check_inputs(self, X, reset=False))
         return features.reshape(len(features), -1)
 
     @property
@@ -141,6 +141,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.sparse = True
         if not isinstance(self.estimator, Sequential):
             tags.target_tags = get_tags(self.estimator).target_tags
             tags.non_deterministic = get_tags(self.estimator).non_deterministic

@@ -12,8 +12,8 @@ from ganglion.estimators.columns import (
     as_numbers,
     as_table,
     categorical_mask,
-    column_names,
     missing_values,
+    names_of,
     select_columns,
     select_rows,
 )
@@ -100,7 +100,7 @@ class Reader:
         if getattr(X, "ndim", 2) > 2:
             X = np.asarray(X).reshape(len(X), -1)
         table = as_table(X, self._place, infinite=True)
-        names = column_names(table)
+        names = names_of(table)
         if self._first is None:
             categorical = categorical_mask(table, "auto", self._place)
             self._codes = [{} for _ in names]
@@ -115,7 +115,9 @@ class Reader:
         drawn = table if len(rows) == len(table) else select_rows(table, rows)
         values = np.empty((len(rows), len(names)))
         numeric = np.flatnonzero(~categorical).tolist()
-        values[:, numeric] = as_numbers(select_columns(drawn, numeric)) if numeric else 0.0
+        values[:, numeric] = (
+            as_numbers(select_columns(drawn, numeric), self._place) if numeric else 0.0
+        )
         for position in np.flatnonzero(categorical).tolist():
             column = select_columns(drawn, [position])
             values[:, position] = _encode(column, self._codes[position])

@@ -20,12 +20,12 @@ from sklearn.metrics import (
 
 from ganglion.errors import suggestion
 from ganglion.estimators.columns import (
-    column_names,
-    is_frame,
     missing_values,
+    names_of,
     select_columns,
     select_rows,
 )
+from ganglion.frames import is_frame
 from ganglion.tables import Table, number, share
 
 Metric = str | Callable[[Any, Any], float]
@@ -158,10 +158,10 @@ def _group_names(X: Any, groups: Any) -> NDArray[np.object_]:
     """Return the name of each sample's group, (n,)."""
     columns = [groups] if isinstance(groups, str) else groups
     if isinstance(columns, list) and columns and is_frame(X) and set(columns) <= set(X.columns):
-        known = column_names(X)
+        known = names_of(X)
         given: Any = select_columns(X, [known.index(column) for column in columns])
     elif isinstance(groups, str):
-        known = column_names(X) if is_frame(X) else []
+        known = names_of(X) if is_frame(X) else []
         raise ValueError(
             f"[metrics_by_group] groups {groups!r} is no column of X{suggestion(groups, known)}"
         )
