@@ -156,6 +156,25 @@ def categorical_mask(X: Any, columns: Any, place: str) -> NDArray[np.bool_]:
     return mask
 
 
+def check_categories(X: Any, positions: Sequence[int], place: str) -> None:
+    """Check that columns of categories hold text or numbers, and not both.
+
+    Raises
+    ------
+    TypeError
+        For a column that holds both, naming it.
+    """
+    for position in positions:
+        column = select_columns(X, [position])
+        kinds = {type(value) for value in np.asarray(column, dtype=object)[~missing_values(column)]}
+        text = {kind for kind in kinds if issubclass(kind, str)}
+        if text and text != kinds:
+            raise TypeError(
+                f"[{place}] column {names_of(X)[position]!r} must hold text or numbers, got both: "
+                + ", ".join(sorted(kind.__name__ for kind in kinds))
+            )
+
+
 def _position(X: Any, column: Any, place: str) -> int:
     if isinstance(column, numbers.Integral) and not isinstance(column, bool):
         if int(column) not in range(X.shape[1]):
@@ -184,7 +203,7 @@ def _holds_categories(X: Any, position: int, place: str) -> bool:
         numeric, temporal = dtype.kind in "biuf", dtype.kind in "mM"
     if temporal:
         raise TypeError(
-            f"[{place}] column {names_of(column)[0]!r} must hold numbers or categories, "
+            f"[{place}] column {names_of(X)[position]!r} must hold numbers or categories, "
             f"got {dtype}: make it numbers, such as days since a date"
         )
     return not numeric and not (str(dtype) == "object" and _are_numbers(column))

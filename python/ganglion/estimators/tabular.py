@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
@@ -22,11 +23,18 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ganglion.errors import check_boolean, check_choice
+from ganglion.errors import (
+    check_boolean,
+    check_choice,
+    check_count,
+    check_fraction,
+    check_positive,
+)
 from ganglion.estimators.columns import (
     as_numbers,
     as_table,
     categorical_mask,
+    check_categories,
     missing_values,
     with_nan,
 )
@@ -133,13 +141,14 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            For sparse data, and columns of dates.
+            For sparse data, for columns of dates, and for those of both text and numbers.
         ValueError
             For infinite numbers, unknown columns and settings out of range.
         """
         self._check_settings()
         table = self._read(X, reset=True)
         self.categorical_ = categorical_mask(table, self.categorical_columns, type(self).__name__)
+        check_categories(table, np.flatnonzero(self.categorical_).tolist(), type(self).__name__)
         self.transformer_ = self._make_transformer(len(table))
         self.transformer_.fit(table)
         if self.encoding == "ordinal":
@@ -201,6 +210,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         check_choice(self, ["median", "mean", "most_frequent"], "imputation")
         check_choice(self, ["onehot", "ordinal"], "encoding")
         check_boolean(self, "missing_indicator")
+        if self.max_categories is not None:
+            check_count(self, "max_categories")
+        if isinstance(self.min_frequency, numbers.Integral):
+            check_count(self, "min_frequency")
+        elif self.min_frequency is not None:
+            check_positive(self, "min_frequency")
+            check_fraction(self, "min_frequency")
 
     def _read(self, X: Any, *, reset: bool) -> Any:
         table = as_table(X, type(self).__name__)
