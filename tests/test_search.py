@@ -154,6 +154,7 @@ def test_a_damaged_file_is_named(iris, tmp_path):
         ({"random_state": None}, ValueError, "random_state must be an integer with memory"),
         ({"optimizer": optimizers.Adam(use_ema=True)}, ValueError, "use_ema"),
         ({"activation": lambda x: ops.tanh(x)}, TypeError, "lambda"),
+        ({"memory": 3}, TypeError, "memory must be a folder or None, got 3"),
         ({"epochs": 0}, ValueError, "epochs must be a positive integer, got 0"),
     ],
     ids=str,

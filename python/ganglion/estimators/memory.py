@@ -34,12 +34,15 @@ def fit_memory(estimator: NeuralEstimator, data: Any) -> FitMemory:
     Raises
     ------
     TypeError
-        For a network with parts that can't be described, such as a function.
+        For something else than a folder, and for a network with parts that can't be described, such
+        as a function.
     ValueError
         Where a fit that goes on would differ from one as a whole.
     """
     name = type(estimator).__name__
     check_count(estimator, "epochs")
+    if not isinstance(estimator.memory, (str, os.PathLike)):
+        raise TypeError(f"[{name}] memory must be a folder or None, got {estimator.memory!r}")
     if estimator.early_stopping or estimator.callbacks:
         raise ValueError(
             f"[{name}] memory must be None with early_stopping or callbacks: what they have seen "
@@ -56,7 +59,6 @@ def fit_memory(estimator: NeuralEstimator, data: Any) -> FitMemory:
             "the average in the place of the weights"
         )
     settings = {"batch_size": estimator.batch_size, "shuffle": estimator.shuffle}
-    assert estimator.memory is not None
     return FitMemory(estimator.memory, estimator.network_, data, settings)
 
 

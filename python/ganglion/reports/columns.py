@@ -123,18 +123,13 @@ def _copies(cells: Cells, constant: NDArray[np.bool_]) -> Iterator[Finding]:
     """Find columns equal to an earlier one, and categories that stand for the same."""
     seen: dict[bytes, str] = {}
     for position in np.flatnonzero(~constant):
-        for key, what in _fingerprints(cells, int(position)):
-            if key in seen:
-                yield Finding(
-                    "duplicate columns",
-                    cells.names[position],
-                    f"{what} {seen[key]}",
-                    "leave one of the two out",
-                )
-                break
+        name = cells.names[position]
+        fingerprints = list(_fingerprints(cells, int(position)))
+        copied = next((f"{what} {seen[key]}" for key, what in fingerprints if key in seen), None)
+        if copied is None:
+            seen |= {key: name for key, _ in fingerprints}
         else:
-            for key, _ in _fingerprints(cells, int(position)):
-                seen[key] = cells.names[position]
+            yield Finding("duplicate columns", name, copied, "leave one of the two out")
 
 
 def _fingerprints(cells: Cells, position: int) -> Iterator[tuple[bytes, str]]:
@@ -162,7 +157,9 @@ def _identifiers(cells: Cells) -> Iterator[Finding]:
                     f"{share(different, len(column))} categories are different",
                     "leave it out, or make features of it: a category seen once can't be learned",
                 )
-        elif len(np.unique(np.diff(column))) == 1 and column[0] != column[1]:
+            continue
+        steps = np.diff(column)
+        if steps[0] != 0 and (steps == steps[0]).all():
             yield Finding(
                 "identifiers", name, "counts the rows", "leave it out: it tells the order of rows"
             )
