@@ -9,7 +9,15 @@ import sys
 import pytest
 
 from ganglion import plot
-from ganglion.examples import digits, fashion_mnist, gallery, regression
+from ganglion.examples import (
+    adult,
+    california,
+    digits,
+    fashion_mnist,
+    gallery,
+    regression,
+    search,
+)
 
 PNG = b"\x89PNG"
 
@@ -67,9 +75,38 @@ def test_fashion_mnist_reaches_its_accuracy(data_directory):
     assert fashion_mnist.main(["--data", str(data_directory / "fashion-mnist")]) >= 0.885
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_adult_reaches_its_accuracy(seed, data_directory, capsys):
+    folder = str(data_directory / "adult")
+    assert adult.main(["--data", folder, "--seed", str(seed)]) >= 0.85
+    printed = capsys.readouterr().out
+    for found in (
+        "occupation              1,843 of 32,561 (5.7%)",
+        "education-num           each value goes with one of education",
+        "26 of 16,281 (0.16%) are training rows too",
+        "Female    5,421 of 16,281 (33%)",
+    ):
+        assert found in printed
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_california_reaches_its_error(seed, data_directory):
+    folder = str(data_directory / "california-housing")
+    assert california.main(["--data", folder, "--seed", str(seed)]) <= 52_000
+
+
+@pytest.mark.parametrize("way", search.SEARCHES)
+def test_every_way_to_search_finds_good_settings(way, capsys):
+    assert search.main(["--by", way])[way] >= 0.95
+    assert capsys.readouterr().out.splitlines()[1].startswith(way)
+
+
 @pytest.mark.parametrize(
     ("example", "arguments", "message"),
     [
+        (adult, ["--data", "nowhere"], "No such file or directory: 'nowhere/adult-train.csv'"),
+        (california, ["--data", "nowhere"], "No such file or directory: 'nowhere/housing.csv'"),
+        (search, ["--by", "luck"], "argument --by: invalid choice: 'luck'"),
         (fashion_mnist, ["--data", "nowhere"], "folder nowhere does not exist"),
         (fashion_mnist, ["--data", "."], "holds neither train-images-idx3-ubyte nor"),
         (fashion_mnist, ["--data", ".", "--epochs", "0"], "--epochs: must be a positive integer"),
@@ -93,9 +130,21 @@ def test_a_mistake_is_one_line(example, arguments, message, tmp_path, monkeypatc
     assert printed.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("hidden", ["sklearn", "matplotlib"])
-@pytest.mark.parametrize("example", ["digits", "gallery", "regression"])
-def test_a_missing_library_is_one_line(example, hidden):
+@pytest.mark.parametrize(
+    ("example", "hidden", "extra"),
+    [
+        ("adult", "pandas", "tabular"),
+        ("california", "pandas", "tabular"),
+        ("digits", "matplotlib", "sklearn"),
+        ("digits", "sklearn", "sklearn"),
+        ("gallery", "matplotlib", "sklearn"),
+        ("gallery", "sklearn", "sklearn"),
+        ("regression", "matplotlib", "sklearn"),
+        ("regression", "sklearn", "sklearn"),
+        ("search", "optuna", "search"),
+    ],
+)
+def test_a_missing_library_is_one_line(example, hidden, extra):
     code = f"""
 import runpy, sys
 sys.modules[{hidden!r}] = None
@@ -104,11 +153,11 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert 'pip install "ganglion[sklearn]"' in done.stderr
+    assert f'pip install "ganglion[{extra}]"' in done.stderr
 
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    for example in (digits, fashion_mnist, gallery, regression):
+    for example in (adult, california, digits, fashion_mnist, gallery, regression, search):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

@@ -16,7 +16,7 @@ import pytest
 import ganglion
 
 # Libraries that load when they are first used, never with ganglion itself.
-LAZY = ["sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas", "polars"]
+LAZY = ["sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas", "polars", "optuna"]
 PACKAGE = Path(ganglion.__file__).parent
 # The modules that a user takes names from.
 PUBLIC = [
@@ -85,7 +85,9 @@ def test_importing_costs_at_most_40_ms_over_numpy():
     [
         ("sklearn", "ganglion.NeuralClassifier", "scikit-learn"),
         ("sklearn", "import_module('ganglion.estimators')", "ganglion[sklearn]"),
+        ("sklearn", "ganglion.inspect_data", "scikit-learn"),
         ("matplotlib", "ganglion.plot.learning_curves({'loss': [1.0]})", "ganglion[plot]"),
+        ("optuna", "ganglion.callbacks.OptunaPruning(None)", "ganglion[search]"),
     ],
 )
 def test_a_missing_library_is_named_with_the_command_that_installs_it(hidden, use, named):

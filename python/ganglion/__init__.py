@@ -27,23 +27,30 @@ from ganglion.sequential import Sequential
 from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from ganglion import datasets, examples, plot
+    from ganglion import datasets, examples, plot, reports
     from ganglion.estimators import (
         MLPClassifier,
         MLPRegressor,
         NeuralClassifier,
         NeuralRegressor,
+        NeuralTransformer,
+        TabularPreprocessor,
     )
     from ganglion.range_test import find_learning_rate
+    from ganglion.reports import inspect_data, metrics_by_group
 
 # What needs more than NumPy is loaded when it is first asked for.
-_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot"})
+_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot", "reports"})
 _LAZY_NAMES = {
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
     "NeuralClassifier": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
     "find_learning_rate": "ganglion.range_test",
+    "NeuralTransformer": "ganglion.estimators",
+    "TabularPreprocessor": "ganglion.estimators",
+    "inspect_data": "ganglion.reports",
+    "metrics_by_group": "ganglion.reports",
 }
 
 __all__ = [
@@ -52,8 +59,10 @@ __all__ = [
     "MLPRegressor",
     "NeuralClassifier",
     "NeuralRegressor",
+    "NeuralTransformer",
     "NotFittedError",
     "Sequential",
+    "TabularPreprocessor",
     "__version__",
     "activations",
     "callbacks",
@@ -62,13 +71,16 @@ __all__ = [
     "find_learning_rate",
     "get_num_threads",
     "initializers",
+    "inspect_data",
     "layers",
     "losses",
     "metrics",
+    "metrics_by_group",
     "ops",
     "optimizers",
     "plot",
     "regularizers",
+    "reports",
     "schedules",
     "set_num_threads",
 ]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ganglion.built import Built
+from ganglion.tables import Table
 from ganglion.value import Shape
 
-_HEADER = ("Layer (type)", "Output Shape", "Param #")
 
-
-def _cells(built: Built) -> list[tuple[str, str, str]]:
-    return [
+def _table(built: Built) -> Table:
+    rows = [
         (f"{row.name} ({row.kind})", shape_text(row.output_shape), f"{row.weights:,}")
         for row in built.rows
         if row.depth == 0
     ]
+    return Table(("Layer (type)", "Output Shape", "Param #"), rows, right=[2])
 
 
 def shape_text(shape: Shape) -> str:
@@ -29,13 +27,13 @@ def shape_text(shape: Shape) -> str:
     return str(tuple(shape))
 
 
-def _totals(built: Built, itemsize: int) -> list[tuple[str, str]]:
+def _totals(built: Built, itemsize: int) -> list[str]:
     outer = [row for row in built.rows if row.depth == 0]
     total = sum(row.weights for row in outer)
     trained = sum(row.trainable_weights for row in outer)
     counts = {"Total": total, "Trainable": trained, "Non-trainable": total - trained}
     return [
-        (f"{kind} params", f"{count:,} ({_size_text(count * itemsize)})")
+        f"{kind} params: {count:,} ({_size_text(count * itemsize)})"
         for kind, count in counts.items()
     ]
 
@@ -58,33 +56,11 @@ def summary_text(built: Built, itemsize: int) -> str:
     itemsize : int
         Bytes of one weight.
     """
-    rows: Sequence[tuple[str, str, str]] = [_HEADER, *_cells(built)]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"{name:<{widths[0]}}   {shape:<{widths[1]}}   {weights:>{widths[2]}}"
-        for name, shape, weights in rows
-    ]
-    rule = "-" * len(lines[0])
-    totals = [f"{name}: {count}" for name, count in _totals(built, itemsize)]
-    return "\n".join([lines[0], rule, *lines[1:], rule, *totals])
+    text = _table(built).text()
+    rule = text.splitlines()[1]
+    return "\n".join([text, rule, *_totals(built, itemsize)])
 
 
 def summary_html(built: Built, itemsize: int) -> str:
     """Return the table as HTML, for notebooks."""
-    body = "".join(_html_row("td", row) for row in _cells(built))
-    totals = "<br>".join(f"{name}: {count}" for name, count in _totals(built, itemsize))
-    return (
-        f"<table><thead>{_html_row('th', _HEADER)}</thead><tbody>{body}</tbody></table>"
-        f"<p>{totals}</p>"
-    )
-
-
-def _html_row(tag: str, cells: Sequence[str]) -> str:
-    from html import escape
-
-    # Said for each cell, since notebooks align those of a table otherwise.
-    aligned = zip(("left", "left", "right"), cells, strict=True)
-    inner = "".join(
-        f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>' for side, cell in aligned
-    )
-    return f"<tr>{inner}</tr>"
+    return f"{_table(built).html()}<p>{'<br>'.join(_totals(built, itemsize))}</p>"

@@ -3,6 +3,7 @@
 from ganglion.callbacks.base import Callback, LambdaCallback
 from ganglion.callbacks.files import CSVLogger, ModelCheckpoint
 from ganglion.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from ganglion.callbacks.pruning import OptunaPruning
 from ganglion.callbacks.recording import LayerRecorder, WeightRecorder
 from ganglion.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
@@ -14,6 +15,7 @@ __all__ = [
     "LayerRecorder",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OptunaPruning",
     "ReduceLROnPlateau",
     "TerminateOnNaN",
     "WeightRecorder",

@@ -9,5 +9,14 @@ require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-
 from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
 from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
+from ganglion.estimators.tabular import TabularPreprocessor  # noqa: E402
+from ganglion.estimators.transformer import NeuralTransformer  # noqa: E402
 
-__all__ = ["MLPClassifier", "MLPRegressor", "NeuralClassifier", "NeuralRegressor"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NeuralClassifier",
+    "NeuralRegressor",
+    "NeuralTransformer",
+    "TabularPreprocessor",
+]

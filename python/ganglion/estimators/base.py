@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import numbers
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ganglion.callbacks import Callback, EarlyStopping
 from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
+from ganglion.estimators.memory import fit_memory
 from ganglion.estimators.tasks import CallbackSupport
 from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
@@ -73,6 +75,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         metrics: Sequence[Any] | None = (),
         callbacks: Sequence[Callback] | None = (),
         warm_start: bool = False,
+        memory: str | os.PathLike[str] | None = None,
         random_state: Any = None,
         dtype: str = "float32",
         device: str = "auto",
@@ -95,6 +98,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         self.metrics = metrics
         self.callbacks = callbacks
         self.warm_start = warm_start
+        self.memory = memory
         self.random_state = random_state
         self.dtype = dtype
         self.device = device
@@ -156,21 +160,30 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
                     inputs, labels, target, weight, seed
                 )
             callbacks.append(EarlyStopping(patience=self.patience, min_delta=self.min_delta))
+        epochs = 1 if partial else self.epochs
+        memory = None
         if reset:
             self.network_ = self._build(seed)
-            if self._finds_learning_rate:
+            if self.memory is not None and not partial:
+                memory = fit_memory(self, [inputs, target, weight, validation])
+                self.network_ = memory.recall(epochs) or self.network_
+                epochs -= self.network_.epoch_
+            if self._finds_learning_rate and not self.network_.epoch_:
                 self._find_learning_rate(inputs, target, weight)
-        self.network_.fit(
-            inputs,
-            target,
-            epochs=1 if partial else self.epochs,
-            batch_size=self.batch_size,
-            validation_data=validation,
-            sample_weight=weight,
-            callbacks=[*callbacks, *tasks],
-            shuffle=self.shuffle,
-            verbose=self.verbose,
-        )
+        if memory is None or epochs:
+            self.network_.fit(
+                inputs,
+                target,
+                epochs=epochs,
+                batch_size=self.batch_size,
+                validation_data=validation,
+                sample_weight=weight,
+                callbacks=[*callbacks, *tasks],
+                shuffle=self.shuffle,
+                verbose=self.verbose,
+            )
+        if memory is not None and self.network_.epoch_ == self.epochs:  # not when it diverged
+            memory.keep(self.network_)
         for name, value in self._fitted(self.network_).items():
             setattr(self, name, value)
 

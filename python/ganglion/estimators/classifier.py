@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,12 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         class the same sum. For several labels a sample, a list of dictionaries, a label each.
     warm_start : bool, default=False
         Whether ``fit`` trains on from the weights of the last ``fit``.
+    memory : str, path or None, default=None
+        Folder where fits are kept, by settings and data, so that one that differs from an earlier
+        one in more ``epochs`` alone goes on from it, to the same bits as if it had begun anew: for
+        searches in which epochs are the resource, such as ``HalvingRandomSearchCV``. Needs an
+        integer ``random_state``; not with callbacks or early stopping. Files stay until you delete
+        them.
     random_state : int, RandomState or None, default=None
         Seeds weights, order and dropout. The same number gives the same bits.
     dtype : {"float32", "float64"}, default="float32"
@@ -142,6 +149,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         callbacks: Sequence[Callback] | None = (),
         class_weight: Any = None,
         warm_start: bool = False,
+        memory: str | os.PathLike[str] | None = None,
         random_state: Any = None,
         dtype: str = "float32",
         device: str = "auto",
@@ -165,6 +173,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             metrics=metrics,
             callbacks=callbacks,
             warm_start=warm_start,
+            memory=memory,
             random_state=random_state,
             dtype=dtype,
             device=device,

@@ -23,7 +23,7 @@ class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
     ----------
     layers, activation, dropout, kernel_regularizer, optimizer, learning_rate, epochs, batch_size, \
 shuffle, early_stopping, validation_fraction, patience, min_delta, metrics, callbacks, warm_start, \
-random_state, dtype, device, verbose
+memory, random_state, dtype, device, verbose
         As in `NeuralClassifier`.
     loss : "auto", str or Loss, default="auto"
         ``"auto"`` is the mean squared error.

@@ -1,5 +1,9 @@
 """Complete programs. Run one by its name: ``python -m ganglion.examples.digits``.
 
+adult
+    Tell who earns over 50,000 dollars: numbers, categories and gaps, from files you have.
+california
+    Predict what houses cost: a table with a gap and a category, from a file you have.
 digits
     Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
 fashion_mnist
@@ -8,4 +12,6 @@ gallery
     Draw every picture there is of a network, of its training and of what came out.
 regression
     Predict how far diabetes advances in a year, and see how descent and optimizer matter.
+search
+    Search for good settings in four ways: grid, random, halving over epochs, and Optuna.
 """

@@ -10,13 +10,15 @@ from typing import NoReturn
 from ganglion.optional import require
 
 
-def require_libraries(module_name: str) -> None:
-    """Look for scikit-learn and matplotlib before an example imports them.
+def require_libraries(module_name: str, **extras: str) -> None:
+    """Look for scikit-learn, matplotlib and others before an example imports them.
 
     Parameters
     ----------
     module_name : str
         ``__name__`` of the example: a command ends with one line, an import raises.
+    **extras : str
+        Further modules, each with the extra of ganglion that installs it: ``pandas="tabular"``.
 
     Raises
     ------
@@ -26,6 +28,8 @@ def require_libraries(module_name: str) -> None:
     try:
         require("sklearn", "ganglion.examples", extra="sklearn", distribution="scikit-learn")
         require("matplotlib", "ganglion.examples", extra="sklearn")
+        for module, extra in extras.items():
+            require(module, "ganglion.examples", extra=extra)
     except ImportError as error:
         if module_name != "__main__":
             raise
