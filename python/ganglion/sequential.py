@@ -166,3 +166,43 @@ class Sequential(Training):
         """
         network: Sequential = files.load(cls, path)
         return network
+
+    # To other libraries and back. What these need is loaded when they are called.
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network's prediction as an ONNX file, as a whole or not at all.
+
+        Every layer is written, your own ones too, in the form it has in prediction: dropout and
+        noise are gone, normalisation uses the statistics it learned. The graph has one input,
+        ``"x"``, and one output, ``"prediction"``, whose first size is the batch; it is of opset 17,
+        and of the network's dtype. In float64 the error function, which GELU uses, has the
+        precision of float32, since ONNX Runtime has no other.
+
+        Needs the library onnx: ``pip install "ganglion[onnx]"``.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write. A file that is there is replaced once all is written.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        ImportError
+            Without the library.
+        ValueError
+            A layer of your own that draws random numbers or changes its weights in prediction too,
+            or weights of 2 GB and more.
+        OSError
+            When the file cannot be written.
+
+        Examples
+        --------
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(3, activation="relu")])
+        >>> net.to_onnx("net.onnx")
+        """
+        from ganglion.interop.onnx_export import export
+
+        export(self._need_built("to_onnx"), path)
