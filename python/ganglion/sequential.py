@@ -206,3 +206,54 @@ class Sequential(Training):
         from ganglion.interop.onnx_export import export
 
         export(self._need_built("to_onnx"), path)
+
+    @classmethod
+    def from_onnx(cls, path: str | os.PathLike[str], output: str | None = None) -> Sequential:
+        """Return the network that an ONNX file describes, with its weights.
+
+        It can be predicted with as it is, and trained on after `compile`. Read are chains, and
+        branches that part and meet again, of what the exporters of PyTorch, Keras and scikit-learn
+        write for dense networks: products and biases become `layers.Dense`, with the activation
+        behind them, and normalisation its layers; branches become `layers.Residual` and
+        `layers.Branches`. Activations made of several nodes are recognised by their values.
+        Other constants that multiply or are added become `layers.Rescaling`, which is not trained.
+
+        Needs the library onnx: ``pip install "ganglion[onnx]"``.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        output : str, optional
+            Name of the result that is wanted. By default the only one of floating-point numbers:
+            of scikit-learn's classifiers the probabilities and not the labels.
+
+        Returns
+        -------
+        Sequential
+            Without a loss, of float64 where weights are.
+
+        Raises
+        ------
+        OSError
+            When there is no such file.
+        ImportError
+            Without the library.
+        ValueError
+            When it is no ONNX file, or has a node that is not supported: the message names the
+            node, what it computes, and what is supported.
+
+        Examples
+        --------
+        >>> from ganglion import Sequential, layers
+        >>> Sequential([layers.Input((2,)), layers.Dense(3, activation="relu")]).to_onnx("net.onnx")
+        >>> Sequential.from_onnx("net.onnx")
+        Sequential([
+            Input((2,)),
+            Dense(3, activation='relu'),
+        ])
+        """
+        from ganglion.interop.onnx_import import load
+
+        network: Sequential = load(cls, path, output)
+        return network

@@ -36,8 +36,9 @@ class LayerCall(NamedTuple):
 
 
 class ActivationCall(NamedTuple):
-    """An activation as it was applied in a trace."""
+    """An activation as it was applied in a trace, within the layer of a path."""
 
+    path: str
     activation: object
     input: Value
     output: Value

@@ -31,7 +31,8 @@ class Activation(Spec, kind="activation"):
 
     def __call__(self, x: Value) -> Value:
         y = self.build(x)
-        current_trace().activations.append(ActivationCall(self, x, y))
+        trace = current_trace()
+        trace.activations.append(ActivationCall(trace.path, self, x, y))
         return y
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ganglion import activations, layers
 from ganglion.interop.onnx_nodes import OnnxNodes
-from ganglion.tracing import LayerCall, Trace
+from ganglion.tracing import ActivationCall, LayerCall, Trace
 from ganglion.value import Value
 
 
@@ -36,7 +36,7 @@ def _clip(x: Value, most: float) -> Form:
 
 
 # Of an exact class: one derived from it may compute something else.
-_EVERYWHERE: dict[type[Any], Callable[[Any, Value], Form | None]] = {
+_ACTIVATIONS: dict[type[Any], Callable[[Any, Value], Form | None]] = {
     activations.LeakyReLU: lambda a, x: operator("LeakyRelu", [x.id], alpha=a.negative_slope),
     activations.ReLU6: lambda a, x: _clip(x, 6.0),
     activations.ReLU: lambda a, x: (
@@ -52,6 +52,10 @@ _IN_FLOAT32: dict[type[Any], Callable[[Any, Value], Form | None]] = {
     activations.Softsign: lambda a, x: operator("Softsign", [x.id]),
     activations.HardSigmoid: lambda a, x: operator("HardSigmoid", [x.id], alpha=1 / 6, beta=0.5),
 }
+
+
+def _prelu(call: ActivationCall, trace: Trace) -> Form:
+    return operator("PRelu", [call.input.id, trace.weights[f"{call.path}/alpha"].id])
 
 
 def _batch_normalization(call: LayerCall, trace: Trace) -> Form | None:
@@ -107,11 +111,14 @@ def _layer_normalization(call: LayerCall, trace: Trace) -> Form | None:
 
 def forms_of(trace: Trace, dtype: str) -> dict[int, Form]:
     """Return the form of each result that has one, by its number in the program."""
-    known = _EVERYWHERE | _IN_FLOAT32 if dtype == "float32" else _EVERYWHERE
+    known = _ACTIVATIONS | _IN_FLOAT32 if dtype == "float32" else _ACTIVATIONS
     found: dict[int, Form | None] = {}
     for call in trace.activations:
-        if type(call.activation) in known and call.input.id != call.output.id:
-            found[call.output.id] = known[type(call.activation)](call.activation, call.input)
+        kind = type(call.activation)
+        if kind is activations.PReLU:
+            found[call.output.id] = _prelu(call, trace)
+        elif kind in known and call.input.id != call.output.id:
+            found[call.output.id] = known[kind](call.activation, call.input)
     for layer_call in trace.calls:
         if type(layer_call.layer) is layers.BatchNormalization:
             found[layer_call.output.id] = _batch_normalization(layer_call, trace)
