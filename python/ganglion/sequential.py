@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -256,4 +257,40 @@ class Sequential(Training):
         from ganglion.interop.onnx_import import load
 
         network: Sequential = load(cls, path, output)
+        return network
+
+    @classmethod
+    def from_keras(cls, model: Any) -> Sequential:
+        """Return the network that a Keras 3 model is, with its weights, names and settings.
+
+        Read are sequential models, and functional ones of one input and one output whose branches
+        part and meet again, which become `layers.Residual` and `layers.Branches`; of layers, those
+        that ganglion has. How the model was compiled is not taken over: call `compile` to train.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built, with any of Keras's backends. Its weights are copied.
+
+        Returns
+        -------
+        Sequential
+            Without a loss, of float64 where weights are.
+
+        Raises
+        ------
+        TypeError
+            When it is no Keras model.
+        ValueError
+            When it is not built, is a class of your own, or has a layer or a setting that is not
+            supported; the message names it.
+
+        Examples
+        --------
+        >>> model = keras.models.load_model("model.keras")  # doctest: +SKIP
+        >>> net = Sequential.from_keras(model)  # doctest: +SKIP
+        """
+        from ganglion.interop.keras_reading import load
+
+        network: Sequential = load(cls, model)
         return network

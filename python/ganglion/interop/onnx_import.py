@@ -27,11 +27,16 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str], output: str | N
     output : str or None
         The result that is wanted.
     """
-    file = OnnxFile(path, output)
-    pieces = _OnnxReader(file).chain(file.nodes[0], file.nodes[-1])
-    chain = [layers.Input(file.input_shape), *(piece.layer for piece in pieces)]
-    net = make(layers=chain, dtype=file.dtype)
-    net.set_weights(weights_of(pieces))
+    try:
+        file = OnnxFile(path, output)
+        pieces = _OnnxReader(file).chain(file.nodes[0], file.nodes[-1])
+        chain = [layers.Input(file.input_shape), *(piece.layer for piece in pieces)]
+        net = make(layers=chain, dtype=file.dtype)
+        net.set_weights(weights_of(pieces))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if str(error).startswith("[from_onnx]"):
+            raise
+        raise ValueError(f"[from_onnx] {os.fspath(path)} cannot be read: {error}") from error
     return net
 
 
