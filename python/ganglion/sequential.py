@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -294,3 +294,41 @@ class Sequential(Training):
 
         network: Sequential = load(cls, model)
         return network
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the weights of a PyTorch model, which has the same layers in the same order.
+
+        The first layer with weights gets those of the first module, and so on, whatever their
+        names. `layers.Dense` gets those of ``Linear``, transposed, the two normalisations those of
+        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` those of ``PReLU``; a layer of your own
+        those whose names are its own. `layers.Normalization` keeps its statistics.
+
+        A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
+        ``momentum=0.1`` is 0.9 here.
+
+        Parameters
+        ----------
+        state : dict of str to array
+            As ``model.state_dict()`` gives it: tensors, or arrays.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError, ValueError
+            When it is no dict of arrays, or does not fit: the message names both sides. Then no
+            weight is replaced.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(1)])
+        >>> net.load_state_dict({"0.weight": np.array([[3.0, 4.0]]), "0.bias": np.array([5.0])})
+        >>> net.predict(np.array([[1.0, 10.0]])).tolist()
+        [[48.0]]
+        """
+        from ganglion.interop.state_dict import weights_from
+
+        built = self._need_built("load_state_dict")
+        built.set_weights(weights_from(built, state))
