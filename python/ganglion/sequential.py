@@ -138,7 +138,9 @@ class Sequential(Training):
             Where to write. A file that is there is replaced once all is written.
         training_state : bool, default=False
             Whether to keep the optimizer's state, counters and history too, so that training goes
-            on after `load` with the same bits as if it had not stopped.
+            on after `load` with the same bits as if it had not stopped. During a fit the states of
+            its callbacks are kept as well: the first fit after `load` gives them to callbacks of
+            the same settings.
 
         Raises
         ------
