@@ -178,8 +178,10 @@ class Sequential(Training):
         Every layer is written, your own ones too, in the form it has in prediction: dropout and
         noise are gone, normalisation uses the statistics it learned. The graph has one input,
         ``"x"``, and one output, ``"prediction"``, whose first size is the batch; it is of opset 17,
-        and of the network's dtype. An estimator's network is its ``network_``. In float64 the error function, which GELU uses, has the
-        precision of float32, since ONNX Runtime has no other.
+        and of the network's dtype. An estimator's network is its ``network_``.
+
+        In float64 the error function, which GELU uses, has the precision of float32, since ONNX
+        Runtime has no other.
 
         Needs the library onnx: ``pip install "ganglion[onnx]"``.
 

@@ -176,7 +176,7 @@ class _KerasReader(GraphReader):
 
     @property
     def supported(self) -> list[str]:
-        own = {cls.__name__ for cls in spec.registry("layer").values() if _is_ours(cls)}
+        own = {cls.__name__ for cls in spec.built_in("layer").values()}
         without = {"Input", "Residual", "Branches"}
         return list((own - without) | _ACTIVATIONS.keys() | self.merges.keys() | _MODELS)
 
@@ -227,9 +227,4 @@ class _KerasReader(GraphReader):
 
 def _class(kind: str, class_name: str) -> type[Any] | None:
     """Return the class of a kind that is called as Keras's is, or None."""
-    found = {cls.__name__: cls for cls in spec.registry(kind).values() if _is_ours(cls)}
-    return found.get(class_name)
-
-
-def _is_ours(cls: type[Any]) -> bool:
-    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return {cls.__name__: cls for cls in spec.built_in(kind).values()}.get(class_name)

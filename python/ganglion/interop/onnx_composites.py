@@ -88,7 +88,7 @@ def _activations(theirs: Array, constants: Sequence[float]) -> list[activations.
     at = dict(zip(_POINTS.round(6).tolist(), theirs.tolist(), strict=True))
     # The others have weights, or look at more than one element.
     others = ("linear", "prelu", "softmax", "log_softmax")
-    classes = spec.registry("activation")
+    classes = spec.built_in("activation")
     usual = [cls() for name, cls in classes.items() if name not in others]
     suggested: list[activations.Activation] = [activations.GELU(approximate=True)]
     if np.isfinite(at[-1.0]):
