@@ -200,6 +200,20 @@ def test_keras_through_tensorflow(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("bias", [0.0, 1e-6])
+def test_the_bias_of_a_single_unit_is_kept(bias: float, tmp_path: Path) -> None:
+    made = model(
+        [
+            node("MatMul", "x kernel", "product"),
+            node("Add", "product bias", "sum"),
+            node("Sigmoid", "sum", "y"),
+        ],
+        {"kernel": weights(4, 1), "bias": np.full(1, bias, np.float32)},
+    )
+    assert_read(made, tmp_path, "[Dense(1, activation='sigmoid')]")
+    np.testing.assert_array_equal(read(made, tmp_path).get_weights()[1], [np.float32(bias)])
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_scikit_learn(classes: int, zipped: bool, tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ class GraphReader(ABC):
         Of the graph, each behind its inputs; the network's input first.
     """
 
+    # What a message calls a node.
+    word = "node"
     # What combines several results: kind -> how `Branches` merges them, or "subtract".
     merges: dict[str, str]
 
@@ -164,10 +166,10 @@ class GraphReader(ABC):
         """Return the error that names a node of a kind that cannot be read."""
         inputs = "" if len(node.inputs) < 2 else " of several inputs that are no constants"
         return ValueError(
-            f"[{self.place}] node {node.name!r} is a {node.kind}{inputs}, which is not supported; "
-            f"supported are {', '.join(sorted(self.supported))}"
+            f"[{self.place}] {self.word} {node.name!r} is a {node.kind}{inputs}, which is not "
+            f"supported; supported are {', '.join(sorted(self.supported))}"
         )
 
     def refused(self, node: Node, why: str) -> ValueError:
         """Return the error that says why a node cannot be read whose kind can."""
-        return ValueError(f"[{self.place}] node {node.name!r} ({node.kind}) {why}")
+        return ValueError(f"[{self.place}] {self.word} {node.name!r} ({node.kind}) {why}")

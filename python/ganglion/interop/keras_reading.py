@@ -144,6 +144,7 @@ def _input_shape(model: Any) -> tuple[int, ...]:
 class _KerasReader(GraphReader):
     """Reads the layers of a Keras model as ganglion's."""
 
+    word = "layer"
     merges = {
         "Add": "add",
         "Subtract": "subtract",

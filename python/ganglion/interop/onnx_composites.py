@@ -158,7 +158,9 @@ def regions(
             if one is not start and one not in region:
                 region.add(one)
                 waiting += cast(list[OnnxNode], one.inputs)
-        if not all(map(may_belong, region)):
+        # The bias of a single unit is one number, and yet a weight.
+        biased = any(one.kind == "Add" and one.inputs == [start] for one in region)
+        if not all(map(may_belong, region)) or (start.kind == "MatMul" and biased):
             break
         if len(region) > 1:
             found.append((start, sorted(region, key=order.__getitem__)))

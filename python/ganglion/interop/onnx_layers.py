@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 
 from ganglion import activations, layers
 from ganglion.interop.graph import Piece
-from ganglion.interop.onnx_reading import OnnxNode
+from ganglion.interop.onnx_reading import FLOATS, OnnxNode
 
 Array = NDArray[Any]
 Translate = Callable[[OnnxNode, int], list[Piece]]
-
-FLOATS = (1, 10, 11)  # float32, float16, float64, as ONNX counts element types
 
 
 class Refused(Exception):

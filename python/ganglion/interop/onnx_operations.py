@@ -41,6 +41,7 @@ SAME = {
     "log_softmax": "LogSoftmax",
     "stop_gradient": "Identity",
 }
+_FLOAT32 = 1  # as ONNX counts element types
 COMPARISONS = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
 
 
@@ -93,7 +94,7 @@ def _erf(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     if nodes.dtype == np.float32:
         return nodes.add("Erf", *inputs)
     # ONNX Runtime has it in float32 alone.
-    return nodes.cast(nodes.add("Erf", nodes.add("Cast", *inputs, to=1)))
+    return nodes.cast(nodes.add("Erf", nodes.add("Cast", *inputs, to=_FLOAT32)))
 
 
 def _argmax(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:

@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 # Stands for the batch while shapes are computed: no other size is it by chance.
 _BATCH = 7919
-_FLOATS = (1, 10, 11)  # float32, float16, float64, as ONNX counts element types
+FLOATS = (1, 10, 11)  # float32, float16, float64, as ONNX counts element types
 
 
 @dataclass(eq=False)
@@ -89,10 +89,8 @@ class OnnxFile:
     def _weights_dtype(self) -> str:
         """Return the dtype of the weights, and where there are none that of the input."""
         operands = [array for node in self.nodes for array in node.operands if array is not None]
-        kinds = {array.dtype for array in operands if array.dtype.kind == "f"} or {
-            self._input_dtype
-        }
-        return "float64" if np.dtype(np.float64) in kinds else "float32"
+        kinds = {array.dtype for array in operands if array.dtype.kind == "f"}
+        return "float64" if np.dtype(np.float64) in (kinds or {self._input_dtype}) else "float32"
 
     def _load(self) -> Any:
         with open(self._path, "rb"):  # an OSError that names the file, whatever the library raises
@@ -177,7 +175,10 @@ class OnnxFile:
                 given or proto.op_type == "Constant"
             ):
                 feeds = {name: self._constants[name] for name in given}
-                results = ReferenceEvaluator(proto, opsets=opsets).run(None, feeds)
+                try:
+                    results = ReferenceEvaluator(proto, opsets=opsets).run(None, feeds)
+                except Exception:  # what the library cannot run is named where it is needed
+                    continue
                 self._constants.update(zip(proto.output, map(np.asarray, results), strict=False))
 
     def _attributes(self, proto: Any) -> dict[str, Any]:
@@ -196,7 +197,7 @@ class OnnxFile:
         numbers: list[str] = [
             one.name
             for one in self._graph.output
-            if one.type.tensor_type.elem_type in _FLOATS or one.type.HasField("sequence_type")
+            if one.type.tensor_type.elem_type in FLOATS or one.type.HasField("sequence_type")
         ]
         if len(numbers) != 1:
             raise ValueError(
