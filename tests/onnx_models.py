@@ -39,7 +39,7 @@ def model(
     weights: dict[str, Any],
     shape: Dims = ("batch", 4),
     *,
-    outputs: dict[str, int] | None = None,
+    outputs: dict[str, Any] | None = None,
     opset: int = 17,
     dtype: int = TensorProto.FLOAT,
     functions: tuple[Any, ...] = (),
@@ -50,7 +50,12 @@ def model(
         nodes,
         "graph",
         [helper.make_tensor_value_info("x", dtype, shape)],
-        [helper.make_tensor_value_info(name, kind, None) for name, kind in kinds.items()],
+        [
+            helper.make_tensor_value_info(name, kind, None)
+            if isinstance(kind, int)
+            else helper.make_value_info(name, kind)
+            for name, kind in kinds.items()
+        ],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in weights.items()],
     )
     domains = {"": opset, "ai.onnx.ml": 3, "own": 1}
@@ -62,7 +67,8 @@ def model(
     )
     made = onnx.shape_inference.infer_shapes(made, data_prop=True)
     for output in made.graph.output:  # where that does not know: a shape there must be
-        if not output.type.tensor_type.HasField("shape"):
+        of_tensors = output.type.HasField("tensor_type")
+        if of_tensors and not output.type.tensor_type.HasField("shape"):
             output.type.tensor_type.shape.dim.add()
             output.type.tensor_type.shape.dim.add()
     return made
@@ -75,6 +81,10 @@ def run(model: Path | Any, *arrays: Array) -> list[Array]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3  # errors alone
+    if any(array.dtype == np.float64 for array in arrays):
+        # Older versions fuse nodes into some that they have in float32 alone.
+        basic = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.graph_optimization_level = basic
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
     return list(session.run(None, dict(zip(names, arrays, strict=True))))

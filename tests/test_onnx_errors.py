@@ -34,7 +34,10 @@ def refused(made: Any, tmp_path: Path, message: str, output: str | None = None) 
         ([node("Pow", "x x", "y")], "node 'node_y' is a Pow of several inputs"),
         ([node("Transpose", "x", "y", perm=[0, 3, 1, 2])], r"\(Transpose\).* order of axes"),
         ([node("Softmax", "x", "y", axis=0)], r"\(Softmax\).* axis 0 of 4"),
-        ([node("Cast", "x", "y", to=TensorProto.INT64)], r"\(Cast\).* floating-point numbers"),
+        (
+            [node("Cast", "x", "i", to=TensorProto.INT64), node("Cast", "i", "y", to=1)],
+            r"'node_i' \(Cast\).* floating-point numbers",
+        ),
         ([node("MatMul", "x image", "y")], r"\(MatMul\).* matrix that is a constant"),
         ([node("MatMul", "matrix x", "y")], r"\(MatMul\).* constant"),
         ([node("Div", "one x", "y")], r"\(Div\).* divided by the samples"),

@@ -229,6 +229,10 @@ def test_scikit_learn(classes: int, zipped: bool, tmp_path: Path) -> None:
         else [node("Softmax", "sum1", "proba")]
     )
     named = "probabilities"
+    by_class = helper.make_map_type_proto(
+        TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
+    kind = helper.make_sequence_type_proto(by_class)
     given = (
         node("ZipMap", "proba", named, domain="ai.onnx.ml", classlabels_int64s=list(range(classes)))
         if zipped
@@ -255,13 +259,8 @@ def test_scikit_learn(classes: int, zipped: bool, tmp_path: Path) -> None:
             "unity": np.float32(1.0),
         },
         (None, 4),
-        outputs={"label": TensorProto.INT64, named: TensorProto.FLOAT},
+        outputs={"label": TensorProto.INT64, named: kind if zipped else TensorProto.FLOAT},
     )
-    if zipped:
-        kind = helper.make_map_type_proto(
-            TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
-        )
-        made.graph.output[1].type.CopyFrom(helper.make_sequence_type_proto(kind))
     net = read(made, tmp_path)
     assert isinstance(net.layers[1], layers.Rescaling)
     assert repr(net.layers[2]) == "Dense(5, activation='relu')"

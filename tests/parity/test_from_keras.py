@@ -137,7 +137,7 @@ def functional(*used: Any) -> Any:
         ),
         (lambda: functional(lambda x: x * 2.0), r"is a keras\.src\.ops\.numpy\.Multiply"),
         (lambda: functional(*[theirs.Dense(4)] * 2), "is called 2 times"),
-        (lambda: keras.Sequential([theirs.Dense(3)]), "not built: call it on data"),
+        (lambda: keras.Sequential([theirs.Dense(3)]), "has no weights yet: call it on data"),
     ],
     ids=["layer", "shape", "constraint", "activation", "operation", "twice", "not-built"],
 )
@@ -166,7 +166,7 @@ def test_a_class_of_one_s_own() -> None:
 
     model = Own()
     model(np.ones((1, 2)))
-    with pytest.raises(ValueError, match="got Own 'own', which is subclassed"):
+    with pytest.raises(ValueError, match="got the Own 'own'"):
         Sequential.from_keras(model)
 
 

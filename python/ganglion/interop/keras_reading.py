@@ -75,13 +75,18 @@ def _nodes_of(model: Any) -> list[KerasNode]:
     """Return the layers of a model, each behind its inputs; the output last."""
     if not any(cls.__module__.partition(".")[0] == "keras" for cls in type(model).__mro__):
         raise TypeError(f"[from_keras] model must be a Keras model, got {model!r}")
-    config = model.get_config() if getattr(model, "built", False) else {}
+    name = getattr(model, "name", "")
+    try:
+        config = model.get_config()
+    except NotImplementedError:  # of a class that does not say how it is made
+        config = {}
     if "layers" not in config:
-        fault = "subclassed" if getattr(model, "built", False) else "not built: call it on data"
         raise ValueError(
-            f"[from_keras] model must be a Sequential or functional model that is built, got "
-            f"{type(model).__name__} {getattr(model, 'name', '')!r}, which is {fault}"
+            "[from_keras] model must be a Sequential or functional model, got the "
+            f"{type(model).__name__} {name!r}"
         )
+    if not model.built:
+        raise ValueError(f"[from_keras] model {name!r} has no weights yet: call it on data")
     described = config["layers"]
     if "output_layers" in config:
         return _connected(model, described, config["output_layers"])
@@ -109,9 +114,7 @@ def _connected(model: Any, described: list[Any], outputs: Any) -> list[KerasNode
                 f"[from_keras] layer {layer['name']!r} is called {len(calls)} times: a layer can "
                 "be used once"
             )
-        inputs: list[Node] = []
-        for name in _tensors(calls[0]) if calls else ():
-            inputs.append(found[name])
+        inputs: list[Node] = [found[name] for name in _tensors(calls)]
         if not calls and any(not node.inputs for node in found.values()):
             raise ValueError(f"[from_keras] model {model.name!r} must have one input")
         found[layer["name"]] = _node(model, layer, inputs)

@@ -37,7 +37,7 @@ def number(value: Any) -> float:
 
 def rescaling(scale: Any, offset: Any) -> Piece:
     """Return ``x * scale + offset``, with numbers where these are no arrays."""
-    settings = [np.asarray(s) for s in (scale, offset)]
+    settings = [np.asarray(s, dtype=np.float64) for s in (scale, offset)]
     settings = [s.item() if s.size == 1 else s for s in settings]
     return Piece(layers.Rescaling(*settings), [])
 

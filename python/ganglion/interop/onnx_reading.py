@@ -73,6 +73,8 @@ class OnnxFile:
 
     def __init__(self, path: str | os.PathLike[str], output: str | None) -> None:
         self.onnx: ModuleType = require("onnx", "from_onnx", extra="onnx")
+        # What runs nodes in NumPy.
+        self._evaluator = require("onnx.reference", "from_onnx", extra="onnx").ReferenceEvaluator
         self._path = os.fspath(path)
         model = self._prepared(self._load())
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
@@ -162,8 +164,6 @@ class OnnxFile:
 
     def _fold(self, model: Any) -> None:
         """Compute what depends on no input, or on shapes alone."""
-        from onnx.reference import ReferenceEvaluator  # with NumPy
-
         opsets = {one.domain: one.version for one in model.opset_import}
         for proto in self._graph.node:
             given = [name for name in proto.input if name]
@@ -176,7 +176,7 @@ class OnnxFile:
             ):
                 feeds = {name: self._constants[name] for name in given}
                 try:
-                    results = ReferenceEvaluator(proto, opsets=opsets).run(None, feeds)
+                    results = self._evaluator(proto, opsets=opsets).run(None, feeds)
                 except Exception:  # what the library cannot run is named where it is needed
                     continue
                 self._constants.update(zip(proto.output, map(np.asarray, results), strict=False))
@@ -255,8 +255,6 @@ class OnnxFile:
 
     def evaluate(self, nodes: Sequence[OnnxNode], start: OnnxNode, x: Array) -> Array:
         """Compute a part of the graph: the result of the last of some nodes, from that of start."""
-        from onnx.reference import ReferenceEvaluator
-
         helper = self.onnx.helper
         protos = [node.proto for node in nodes]
         names = {name for proto in protos for name in proto.input if name in self._constants}
@@ -270,5 +268,5 @@ class OnnxFile:
         )
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(graph, opset_imports=opsets)
-        result: Array = ReferenceEvaluator(model).run(None, {start.value: x})[0]  # type: ignore[index]
+        result: Array = self._evaluator(model).run(None, {start.value: x})[0]
         return result
