@@ -37,8 +37,8 @@ def number(value: Any) -> float:
 
 def rescaling(scale: Any, offset: Any) -> Piece:
     """Return ``x * scale + offset``, with numbers where these are no arrays."""
-    settings = [np.asarray(s, dtype=np.float64) for s in (scale, offset)]
-    settings = [s.item() if s.size == 1 else s for s in settings]
+    arrays = [np.asarray(setting, dtype=np.float64) for setting in (scale, offset)]
+    settings = [array.item() if array.size == 1 else array for array in arrays]
     return Piece(layers.Rescaling(*settings), [])
 
 
