@@ -26,7 +26,8 @@ CPP_KNOWS = {
 # Part of the package -> its level. A part knows its own level and those below.
 FOUNDATION, PARTS, NETWORK, ESTIMATORS, LEAVES = range(5)
 LEVELS = {
-    **dict.fromkeys(["_core", "errors", "optional", "spec", "tables", "threads"], FOUNDATION),
+    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "tables"], FOUNDATION),
+    "threads": FOUNDATION,
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics"], PARTS),
@@ -35,7 +36,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
-    **dict.fromkeys(["sequential", "range_test"], NETWORK),
+    **dict.fromkeys(["sequential", "interop", "range_test"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "reports", "examples"], LEAVES),
 }
@@ -132,4 +133,6 @@ def test_the_pure_python_parts_know_scikit_learn_only_where_it_is_meant():
                 else []
             )
             roots = {module.partition(".")[0] for module in modules}
-            assert not roots & {"sklearn", "scipy", "matplotlib", "tqdm", "safetensors"}, name(path)
+            assert not roots & {"sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "onnx"}, (
+                name(path)
+            )

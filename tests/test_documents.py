@@ -63,7 +63,7 @@ def pieces_of_a_primitive() -> list[tuple[str, str]]:
 
 
 def test_contributing_shows_every_piece_of_a_primitive():
-    assert len(pieces_of_a_primitive()) == 6
+    assert len(pieces_of_a_primitive()) == 7
 
 
 @pytest.mark.parametrize(("file", "shown"), pieces_of_a_primitive(), ids=lambda text: text[:40])

@@ -9,7 +9,15 @@ import stat
 import numpy as np
 import pytest
 
-from ganglion import NotFittedError, Sequential, layers, optimizers, schedules, tensors
+from ganglion import (
+    NotFittedError,
+    Sequential,
+    callbacks,
+    layers,
+    optimizers,
+    schedules,
+    tensors,
+)
 from ganglion.losses import FunctionLoss
 
 RNG = np.random.default_rng(2)
@@ -258,3 +266,49 @@ def test_random_bytes_are_refused_or_read(saved):
             Sequential.load(saved)
         except ValueError as error:
             assert "net.safetensors" in str(error)
+
+
+def watchers(folder) -> list:
+    """Callbacks with counters, the one that saves in front of those that it must come after."""
+    return [
+        callbacks.ModelCheckpoint(folder / "net-{epoch}.safetensors"),
+        callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=2, cooldown=1),
+        callbacks.EarlyStopping(patience=6),
+    ]
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_a_fit_resumed_from_its_checkpoint_has_the_counters_of_its_callbacks(tmp_path, epoch):
+    settings = {"batch_size": 16, "validation_data": (X, np.arange(60) % 3)}
+    once = watchers(tmp_path)
+    whole = network(optimizer=optimizers.SGD(0.5)).fit(X, Y, epochs=30, callbacks=once, **settings)
+    assert 5 < whole.epoch_ < 30  # it was stopped, and the learning rate lowered
+    assert whole.learning_rate < 0.5
+    again = watchers(tmp_path)
+    resumed = Sequential.load(tmp_path / f"net-{epoch}.safetensors")
+    resumed.fit(X, Y, epochs=30 - epoch, callbacks=again, **settings)
+    assert resumed.history_ == whole.history_
+    for left, right in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+    for left, right in zip(once, again, strict=True):
+        assert left.get_state() == right.get_state()
+
+
+def test_callbacks_of_other_settings_begin_anew(tmp_path):
+    early = callbacks.EarlyStopping("loss", patience=50)
+    checkpoint = callbacks.ModelCheckpoint(tmp_path / "net.safetensors")
+    network().fit(X, Y, epochs=3, callbacks=[early, checkpoint])
+    net = Sequential.load(tmp_path / "net.safetensors")
+    other = callbacks.EarlyStopping("loss", patience=49)
+    net.fit(X, Y, epochs=1, callbacks=[other])
+    assert other.get_state()["first_epoch"] == 3
+    # Given once: a second fit is a new one.
+    same = callbacks.EarlyStopping("loss", patience=50)
+    net.fit(X, Y, epochs=1, callbacks=[same])
+    assert same.get_state()["first_epoch"] == 4
+
+
+def test_after_a_fit_no_callback_is_kept(path):
+    net = network().fit(X, Y, epochs=2, callbacks=[callbacks.EarlyStopping("loss")])
+    net.save(path, training_state=True)
+    assert not any(name.startswith("callbacks/") for name in tensors.read(path)[0])

@@ -16,7 +16,10 @@ import pytest
 import ganglion
 
 # Libraries that load when they are first used, never with ganglion itself.
-LAZY = ["sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas", "polars", "optuna"]
+LAZY = [
+    *("sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas", "polars"),
+    *("onnx", "optuna", "keras", "torch"),
+]
 PACKAGE = Path(ganglion.__file__).parent
 # The modules that a user takes names from.
 PUBLIC = [

@@ -82,12 +82,17 @@ def trace_layers(recipe: Recipe, trace: Trace) -> tuple[Value, Value]:
     return x, prediction
 
 
-def predict_program(recipe: Recipe, training: bool = False) -> _core.Program:
-    """Return the program from x to prediction."""
+def predict_trace(recipe: Recipe, training: bool = False) -> Trace:
+    """Return the trace from x to prediction."""
     trace = Trace(training=training, variables=recipe.variables)
     with trace:
         trace.output("prediction", trace_layers(recipe, trace)[1])
-    return trace.finish()
+    return trace
+
+
+def predict_program(recipe: Recipe, training: bool = False) -> _core.Program:
+    """Return the program from x to prediction."""
+    return predict_trace(recipe, training).finish()
 
 
 def reaching_program(recipe: Recipe, path: str) -> _core.Program:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import spec, tensors
@@ -22,6 +23,7 @@ FORMAT = "ganglion"
 VERSION = 1
 _WEIGHTS = "weights/"
 _STATES = "optimizer/"
+_CALLBACKS = "callbacks/"
 
 
 def save(net: Training, built: Built, path: str | os.PathLike[str], training_state: bool) -> None:
@@ -39,8 +41,12 @@ def save(net: Training, built: Built, path: str | os.PathLike[str], training_sta
     }
     arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
     if training_state:
-        description["training"] = net.training_state()
+        callbacks = net.callback_states()
+        described = [{"callback": text, "state": _numbers(state)} for text, state in callbacks]
+        description["training"] = {**net.training_state(), "callbacks": described}
         arrays |= {_STATES + name: array for name, array in built.get_states().items()}
+        for index, (_, state) in enumerate(callbacks):
+            arrays |= {f"{_CALLBACKS}{index}/{name}": a for name, a in _arrays(state).items()}
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -76,7 +82,9 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
         if rate is not None:
             net.learning_rate = rate
         if "training" in description:
-            net.restore_training(description["training"], _with_prefix(arrays, _STATES))
+            training = description["training"]
+            callbacks = _callback_states(training.get("callbacks", []), arrays)
+            net.restore_training(training, _with_prefix(arrays, _STATES), callbacks)
     except KeyError as error:
         raise tensors.unreadable(path, f"{error} is missing") from None
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
@@ -99,6 +107,23 @@ def _description(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(description, dict):
         raise tensors.unreadable(path, "its description is missing or damaged")
     return description
+
+
+def _numbers(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
+
+
+def _arrays(state: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
+
+
+def _callback_states(
+    described: list[dict[str, Any]], arrays: Mapping[str, Array]
+) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (entry["callback"], entry["state"] | _with_prefix(arrays, f"{_CALLBACKS}{index}/"))
+        for index, entry in enumerate(described)
+    ]
 
 
 def _in_order(arrays: Mapping[str, Array], names: list[str]) -> list[Array]:

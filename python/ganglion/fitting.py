@@ -141,7 +141,7 @@ class Fit:
         )
         self._epochs = epochs
         self._batch_size = batch_size
-        self._callbacks = callbacks
+        self._callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
         self._shuffle = shuffle
         self._by_batch = any(
             overrides(callback, hook)
@@ -176,6 +176,7 @@ class Fit:
         logs: Logs = {}
         try:
             self._notify("on_train_begin", {})
+            net.begin_callbacks(self._callbacks)
             for epoch in range(net.epoch_, net.epoch_ + self._epochs):
                 finite = self._run_epoch(epoch)
                 if not finite:
@@ -186,6 +187,7 @@ class Fit:
             net.finalize()
             self._notify("on_train_end", logs)
         finally:
+            net.end_callbacks()
             self._progress.close(logs)
 
     def _notify(self, hook: str, *arguments: Any) -> None:
@@ -233,13 +235,14 @@ class Fit:
         if monitored < self._best_loss:
             self._best_loss, self._best_epoch = monitored, epoch
             np.copyto(self._best_weights, self._built.parameters.array)
-        # Before the callbacks, so that what they save has it; after them, for what they add.
+        # Before the callbacks, so that what they save has it; after each, for what it adds.
         position = len(self._net.history_.get("loss", []))
         self._net.record(position, logs)
-        try:
-            self._notify("on_epoch_end", epoch, logs)
-        finally:
-            self._net.record(position, logs)
+        for callback in self._callbacks:
+            try:
+                callback.on_epoch_end(epoch, logs)
+            finally:
+                self._net.record(position, logs)
         self._progress.end_epoch(logs)
         return logs
 

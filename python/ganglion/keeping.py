@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion.callbacks.base import Callback
 from ganglion.data import non_negative
 from ganglion.network import Network
 
@@ -82,14 +83,37 @@ class Keeping(Network):
                 built.parameters.array, built.states.array, built.slots, updates
             )
 
+    def begin_callbacks(self, callbacks: Sequence[Callback]) -> None:
+        """Note the callbacks of a fit that begins; those that a file had the state of go on."""
+        for callback in callbacks:
+            for position, (described, state) in enumerate(self._callback_states):
+                if described == repr(callback):
+                    callback.set_state(state)
+                    del self._callback_states[position]
+                    break
+        self._callback_states = []
+        self._callbacks = callbacks
+
+    def end_callbacks(self) -> None:
+        """Forget the callbacks of a fit that ends."""
+        self._callbacks = ()
+
+    def callback_states(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the callbacks of the fit that runs: what they are, and their states."""
+        states = [(repr(callback), callback.get_state()) for callback in self._callbacks]
+        return [(described, state) for described, state in states if state]
+
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
         return {"epoch": self.epoch_, "step": self.step_, "history": self.history_}
 
     def restore_training(
-        self, state: Mapping[str, Any], optimizer_state: Mapping[str, Array]
+        self,
+        state: Mapping[str, Any],
+        optimizer_state: Mapping[str, Array],
+        callback_states: Sequence[tuple[str, dict[str, Any]]],
     ) -> None:
-        """Go on where `training_state` was taken.
+        """Go on where `training_state` and `callback_states` were taken.
 
         Raises
         ------
@@ -102,12 +126,13 @@ class Keeping(Network):
         history = {name: [float(v) for v in values] for name, values in state["history"].items()}
         self._need_built("load").set_states(optimizer_state)
         self.epoch_, self.step_, self.history_ = epoch, step, history
+        self._callback_states = list(callback_states)
 
     # Copies. What runs is made again when it is first needed.
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("_built", "_row_shape", "_predict_rows", "_last_forward"):
+        for name in ("_built", "_row_shape", "_predict_rows", "_last_forward", "_callbacks"):
             state.pop(name, None)
         if self._built is not None:
             built = self._built
@@ -118,6 +143,7 @@ class Keeping(Network):
         kept = state.pop("_kept", None)
         self.__dict__.update(state)
         self._last_forward = None
+        self._callbacks = ()
         self._set_built(None)
         if kept is not None:
             input_shape, weights, states = kept

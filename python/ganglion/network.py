@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion import losses, optimizers
 from ganglion import metrics as metric_library
 from ganglion.built import Built
+from ganglion.callbacks.base import Callback
 from ganglion.compile import Recipe
 from ganglion.data import whole_number
 from ganglion.errors import check_choice, not_fitted
@@ -74,6 +75,9 @@ class Network:
         self.stop_training = False
         self.gradients_: list[Array] = []
         self._last_forward: tuple[Inputs, bool, int] | None = None
+        # Of the fit that runs; and from a file, by what they are, for the fit that comes.
+        self._callbacks: Sequence[Callback] = ()
+        self._callback_states: list[tuple[str, dict[str, Any]]] = []
 
     def _set_built(self, built: Built | None) -> None:
         self._built = built

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +150,9 @@ class Sequential(Training):
             Where to write. A file that is there is replaced once all is written.
         training_state : bool, default=False
             Whether to keep the optimizer's state, counters and history too, so that training goes
-            on after `load` with the same bits as if it had not stopped.
+            on after `load` with the same bits as if it had not stopped. During a fit the states of
+            its callbacks are kept as well: the first fit after `load` gives them to callbacks of
+            the same settings.
 
         Raises
         ------
@@ -178,3 +181,170 @@ class Sequential(Training):
         """
         network: Sequential = files.load(cls, path)
         return network
+
+    # To other libraries and back. What these need is loaded when they are called.
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the network's prediction as an ONNX file, as a whole or not at all.
+
+        Every layer is written, your own ones too, in the form it has in prediction: dropout and
+        noise are gone, normalisation uses the statistics it learned. The graph has one input,
+        ``"x"``, and one output, ``"prediction"``, whose first size is the batch; it is of opset 17,
+        and of the network's dtype. An estimator's network is its ``network_``.
+
+        In float64 the error function, which GELU uses, has the precision of float32, since ONNX
+        Runtime has no other.
+
+        Needs the library onnx: ``pip install "ganglion[onnx]"``.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write. A file that is there is replaced once all is written.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        ImportError
+            Without the library.
+        ValueError
+            A layer of your own that draws random numbers or changes its weights in prediction too,
+            or weights of 2 GB and more.
+        OSError
+            When the file cannot be written.
+
+        Examples
+        --------
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(3, activation="relu")])
+        >>> net.to_onnx("net.onnx")
+        """
+        from ganglion.interop.onnx_export import export
+
+        export(self._need_built("to_onnx"), path)
+
+    @classmethod
+    def from_onnx(cls, path: str | os.PathLike[str], output: str | None = None) -> Sequential:
+        """Return the network that an ONNX file describes, with its weights.
+
+        It can be predicted with as it is, and trained on after `compile`. Read are chains, and
+        branches that part and meet again, of what the exporters of PyTorch, Keras and scikit-learn
+        write for dense networks: products and biases become `layers.Dense`, with the activation
+        behind them, and normalisation its layers; branches become `layers.Residual` and
+        `layers.Branches`. Activations made of several nodes are recognised by their values.
+        Other constants that multiply or are added become `layers.Rescaling`, which is not trained.
+
+        Needs the library onnx: ``pip install "ganglion[onnx]"``.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        output : str, optional
+            Name of the result that is wanted. By default the only one of floating-point numbers:
+            of scikit-learn's classifiers the probabilities and not the labels.
+
+        Returns
+        -------
+        Sequential
+            Without a loss, of float64 where weights are.
+
+        Raises
+        ------
+        OSError
+            When there is no such file.
+        ImportError
+            Without the library.
+        ValueError
+            When it is no ONNX file, or has a node that is not supported: the message names the
+            node, what it computes, and what is supported.
+
+        Examples
+        --------
+        >>> from ganglion import Sequential, layers
+        >>> Sequential([layers.Input((2,)), layers.Dense(3, activation="relu")]).to_onnx("net.onnx")
+        >>> Sequential.from_onnx("net.onnx")
+        Sequential([
+            Input((2,)),
+            Dense(3, activation='relu'),
+        ])
+        """
+        from ganglion.interop.onnx_import import load
+
+        network: Sequential = load(cls, path, output)
+        return network
+
+    @classmethod
+    def from_keras(cls, model: Any) -> Sequential:
+        """Return the network that a Keras 3 model is, with its weights, names and settings.
+
+        Read are sequential models, and functional ones of one input and one output whose branches
+        part and meet again, which become `layers.Residual` and `layers.Branches`; of layers, those
+        that ganglion has. How the model was compiled is not taken over: call `compile` to train.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built, with any of Keras's backends. Its weights are copied.
+
+        Returns
+        -------
+        Sequential
+            Without a loss, of float64 where weights are.
+
+        Raises
+        ------
+        TypeError
+            When it is no Keras model.
+        ValueError
+            When it is not built, is a class of your own, or has a layer or a setting that is not
+            supported; the message names it.
+
+        Examples
+        --------
+        >>> model = keras.models.load_model("model.keras")  # doctest: +SKIP
+        >>> net = Sequential.from_keras(model)  # doctest: +SKIP
+        """
+        from ganglion.interop.keras_reading import load
+
+        network: Sequential = load(cls, model)
+        return network
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the weights of a PyTorch model, which has the same layers in the same order.
+
+        The first layer with weights gets those of the first module, and so on, whatever their
+        names. `layers.Dense` gets those of ``Linear``, transposed, the two normalisations those of
+        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` those of ``PReLU``; a layer of your own
+        those whose names are its own. `layers.Normalization` keeps its statistics.
+
+        A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
+        ``momentum=0.1`` is 0.9 here.
+
+        Parameters
+        ----------
+        state : dict of str to array
+            As ``model.state_dict()`` gives it: tensors, or arrays.
+
+        Raises
+        ------
+        NotFittedError
+            Before the network was built or fitted.
+        TypeError, ValueError
+            When it is no dict of arrays, or does not fit: the message names both sides. Then no
+            weight is replaced.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((2,)), layers.Dense(1)])
+        >>> net.load_state_dict({"0.weight": np.array([[3.0, 4.0]]), "0.bias": np.array([5.0])})
+        >>> net.predict(np.array([[1.0, 10.0]])).tolist()
+        [[48.0]]
+        """
+        from ganglion.interop.state_dict import weights_from
+
+        built = self._need_built("load_state_dict")
+        built.set_weights(weights_from(built, state))

@@ -233,6 +233,18 @@ def registry(kind: str) -> dict[str, type[Spec]]:
     return dict(_classes[kind])
 
 
+def built_in(kind: str) -> dict[str, type[Spec]]:
+    """Return the classes of a kind that are ganglion's own, by name.
+
+    Examples
+    --------
+    >>> import ganglion.regularizers
+    >>> "l2" in built_in("regularizer")
+    True
+    """
+    return {name: cls for name, cls in registry(kind).items() if _is_ours(cls)}
+
+
 def get(kind: str, identifier: object) -> Any:
     """Return the instance that a user meant.
 

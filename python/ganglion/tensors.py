@@ -6,14 +6,14 @@ here is that a file is written as a whole or not at all, and that errors name it
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ganglion.atomic import replaced_file
 
 Array = NDArray[Any]
 
@@ -37,41 +37,11 @@ def write(
     OSError
         When it cannot be written; names ``path``.
     """
-    # Here, since they would be a tenth of the time to import ganglion.
-    import tempfile
-
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save_file  # here, so that importing ganglion does not load it
 
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    path = os.fspath(path)
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    # In the same directory, since only there the rename is one step.
-    directory, name = os.path.split(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=name)
-    except OSError as error:  # it names a file that the user never heard of
-        raise OSError(error.errno, error.strerror, path) from None
-    os.close(handle)
-    try:
+    with replaced_file(path) as temporary:
         save_file(arrays, temporary, dict(metadata))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of(path))
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _mode_of(path: str) -> int:
-    """Return the permissions of the file that is replaced, or those of a new one."""
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:

@@ -35,6 +35,15 @@ class LayerCall(NamedTuple):
     output: Value
 
 
+class ActivationCall(NamedTuple):
+    """An activation as it was applied in a trace, within the layer of a path."""
+
+    path: str
+    activation: object
+    input: Value
+    output: Value
+
+
 class _Scope:
     """Where the trace stands: within a layer, a loss, an optimizer."""
 
@@ -62,6 +71,8 @@ class Trace:
         Scalars to be added to the loss: regularizers, and what layers gave to ``add_loss``.
     calls : list of LayerCall
         The layers applied, in order, inner ones before the combinator around them.
+    activations : list of ActivationCall
+        The activations applied, in order.
     weights : dict of str to Value
         The weights read, by name.
 
@@ -81,6 +92,7 @@ class Trace:
         self.variables = variables
         self.penalties: list[Value] = []
         self.calls: list[LayerCall] = []
+        self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]

@@ -73,3 +73,36 @@ def test_fifty_steps_of_adam_beside_pytorch(dtype: str) -> None:
         optimizer.step()
     tolerance = max(PARITY[dtype], 1e-5)  # the two place epsilon differently
     assert_near(ours, theirs, tolerance)
+
+
+def test_weights_of_a_model(dtype: str) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Linear(5, 8),
+        torch.nn.BatchNorm1d(8),
+        torch.nn.PReLU(8),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(8, 6, bias=False),
+        torch.nn.LayerNorm(6),
+        torch.nn.Linear(6, 3),
+        torch.nn.Softmax(1),
+    ).to(getattr(torch, dtype))
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.is_floating_point():
+                tensor += torch.rand_like(tensor)
+    net = Sequential(
+        [
+            layers.Input((5,)),
+            layers.Dense(8),
+            layers.BatchNormalization(momentum=0.9, epsilon=1e-5),
+            layers.PReLU(),
+            layers.Dropout(0.5),
+            layers.Dense(6, use_bias=False),
+            layers.LayerNormalization(epsilon=1e-5),
+            layers.Dense(3, activation="softmax"),
+        ],
+        dtype=dtype,
+    )
+    net.load_state_dict(model.state_dict())
+    x = torch.randn(20, 5, dtype=getattr(torch, dtype))
+    assert_near(net.predict(x.numpy()), model.eval()(x).detach().numpy(), 1e-5)

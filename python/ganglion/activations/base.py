@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ganglion.spec import Spec
+from ganglion.tracing import ActivationCall, current_trace
 from ganglion.value import Value
 
 
@@ -29,7 +30,10 @@ class Activation(Spec, kind="activation"):
         raise NotImplementedError(f"[{type(self).__name__}] has no build method")
 
     def __call__(self, x: Value) -> Value:
-        return self.build(x)
+        y = self.build(x)
+        trace = current_trace()
+        trace.activations.append(ActivationCall(trace.path, self, x, y))
+        return y
 
 
 class FunctionActivation(Activation, registered=False):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganglion.spec import as_call, parameter_names
 
@@ -39,6 +39,8 @@ class Callback:
 
     model: Sequential
     params: dict[str, Any]
+    comes_last: ClassVar[bool] = False
+    """Whether it is called after the others, so that it sees what they did."""
 
     def __repr__(self) -> str:
         # What a user's own callback does not keep under the argument's name is left out.
@@ -53,6 +55,13 @@ class Callback:
     def set_params(self, params: dict[str, Any]) -> None:
         """Remember what is known about the fit before it begins."""
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what must be known when the fit is resumed from a file: numbers and arrays."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was taken. Called after ``on_train_begin``."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Run before the first epoch."""

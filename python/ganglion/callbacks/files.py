@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
@@ -10,6 +11,9 @@ from ganglion.callbacks.monitor import MonitorCallback
 
 class ModelCheckpoint(MonitorCallback):
     """Save the network after each epoch, or after each that improves.
+
+    Called after the other callbacks, so that what it saves has what they did. A fit that begins
+    with the loaded network and the same callbacks goes on where they were.
 
     Keras's ``save_weights_only``, ``save_freq`` and ``initial_value_threshold`` are left out: the
     whole network is saved, at the end of epochs. What comes after ``save_best_only`` is given by
@@ -43,6 +47,8 @@ class ModelCheckpoint(MonitorCallback):
     --------
     >>> callback = ModelCheckpoint("best.safetensors", save_best_only=True)
     """
+
+    comes_last = True
 
     def __init__(
         self,
@@ -78,6 +84,9 @@ class ModelCheckpoint(MonitorCallback):
         """Begin anew."""
         if self.save_best_only:
             super().on_train_begin(logs)
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() if self.save_best_only else {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save, where there is reason to."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.callbacks.monitor import MonitorCallback
@@ -118,6 +119,13 @@ class ReduceLROnPlateau(MonitorCallback):
         self.model.need_settable_learning_rate()
         self._waited = 0
         self._cooling = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {**super().get_state(), "waited": self._waited, "cooling": self._cooling}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        self._waited, self._cooling = int(state["waited"]), int(state["cooling"])
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, and lower the learning rate when patience is spent."""

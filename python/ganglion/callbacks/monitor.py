@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.errors import check_at_least, check_choice, place
@@ -39,6 +41,12 @@ class MonitorCallback(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the best value."""
         self.best = -math.inf if self.larger_is_better else math.inf
+
+    def get_state(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.best = float(state["best"])
 
     @property
     def larger_is_better(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -91,6 +92,24 @@ class EarlyStopping(MonitorCallback):
         super().on_train_begin(logs)
         self._forget()
         self._first_epoch = self.model.epoch_
+
+    def get_state(self) -> dict[str, Any]:
+        weights = enumerate(self._best_weights or ())
+        return {
+            **super().get_state(),
+            "best_epoch": self.best_epoch,
+            "waited": self._waited,
+            "first_epoch": self._first_epoch,
+            **{f"best_weights/{index}": weight for index, weight in weights},
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        super().set_state(state)
+        self.best_epoch, self._waited = int(state["best_epoch"]), int(state["waited"])
+        self._first_epoch = int(state["first_epoch"])
+        names = [name for name in state if name.startswith("best_weights/")]
+        if names:
+            self._best_weights = [state[f"best_weights/{index}"] for index in range(len(names))]
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Compare, remember the best weights, stop when patience is spent."""

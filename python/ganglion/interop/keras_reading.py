@@ -1,0 +1,234 @@
+"""Reading a Keras model as a network.
+
+Names, settings and weight layouts are Keras's here, so that a layer is read by its configuration.
+Keras itself is not imported: whoever has a model of it has done so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion import activations, layers, spec
+from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
+from ganglion.spec import parameter_names
+
+Array = NDArray[Any]
+
+# Layers of which nothing is left, and models that stand in the place of a layer.
+_NOTHING = frozenset({"Identity", "InputLayer"})
+_MODELS = frozenset({"Sequential", "Functional"})
+# Activations that are layers of their own in Keras.
+_ACTIVATIONS = {
+    "ReLU": activations.ReLU,
+    "LeakyReLU": activations.LeakyReLU,
+    "ELU": activations.ELU,
+    "Softmax": activations.Softmax,
+}
+# What a layer may say beside the settings known here: that it does without.
+_WITHOUT = (None, False, "channels_last")
+_WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum"})
+
+
+@dataclass(eq=False)
+class KerasNode(Node):
+    """A layer of a Keras model.
+
+    Attributes
+    ----------
+    config : dict
+        Its settings.
+    layer : keras.layers.Layer or None
+        Itself; None for the network's input.
+    """
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    layer: Any = None
+
+
+def load(make: Callable[..., Any], model: Any) -> Any:
+    """Return the network of a model; see `Sequential.from_keras`.
+
+    Parameters
+    ----------
+    make : callable
+        The class, called with layers and dtype.
+    model : keras.Model
+        Sequential or functional.
+    """
+    nodes = _nodes_of(model)
+    shape = _input_shape(model)
+    pieces = _KerasReader(nodes).chain(nodes[0], nodes[-1])
+    weights = weights_of(pieces)
+    dtype = "float64" if any(array.dtype == np.float64 for array in weights) else "float32"
+    chain = [layers.Input(shape), *(piece.layer for piece in pieces)]
+    net = make(layers=chain, dtype=dtype)
+    net.set_weights(weights)
+    return net
+
+
+def _nodes_of(model: Any) -> list[KerasNode]:
+    """Return the layers of a model, each behind its inputs; the output last."""
+    if not any(cls.__module__.partition(".")[0] == "keras" for cls in type(model).__mro__):
+        raise TypeError(f"[from_keras] model must be a Keras model, got {model!r}")
+    name = getattr(model, "name", "")
+    try:
+        config = model.get_config()
+    except NotImplementedError:  # of a class that does not say how it is made
+        config = {}
+    if "layers" not in config:
+        raise ValueError(
+            "[from_keras] model must be a Sequential or functional model, got the "
+            f"{type(model).__name__} {name!r}"
+        )
+    if not model.built:
+        raise ValueError(f"[from_keras] model {name!r} has no weights yet: call it on data")
+    described = config["layers"]
+    if "output_layers" in config:
+        return _connected(model, described, config["output_layers"])
+    nodes = [KerasNode("input", "InputLayer")]
+    for layer in described:
+        if layer["class_name"] != "InputLayer":
+            nodes.append(_node(model, layer, [nodes[-1]]))
+    return nodes
+
+
+def _node(model: Any, described: Mapping[str, Any], inputs: list[Node]) -> KerasNode:
+    module, kind, config = (described[name] for name in ("module", "class_name", "config"))
+    name = described.get("name") or config["name"]
+    if module != "keras.layers" and kind not in _MODELS:
+        return KerasNode(name, f"{module}.{kind}" if module else kind, inputs, config)
+    return KerasNode(name, kind, inputs, config, model.get_layer(name))
+
+
+def _connected(model: Any, described: list[Any], outputs: Any) -> list[KerasNode]:
+    found: dict[str, KerasNode] = {}
+    for layer in described:
+        calls = layer["inbound_nodes"]
+        if len(calls) > 1:
+            raise ValueError(
+                f"[from_keras] layer {layer['name']!r} is called {len(calls)} times: a layer can "
+                "be used once"
+            )
+        inputs: list[Node] = [found[name] for name in _tensors(calls)]
+        if not calls and any(not node.inputs for node in found.values()):
+            raise ValueError(f"[from_keras] model {model.name!r} must have one input")
+        found[layer["name"]] = _node(model, layer, inputs)
+    if len(np.ravel(np.asarray(outputs, dtype=object))) != 3:
+        raise ValueError(f"[from_keras] model {model.name!r} must have one output")
+    last = found[outputs[0] if isinstance(outputs[0], str) else outputs[0][0]]
+    return [*(node for node in found.values() if node is not last), last]
+
+
+def _tensors(value: Any) -> Iterator[str]:
+    """Yield the names of the layers whose results are among the arguments of a call."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value["config"]["keras_history"][0]
+        else:
+            for item in value.values():
+                yield from _tensors(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _input_shape(model: Any) -> tuple[int, ...]:
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
+        raise ValueError(f"[from_keras] the model must take samples of known sizes, got {shape}")
+    return shape[1:]
+
+
+class _KerasReader(GraphReader):
+    """Reads the layers of a Keras model as ganglion's."""
+
+    word = "layer"
+    merges = {
+        "Add": "add",
+        "Subtract": "subtract",
+        "Multiply": "multiply",
+        "Average": "average",
+        "Maximum": "maximum",
+        "Minimum": "minimum",
+        "Concatenate": "concat",
+    }
+
+    def __init__(self, nodes: list[KerasNode]) -> None:
+        super().__init__("from_keras", nodes)
+
+    def pieces_of(self, node: Node) -> list[Piece]:
+        assert isinstance(node, KerasNode)
+        if node.kind in _NOTHING:
+            return []
+        if node.kind in _MODELS:
+            nodes = _nodes_of(node.layer)
+            within = _KerasReader(nodes).chain(nodes[0], nodes[-1])
+            for piece in within:  # names are those of another model
+                piece.layer.name = None
+            return within
+        made = self._layer(node, node.kind, node.config)
+        return [Piece(made, node.layer.get_weights())]
+
+    def merge_settings(self, node: Node) -> dict[str, Any]:
+        assert isinstance(node, KerasNode)
+        return {"axis": node.config["axis"]} if node.kind == "Concatenate" else {}
+
+    @property
+    def supported(self) -> list[str]:
+        own = {cls.__name__ for cls in spec.built_in("layer").values()}
+        without = {"Input", "Residual", "Branches"}
+        return list((own - without) | _ACTIVATIONS.keys() | self.merges.keys() | _MODELS)
+
+    def _layer(self, node: KerasNode, kind: str, config: Mapping[str, Any]) -> layers.Layer:
+        """Return a layer by the name of its class and its settings, or refuse the node."""
+        cls = _class("layer", kind)
+        if cls is not None and kind in self.supported:
+            made: layers.Layer = cls(**self._settings(node, cls, config))
+            return made
+        activation = _ACTIVATIONS.get(kind)
+        if activation is None:
+            raise self.unsupported(node)
+        common = {name: config[name] for name in ("name", "trainable") if name in config}
+        others = {name: value for name, value in config.items() if name not in common}
+        return layers.Activation(activation(**self._settings(node, activation, others)), **common)
+
+    def _settings(
+        self, node: KerasNode, cls: type[Any], config: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        settings, known = {}, parameter_names(cls)
+        for name, value in config.items():
+            if name in known:
+                settings[name] = self._setting(node, name, value)
+            elif name not in _WITHOUT_EFFECT and value not in _WITHOUT:
+                raise self.refused(node, f"has {name} {value!r}, which is not supported")
+        return settings
+
+    def _setting(self, node: KerasNode, name: str, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        if name == "activation":
+            if value.get("class_name") not in _ACTIVATIONS:  # a function, or a layer with weights
+                raise self.refused(node, "has an activation that is not supported")
+            layer = self._layer(node, value["class_name"], {**value["config"], "name": None})
+            assert isinstance(layer, layers.Activation)
+            return layer.activation
+        kind = name.rpartition("_")[2]
+        cls = _class(kind, value["class_name"])
+        if cls is None:
+            if kind == "initializer":  # the weights are there already
+                return "zeros"
+            raise self.refused(
+                node, f"has the {name} {value['class_name']}, which is not supported"
+            )
+        given = {key: one for key, one in value["config"].items() if one is not None}
+        return cls(**{key: one for key, one in given.items() if key in parameter_names(cls)})
+
+
+def _class(kind: str, class_name: str) -> type[Any] | None:
+    """Return the class of a kind that is called as Keras's is, or None."""
+    return {cls.__name__: cls for cls in spec.built_in(kind).values()}.get(class_name)

@@ -1,0 +1,182 @@
+"""Writing a network as ONNX: its prediction program, operation by operation."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganglion._core import __version__
+from ganglion.atomic import replaced_file
+from ganglion.built import Built
+from ganglion.compile import predict_trace
+from ganglion.interop.onnx_forms import Form, forms_of, operator
+from ganglion.interop.onnx_nodes import OnnxNodes
+from ganglion.interop.onnx_operations import OPERATIONS, Operation
+from ganglion.optional import require
+
+# Of 2022: what all runtimes in use read.
+OPSET = 17
+IR_VERSION = 8
+# Bytes that one protobuf message can hold.
+_LARGEST = 2**31
+
+Description = Mapping[str, Any]
+
+
+def export(built: Built, path: str | os.PathLike[str]) -> None:
+    """Write the prediction of a network to a file; see `Sequential.to_onnx`."""
+    onnx = require("onnx", "to_onnx", extra="onnx")
+    weights = built.parameters.array
+    if weights.nbytes >= _LARGEST:
+        raise ValueError(
+            f"[to_onnx] the weights take {weights.nbytes} bytes, an ONNX file holds less than 2 GB"
+        )
+    trace = predict_trace(built.recipe)
+    description = trace.finish(fuse=False).describe()
+    model = model_of(onnx, description, weights, built.dtype, forms_of(trace, built.dtype))
+    content: bytes = model.SerializeToString()
+    with replaced_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+
+
+def model_of(
+    onnx: ModuleType,
+    description: Description,
+    parameters: NDArray[Any],
+    dtype: str,
+    forms: Mapping[int, Form],
+) -> Any:
+    """Return a program as an ONNX model.
+
+    Parameters
+    ----------
+    onnx : module
+        The library.
+    description : dict
+        What `Program.describe` returns of a program that was not fused.
+    parameters : ndarray
+        The flat buffer of weights.
+    dtype : {"float32", "float64"}
+        Of the model.
+    forms : dict of int to Form
+        How results are written that are not written operation by operation.
+
+    Raises
+    ------
+    ValueError
+        An operation has no ONNX form.
+    """
+    nodes = OnnxNodes(onnx, dtype)
+    program = _Program(description)
+    names: dict[int, str] = {}
+    for value in program.inputs:
+        names[value] = nodes.unique(program.values[value]["name"])
+        if program.values[value]["batched"]:
+            nodes.batch = names[value]
+    for output, _ in description["outputs"]:
+        nodes.unique(output)
+
+    def name_of(value: int) -> str:
+        if value not in names:
+            place = program.values[value]
+            if place["storage"] == "constant":
+                numbers = np.reshape(description["constants"][place["offset"]], place["shape"])
+                names[value] = nodes.numbers(numbers)
+            else:
+                end = place["offset"] + int(np.prod(place["shape"]))
+                array = parameters[place["offset"] : end].reshape(place["shape"])
+                names[value] = nodes.weight(place["name"], array)
+        return names[value]
+
+    for value, operation, form in program.plan(forms):
+        nodes.label = operation["label"]
+        names[value] = form.write(nodes, [name_of(one) for one in form.inputs])
+    results = {output: name_of(value) for output, value in description["outputs"]}
+    kept, initializers = nodes.finish(results)
+    inputs = [
+        _tensor_info(onnx, nodes, names[value], program.values[value]) for value in program.inputs
+    ]
+    outputs = [
+        _tensor_info(onnx, nodes, output, program.values[value])
+        for output, value in description["outputs"]
+    ]
+    graph = onnx.helper.make_graph(kept, "ganglion", inputs, outputs, initializers)
+    return onnx.helper.make_model(
+        graph,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="ganglion",
+        producer_version=__version__,
+    )
+
+
+def _tensor_info(onnx: ModuleType, nodes: OnnxNodes, name: str, value: Description) -> Any:
+    shape: list[int | str] = list(value["shape"])
+    if value["batched"]:
+        shape[0] = "batch" if shape[0] == 1 else f"batch*{shape[0]}"
+    return onnx.helper.make_tensor_value_info(name, nodes.element_type, shape)
+
+
+class _Program:
+    """A described program, and how its results are written."""
+
+    def __init__(self, description: Description) -> None:
+        self.values: list[Description] = description["values"]
+        self.inputs: list[int] = description["inputs"]
+        self._operations: list[Operation] = description["operations"]
+        self._outputs = [value for _, value in description["outputs"]]
+        self._producers = {op["outputs"][0]: op for op in self._operations}
+        self._uses = Counter(value for op in self._operations for value in op["inputs"])
+        self._uses.update(self._outputs)
+
+    def plan(self, forms: Mapping[int, Form]) -> list[tuple[int, Operation, Form]]:
+        """Return what is to be written, in order: a result, its operation, and its form."""
+        needed, chosen = set(self._outputs), []
+        for operation in reversed(self._operations):
+            value = operation["outputs"][0]
+            # A view of a weight is a weight itself. What changes one is needed by all that follow.
+            computed = value in needed and self.values[value]["storage"] == "arena"
+            if not computed and operation["kind"] != "assign":
+                continue
+            form = forms.get(value) or self._product_and_sum(operation) or self._plain(operation)
+            needed.update(form.inputs)
+            chosen.append((value, operation, form))
+        return chosen[::-1]
+
+    def _plain(self, operation: Operation) -> Form:
+        kind, label = operation["kind"], operation["label"]
+        if kind not in OPERATIONS:
+            raise ValueError(
+                f"[to_onnx] operation {kind!r} of layer {label!r} has no ONNX form in a prediction"
+            )
+        shapes = [self.values[value]["shape"] for value in operation["inputs"]]
+        described = {**operation, "shapes": shapes}
+        write = OPERATIONS[kind]
+        return Form(operation["inputs"], lambda nodes, names: write(nodes, described, names))
+
+    def _product_and_sum(self, operation: Operation) -> Form | None:
+        """Return the form of ``a @ b + c`` for matrices a and b."""
+        if operation["kind"] != "add":
+            return None
+        for product, c in (operation["inputs"], operation["inputs"][::-1]):
+            matmul = self._producers.get(product)
+            if matmul is None or matmul["kind"] != "matmul" or self._uses[product] > 1:
+                continue
+            ranks = [len(self.values[value]["shape"]) for value in matmul["inputs"]]
+            sum_shape = self.values[operation["outputs"][0]]["shape"]
+            fits = sum_shape == self.values[product]["shape"] and not self.values[c]["batched"]
+            if ranks == [2, 2] and fits:
+                flags = matmul["attributes"]
+                return operator(
+                    "Gemm",
+                    [*matmul["inputs"], c],
+                    transA=flags["transpose_a"],
+                    transB=flags["transpose_b"],
+                )
+        return None

@@ -1,0 +1,125 @@
+"""Reading an ONNX file as a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ganglion import layers
+from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
+from ganglion.interop.onnx_composites import find, regions
+from ganglion.interop.onnx_layers import LAYERS, Refused, rescaling
+from ganglion.interop.onnx_reading import OnnxFile, OnnxNode
+
+
+def load(make: Callable[..., Any], path: str | os.PathLike[str], output: str | None) -> Any:
+    """Return the network of a file; see `Sequential.from_onnx`.
+
+    Parameters
+    ----------
+    make : callable
+        The class, called with layers and dtype.
+    path : str or path
+        The file.
+    output : str or None
+        The result that is wanted.
+    """
+    try:
+        file = OnnxFile(path, output)
+        pieces = _OnnxReader(file).chain(file.nodes[0], file.nodes[-1])
+        chain = [layers.Input(file.input_shape), *(piece.layer for piece in pieces)]
+        net = make(layers=chain, dtype=file.dtype)
+        net.set_weights(weights_of(pieces))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        if str(error).startswith("[from_onnx]"):
+            raise
+        raise ValueError(f"[from_onnx] {os.fspath(path)} cannot be read: {error}") from error
+    return net
+
+
+class _OnnxReader(GraphReader):
+    """Reads the nodes of a file as layers."""
+
+    merges = {
+        "Add": "add",
+        "Sum": "add",
+        "Sub": "subtract",
+        "Mul": "multiply",
+        "Max": "maximum",
+        "Min": "minimum",
+        "Mean": "average",
+        "Concat": "concat",
+    }
+
+    def __init__(self, file: OnnxFile) -> None:
+        super().__init__("from_onnx", file.nodes)
+        self._file = file
+        self._order: dict[Node, int] = {node: place for place, node in enumerate(file.nodes)}
+
+    def pieces_of(self, node: Node) -> list[Piece]:
+        assert isinstance(node, OnnxNode)
+        if node.kind not in LAYERS:
+            raise self.unsupported(node)
+        try:
+            return LAYERS[node.kind](node, self._file.opset)
+        except Refused as error:
+            raise self.refused(node, f"cannot be read: {error}") from None
+
+    def merge_settings(self, node: Node) -> dict[str, Any]:
+        assert isinstance(node, OnnxNode)
+        if any(operand is not None for operand in node.operands):
+            raise self.refused(node, "combines several results and a constant")
+        if node.kind == "Concat":
+            return {"axis": node.attributes["axis"]}
+        return {}
+
+    def append(self, pieces: list[Piece], piece: Piece) -> None:
+        """Put a layer behind others, or into the last of them where that is the same."""
+        joined = _joined(pieces[-1], piece) if pieces else None
+        if joined is None:
+            pieces.append(piece)
+        else:
+            pieces[-1] = joined
+
+    def composite(self, node: Node) -> tuple[Node, list[Piece]] | None:
+        assert isinstance(node, OnnxNode)
+        for start, region in regions(node, self.dominator, self._order):
+            piece = find(self._file, start, region)
+            if piece is not None:
+                return start, [piece]
+        return None
+
+    @property
+    def supported(self) -> list[str]:
+        return list({*LAYERS, *self.merges})
+
+
+def _joined(last: Piece, piece: Piece) -> Piece | None:
+    """Return one layer that is two: a product and its bias, a layer and its activation."""
+    if isinstance(last.layer, layers.Dense) and last.layer.activation is None:
+        if isinstance(piece.layer, layers.Activation):
+            dense = layers.Dense(
+                last.layer.units, activation=piece.layer.activation, use_bias=last.layer.use_bias
+            )
+            return Piece(dense, last.weights)
+        if isinstance(piece.layer, layers.Rescaling) and not last.layer.use_bias:
+            return _with_bias(last, piece.layer)
+    if isinstance(last.layer, layers.Rescaling) and isinstance(piece.layer, layers.Rescaling):
+        first = np.asarray(last.layer.scale), np.asarray(last.layer.offset)
+        scale, offset = np.asarray(piece.layer.scale), np.asarray(piece.layer.offset)
+        return rescaling(first[0] * scale, first[1] * scale + offset)
+    return None
+
+
+def _with_bias(dense: Piece, added: layers.Rescaling) -> Piece | None:
+    assert isinstance(dense.layer, layers.Dense)
+    units, offset = dense.layer.units, np.asarray(added.offset)
+    if np.any(np.asarray(added.scale) != 1.0) or offset.size not in (1, units):
+        return None
+    if offset.ndim and offset.shape[-1] != offset.size:
+        return None
+    bias = np.broadcast_to(offset.reshape(-1), (units,))
+    return Piece(layers.Dense(units), [*dense.weights, bias])

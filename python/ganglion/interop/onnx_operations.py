@@ -1,0 +1,194 @@
+"""What each operation of a program is in ONNX: the nodes that compute it.
+
+A function takes the nodes written so far, the operation as `Program.describe` shows it, and the
+names of its inputs; it returns the name of the result. Operations that a prediction cannot hold, of
+gradients and losses, or that ONNX cannot repeat bit by bit, as random numbers, are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ganglion.interop.onnx_nodes import OnnxNodes
+
+Operation = dict[str, Any]
+Writer = Callable[[OnnxNodes, Operation, list[str]], str]
+
+# One node, of the same operands.
+SAME = {
+    "negative": "Neg",
+    "absolute": "Abs",
+    "sign": "Sign",
+    "floor": "Floor",
+    "sqrt": "Sqrt",
+    "reciprocal": "Reciprocal",
+    "exp": "Exp",
+    "log": "Log",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "relu": "Relu",
+    "add": "Add",
+    "subtract": "Sub",
+    "multiply": "Mul",
+    "divide": "Div",
+    "power": "Pow",
+    "maximum": "Max",
+    "minimum": "Min",
+    "softmax": "Softmax",
+    "log_softmax": "LogSoftmax",
+    "stop_gradient": "Identity",
+}
+_FLOAT32 = 1  # as ONNX counts element types
+COMPARISONS = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
+
+
+def _same(op_type: str) -> Writer:
+    return lambda nodes, operation, inputs: nodes.add(op_type, *inputs)
+
+
+def _comparison(op_type: str) -> Writer:
+    return lambda nodes, operation, inputs: nodes.truth(nodes.add(op_type, *inputs))
+
+
+def _where(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    number, a, b = inputs
+    condition = nodes.conditions.get(number)
+    if condition is None:
+        condition = nodes.add("Not", nodes.add("Equal", number, nodes.numbers(0.0)))
+    return nodes.add("Where", condition, a, b)
+
+
+def _is_finite(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    other = nodes.add("Or", nodes.add("IsInf", *inputs), nodes.add("IsNaN", *inputs))
+    return nodes.truth(nodes.add("Not", other))
+
+
+def _square(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Mul", inputs[0], inputs[0])
+
+
+def _rsqrt(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Reciprocal", nodes.add("Sqrt", *inputs))
+
+
+def _expm1(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Sub", nodes.add("Exp", *inputs), nodes.numbers(1.0))
+
+
+def _log1p(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Log", nodes.add("Add", *inputs, nodes.numbers(1.0)))
+
+
+def _softplus(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    if nodes.dtype == np.float32:
+        return nodes.add("Softplus", *inputs)
+    # ONNX Runtime has it in float32 alone: max(x, 0) + log(1 + exp(-|x|)).
+    tail = nodes.add("Exp", nodes.add("Neg", nodes.add("Abs", *inputs)))
+    return nodes.add("Add", nodes.add("Relu", *inputs), _log1p(nodes, operation, [tail]))
+
+
+def _erf(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    if nodes.dtype == np.float32:
+        return nodes.add("Erf", *inputs)
+    # ONNX Runtime has it in float32 alone.
+    return nodes.cast(nodes.add("Erf", nodes.add("Cast", *inputs, to=_FLOAT32)))
+
+
+def _argmax(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.cast(nodes.add("ArgMax", *inputs, axis=-1, keepdims=0))
+
+
+def _matmul(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes = operation["attributes"]
+    factors = []
+    for name, shape, flag in zip(
+        inputs, operation["shapes"], ["transpose_a", "transpose_b"], strict=True
+    ):
+        if attributes[flag]:
+            order = list(range(len(shape)))
+            order[-2:] = order[:-3:-1]
+            name = nodes.add("Transpose", name, perm=order)
+        factors.append(name)
+    return nodes.add("MatMul", *factors)
+
+
+def _axes(operation: Operation) -> list[int]:
+    return list(range(operation["attributes"]["first"], operation["attributes"]["last"] + 1))
+
+
+def _reduce_sum(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("ReduceSum", *inputs, nodes.integers(_axes(operation)), keepdims=0)
+
+
+def _reduce_max(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("ReduceMax", *inputs, axes=_axes(operation), keepdims=0)
+
+
+def _axis_size(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    sizes = nodes.add("Gather", nodes.add("Shape", *inputs), nodes.integers(_axes(operation)))
+    return nodes.cast(nodes.add("ReduceProd", sizes, keepdims=0))
+
+
+def _reshape(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes = operation["attributes"]
+    shape = list(attributes["shape"])
+    if attributes["batched"]:
+        shape[0] = -1
+    return nodes.add("Reshape", *inputs, nodes.integers(shape))
+
+
+def _copy(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes = operation["attributes"]
+    if "shape" not in attributes:
+        return inputs[0]
+    shape = nodes.shape(attributes["shape"], bool(attributes["batched"]))
+    return nodes.add("Expand", *inputs, shape)
+
+
+def _transpose(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Transpose", *inputs, perm=operation["attributes"]["permutation"])
+
+
+def _slice(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes = operation["attributes"]
+    bounds = [nodes.integers([attributes[name]]) for name in ("start", "stop", "axis")]
+    return nodes.add("Slice", *inputs, *bounds)
+
+
+def _pad(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes, rank = operation["attributes"], len(operation["shapes"][0])
+    widths = np.zeros((2, rank), dtype=np.int64)
+    widths[:, attributes["axis"]] = attributes["before"], attributes["after"]
+    return nodes.add("Pad", *inputs, nodes.integers(widths.ravel()))
+
+
+def _concat(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    return nodes.add("Concat", *inputs, axis=operation["attributes"]["axis"])
+
+
+OPERATIONS: dict[str, Writer] = {
+    **{kind: _same(op_type) for kind, op_type in SAME.items()},
+    **{kind: _comparison(op_type) for kind, op_type in COMPARISONS.items()},
+    "where": _where,
+    "is_finite": _is_finite,
+    "square": _square,
+    "rsqrt": _rsqrt,
+    "expm1": _expm1,
+    "log1p": _log1p,
+    "softplus": _softplus,
+    "erf": _erf,
+    "argmax": _argmax,
+    "matmul": _matmul,
+    "reduce_sum": _reduce_sum,
+    "reduce_max": _reduce_max,
+    "axis_size": _axis_size,
+    "reshape": _reshape,
+    "copy": _copy,
+    "transpose": _transpose,
+    "slice": _slice,
+    "pad": _pad,
+    "concat": _concat,
+}
