@@ -74,6 +74,12 @@ def test_what_is_missing_in_a_nullable_column_is_nan(dtype):
         network().fit(frame, [1, 2, 3])
 
 
+def test_numbers_of_numpy_in_a_column_of_objects_are_numbers():
+    values = [np.float64(1.5), np.int64(2), np.bool_(True), None]
+    frame = pandas.DataFrame({"a": pandas.Series(values, dtype=object)})
+    np.testing.assert_array_equal(frame_array("fit", "X", frame)[:, 0], [1.5, 2, 1, np.nan])
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     "values",

@@ -112,6 +112,11 @@ def test_targets_that_are_numbers():
     assert "20 of 200 (10%) are exactly the largest" in finding(report, "heaped target").found
 
 
+def test_few_targets_are_not_heaped_at_their_ends():
+    report = inspect_data(CLEAN[:30], CLEAN[:30, 0])
+    assert not [row for row in report.findings if row.check == "heaped target"]
+
+
 def test_missing_targets_are_found_and_the_others_looked_at():
     y = np.where(np.arange(200) < 3, np.nan, 1e6 * CLEAN[:, 0])
     report = inspect_data(CLEAN, y)

@@ -88,6 +88,12 @@ def test_a_fit_that_goes_on_ends_with_the_same_bits(iris, tmp_path, trained_epoc
     assert continued.n_iter_ == 5
 
 
+def test_a_rate_that_was_found_is_not_taken_for_one_that_was_given(iris, tmp_path):
+    for rate in (None, "auto", None, "auto"):
+        model(epochs=2, memory=tmp_path, learning_rate=rate).fit(*iris)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
 def test_the_same_fit_again_is_read_and_a_shorter_one_begins_anew(iris, tmp_path, trained_epochs):
     first = model(epochs=3, memory=tmp_path).fit(*iris)
     again = model(epochs=3, memory=tmp_path).fit(*iris)

@@ -11,6 +11,7 @@ from linear import copy_program
 from scipy import sparse
 
 from ganglion import Sequential, _core, layers, optimizers
+from ganglion.callbacks import LambdaCallback
 from ganglion.sparse import sparse_rows
 
 FORMATS = ["csr", "csc", "coo", "bsr", "lil", "dok", "dia"]
@@ -223,6 +224,18 @@ def bad_csc():
     return given
 
 
+def bad_coo(row):
+    given = X.tocoo()
+    given.row[0] = row
+    return given
+
+
+def bad_dia():
+    given = sparse.dia_array(X)
+    given.offsets = given.offsets[:-1]
+    return given
+
+
 LAST = X.indices[X.indptr[9] : X.indptr[10]][-1]
 BROKEN = {
     "column_too_large": (lambda: changed("indices", 4, 30), r"indices has column 30 in row \d"),
@@ -233,6 +246,9 @@ BROKEN = {
     "too_few_indices": (lambda: replaced(indices=X.indices[:-1]), "numbers and indices"),
     "fractional_indices": (lambda: replaced(indices=X.indices * 1.0), "int32 or int64"),
     "other_format": (bad_csc, "no valid sparse matrix"),
+    "coo_too_large": (lambda: bad_coo(1_000_000), "no valid sparse matrix: indices must be from 0"),
+    "coo_negative": (lambda: bad_coo(-5), "no valid sparse matrix: indices must be from 0 to 59"),
+    "dia": (bad_dia, "no valid sparse matrix: .* offsets of"),
     "complex": (lambda: X.astype(complex), "must hold numbers, got dtype complex128"),
     "nan": (
         lambda: changed("data", X.indptr[10] - 1, np.nan),
@@ -254,6 +270,19 @@ def test_a_broken_matrix_is_refused(case):
     with pytest.raises((TypeError, ValueError), match=rf"\[fit\].*{message}"):
         net.fit(make(), Y)
     assert not net.built
+
+
+def test_what_is_written_to_a_matrix_while_it_is_read_harms_nothing():
+    given = X.copy()
+
+    def spoil(epoch, logs):
+        given.indices[:] = 100_000_000
+        given.indptr[:] = 100_000_000
+
+    net = network().fit(
+        given, Y, epochs=2, callbacks=[LambdaCallback(on_epoch_begin=spoil)], verbose=0
+    )
+    assert np.isfinite(net.predict(X)).all()
 
 
 @pytest.mark.parametrize("call", ["predict", "forward"])

@@ -17,6 +17,8 @@ void scatter_rows(T* out, const SparseGatherSource& source, const int64_t* rows,
     const int64_t end = source.indptr[row + 1];
     for (int64_t at = source.indptr[row]; at < end; ++at) {
       const auto column = read<I>(indices + at * static_cast<int64_t>(sizeof(I)));
+      // They were checked, but the array is the user's, who may write to it meanwhile.
+      if (static_cast<uint64_t>(column) >= static_cast<uint64_t>(source.columns)) continue;
       // Added, and not set: a stored -0.0 is 0.0 in the dense matrix.
       out[column] += convert<T>(read<S>(data + at * static_cast<int64_t>(sizeof(S))));
     }

@@ -184,7 +184,7 @@ void matmul_block(const Matmul<T>& x, const MatmulPlan& plan, int64_t block, T* 
   part.b += j * x.b_column;
   part.c += i * x.c_row + j;
   part.a_is_far = x.a_is_far && j == 0;
-  part.later += i;
+  if (part.later) part.later += i;
   part.later_rows = j == 0 ? smaller(x.later_rows - i, part.m) : 0;
   const TileProduct<T> y = tile_product(part, plan.turned);
   const MatmulWorkspace<T> sizes(plan, y.rows, y.columns, y.k);

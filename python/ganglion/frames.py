@@ -110,8 +110,9 @@ def is_missing(value: Any) -> bool:
 
     Examples
     --------
-    >>> [is_missing(value) for value in (None, float("nan"), 0, "")]
-    [True, True, False, False]
+    >>> [is_missing(value) for value in (None, float("nan"), np.float64(1), 0, "")]
+    [True, True, False, False, False]
     """
     # What is missing differs from itself; what pandas's NA answers is not even a boolean.
-    return value is None or (value != value) is not False
+    differs = value != value
+    return value is None or not isinstance(differs, (bool, np.bool_)) or bool(differs)

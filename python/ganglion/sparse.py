@@ -70,11 +70,17 @@ def sparse_rows(place: str, name: str, matrix: Any) -> _core.SparseRows:
 
 def _converted(place: str, name: str, matrix: Any) -> Any:
     # SciPy trusts the indices of what it converts.
-    if hasattr(matrix, "check_format"):
-        try:
+    try:
+        if hasattr(matrix, "check_format"):
             matrix.check_format(full_check=True)
-        except ValueError as error:
-            raise ValueError(f"[{place}] {name} is no valid sparse matrix: {error}") from None
+        elif matrix.format == "coo":
+            for index, size in zip((matrix.row, matrix.col), matrix.shape, strict=True):
+                if len(index) and not 0 <= index.min() <= index.max() < size:
+                    raise ValueError(f"indices must be from 0 to {size - 1}")
+        elif matrix.format == "dia" and len(matrix.offsets) != len(matrix.data):
+            raise ValueError(f"{len(matrix.offsets)} offsets of {len(matrix.data)} diagonals")
+    except ValueError as error:
+        raise ValueError(f"[{place}] {name} is no valid sparse matrix: {error}") from None
     return matrix.tocsr()
 
 
@@ -83,6 +89,6 @@ def _checked(place: str, name: str, matrix: Any) -> _core.SparseRows:
         f"[{place}] {name}",
         np.require(as_array(place, name, matrix.data), requirements=["C", "A"]),
         np.require(matrix.indices, requirements=["C", "A"]),
-        np.require(matrix.indptr, np.int64, requirements=["C", "A"]),
+        np.array(matrix.indptr, np.int64),  # a copy, which nobody can change while it is read
         matrix.shape[1],
     )

@@ -58,7 +58,12 @@ def fit_memory(estimator: NeuralEstimator, data: Any) -> FitMemory:
             f"[{name}] memory must be None with an optimizer that has use_ema: a fit ends with "
             "the average in the place of the weights"
         )
-    settings = {"batch_size": estimator.batch_size, "shuffle": estimator.shuffle}
+    settings = {
+        # Found by the fit that begins: the optimizer does not have it yet.
+        "finds_learning_rate": estimator._finds_learning_rate,
+        "batch_size": estimator.batch_size,
+        "shuffle": estimator.shuffle,
+    }
     return FitMemory(estimator.memory, estimator.network_, data, settings)
 
 

@@ -114,7 +114,7 @@ def _number_findings(y: NDArray[np.float64], rows: NDArray[np.intp]) -> Iterator
         )
     for name, end in (("largest", y.max()), ("smallest", y.min())):
         at_end = y == end
-        if 0.01 * len(y) < at_end.sum() < 0.5 * len(y):
+        if max(_FEW, 0.01 * len(y)) < at_end.sum() < 0.5 * len(y):
             yield Finding(
                 "heaped target",
                 "y",
