@@ -313,13 +313,14 @@ def test_branches(tmp_path: Path) -> None:
         (node("HardSigmoid", "x", "y", alpha=1 / 6), "'hard_sigmoid'"),
         (node("Clip", "x zero six", "y"), "'relu6'"),
         (node("Clip", "x zero", "y"), "'relu'"),
+        (node("Clip", "x zero large", "y"), "ReLU(max_value=20000.0)"),
         (node("LogSoftmax", "x", "y"), "'log_softmax'"),
         (node("Exp", "x", "y"), "'exponential'"),
     ],
     ids=lambda value: getattr(value, "op_type", None),
 )
 def test_activation(made_of: Any, expected: str, tmp_path: Path) -> None:
-    made = model([made_of], {"zero": np.float32(0), "six": np.float32(6)})
+    made = model([made_of], {"zero": np.float32(0), "six": np.float32(6), "large": np.float32(2e4)})
     assert_read(made, tmp_path, f"[Activation({expected})]")
 
 
@@ -329,7 +330,15 @@ def test_activation(made_of: Any, expected: str, tmp_path: Path) -> None:
         node("HardSigmoid", "x", "y", alpha=0.3, beta=0.4),
         node("HardSwish", "x", "y"),
         node("Clip", "x low high", "y"),
+        node("Clip", "x one_element high", "y"),
+        node("Clip", "x least high", "y"),
+        node("Clip", "x endless high", "y"),
+        node("Clip", "x - high", "y"),
+        node("Clip", "x low most", "y"),
+        node("Clip", "x least most", "y"),
         node("Max", "x low", "y"),
+        node("Max", "x least", "y"),
+        node("Sum", "x low", "y"),
         node("Min", "high x", "y"),
         node("Sub", "high x", "y"),
         node("Div", "x high", "y"),
@@ -338,9 +347,34 @@ def test_activation(made_of: Any, expected: str, tmp_path: Path) -> None:
     ids=lambda made_of: made_of.op_type,
 )
 def test_what_takes_several_layers(made_of: Any, tmp_path: Path) -> None:
-    made = model([made_of], {"low": np.float32(-0.5), "high": np.float32(0.7)})
+    largest = np.finfo(np.float32).max
+    bounds = {"low": -0.5, "high": 0.7, "one_element": [-0.5], "endless": -np.inf}
+    bounds |= {"least": -largest, "most": largest}
+    made = model([made_of], {name: np.float32(bound) for name, bound in bounds.items()})
     x = RNG.normal(size=(9, 4)).astype(np.float32)
     np.testing.assert_allclose(read(made, tmp_path).predict(x), run(made, x)[0], atol=DIFFERENCE)
+
+
+@pytest.mark.parametrize("bounds", [{"max": 6.0}, {"min": -3.4028234663852886e38, "max": 6.0}])
+def test_clip_before_opset_11(bounds: Any, tmp_path: Path) -> None:
+    made = model([node("Clip", "x", "y", **bounds)], {}, opset=10)
+    x = np.array([[-40.0, -0.5, 5.0, 300.0]], np.float32)
+    np.testing.assert_allclose(read(made, tmp_path).predict(x), [[-40.0, -0.5, 5.0, 6.0]])
+
+
+@pytest.mark.parametrize("last", ["Add", "Mul", "Clip"])
+@pytest.mark.parametrize("first", ["Relu", "Softplus", "Sigmoid", "Tanh", "Exp"])
+def test_small_numbers_behind_an_activation_are_kept(first: str, last: str, tmp_path: Path) -> None:
+    made = model([node(first, "x", "a"), node(last, "a small", "y")], {"small": np.float32(1e-6)})
+    x = np.array([[-40.0, -12.0, 0.5, 7.0]], np.float32)
+    got, wanted = read(made, tmp_path).predict(x), run(made, x)[0]
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6 * np.abs(wanted).max())
+
+
+def test_a_bound_far_out_is_seen(tmp_path: Path) -> None:
+    made = model([node("Relu", "x", "a"), node("Min", "a most", "y")], {"most": np.float32(2e4)})
+    x = np.array([[-1.0, 0.5, 15000.0, 30000.0]], np.float32)
+    np.testing.assert_array_equal(read(made, tmp_path).predict(x), run(made, x)[0])
 
 
 @pytest.mark.parametrize("batch", [1, 3, "batch", None])

@@ -131,8 +131,16 @@ def test_no_dict(given: Any) -> None:
         network().load_state_dict(given)
 
 
+@pytest.mark.parametrize("key", ["head.weight", "features.1.weight"])
+def test_what_is_not_finite_is_named(key: str) -> None:
+    given = state()
+    given[key] = np.full(SHAPES[key], np.nan)
+    with pytest.raises(ValueError, match=rf"\[load_state_dict\] '{key}' has .* not finite"):
+        network().load_state_dict(given)
+
+
 def test_no_numbers() -> None:
-    with pytest.raises((TypeError, ValueError), match="numbers|shape"):
+    with pytest.raises(TypeError, match=r"\[load_state_dict\] 'head.bias' must hold numbers"):
         network().load_state_dict({**state(), "head.bias": np.array(["a", "b"])})
 
 

@@ -135,11 +135,31 @@ def functional(*used: Any) -> Any:
             lambda: functional(theirs.Dense(3, activation=lambda x: x * x)),
             r"\(Dense\) has an activation that is not supported",
         ),
+        (
+            lambda: functional(theirs.Dense(3, activation="celu", name="d")),
+            r"'d' \(Dense\) has the activation 'celu', which is not supported",
+        ),
+        (
+            lambda: functional(
+                type("Dense", (theirs.Dense,), {"__module__": "__main__"})(3, name="d")
+            ),
+            "'d' is a Dense of your own, which is not supported",
+        ),
         (lambda: functional(lambda x: x * 2.0), r"is a keras\.src\.ops\.numpy\.Multiply"),
         (lambda: functional(*[theirs.Dense(4)] * 2), "is called 2 times"),
         (lambda: keras.Sequential([theirs.Dense(3)]), "has no weights yet: call it on data"),
     ],
-    ids=["layer", "shape", "constraint", "activation", "operation", "twice", "not-built"],
+    ids=[
+        "layer",
+        "shape",
+        "constraint",
+        "activation",
+        "name",
+        "own",
+        "operation",
+        "twice",
+        "not-built",
+    ],
 )
 def test_what_is_not_supported_is_named(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=r"\[from_keras\] .*" + message):
@@ -168,6 +188,23 @@ def test_a_class_of_one_s_own() -> None:
     model(np.ones((1, 2)))
     with pytest.raises(ValueError, match="got the Own 'own'"):
         Sequential.from_keras(model)
+
+
+@pytest.mark.parametrize("base", [keras.Sequential, keras.Model])
+@pytest.mark.parametrize("module", ["own", "__main__"])
+def test_a_class_of_one_s_own_around_layers(module: str, base: Any) -> None:
+    def call(self: Any, *args: Any, **settings: Any) -> Any:
+        return 2 * base.call(self, *args, **settings)
+
+    # A model within another is told by its class: also by one that has the name of Keras's.
+    own = type("Sequential", (base,), {"__module__": module, "call": call})
+    x = keras.Input((4,))
+    dense = theirs.Dense(2)
+    model = own([x, dense]) if base is keras.Sequential else own(x, dense(x))
+    with pytest.raises(ValueError, match="Sequential or functional model, got the Sequential"):
+        Sequential.from_keras(model)
+    with pytest.raises(ValueError, match=r"is a (own\.Sequential|Sequential of your own), which"):
+        Sequential.from_keras(keras.Sequential([x, model]))
 
 
 @pytest.mark.parametrize("model", [None, "model.keras", layers.Dense(3)], ids=str)

@@ -106,3 +106,10 @@ def test_weights_of_a_model(dtype: str) -> None:
     net.load_state_dict(model.state_dict())
     x = torch.randn(20, 5, dtype=getattr(torch, dtype))
     assert_near(net.predict(x.numpy()), model.eval()(x).detach().numpy(), 1e-5)
+
+
+def test_weights_in_bfloat16() -> None:
+    model = torch.nn.Linear(3, 2).bfloat16()
+    net = Sequential([layers.Input((3,)), layers.Dense(2)])
+    net.load_state_dict(model.state_dict())
+    np.testing.assert_array_equal(net.get_weights()[0], model.weight.detach().float().numpy().T)

@@ -73,14 +73,15 @@ def load(make: Callable[..., Any], model: Any) -> Any:
 
 def _nodes_of(model: Any) -> list[KerasNode]:
     """Return the layers of a model, each behind its inputs; the output last."""
-    if not any(cls.__module__.partition(".")[0] == "keras" for cls in type(model).__mro__):
+    if not any(_of_keras(cls.__module__) for cls in type(model).__mro__):
         raise TypeError(f"[from_keras] model must be a Keras model, got {model!r}")
     name = getattr(model, "name", "")
     try:
         config = model.get_config()
     except NotImplementedError:  # of a class that does not say how it is made
         config = {}
-    if "layers" not in config:
+    # A class of one's own may compute something else than its layers do.
+    if "layers" not in config or not _of_keras(type(model).__module__):
         raise ValueError(
             "[from_keras] model must be a Sequential or functional model, got the "
             f"{type(model).__name__} {name!r}"
@@ -97,11 +98,16 @@ def _nodes_of(model: Any) -> list[KerasNode]:
     return nodes
 
 
+def _of_keras(module: str | None) -> bool:
+    return module is not None and module.partition(".")[0] == "keras"
+
+
 def _node(model: Any, described: Mapping[str, Any], inputs: list[Node]) -> KerasNode:
     module, kind, config = (described[name] for name in ("module", "class_name", "config"))
     name = described.get("name") or config["name"]
-    if module != "keras.layers" and kind not in _MODELS:
-        return KerasNode(name, f"{module}.{kind}" if module else kind, inputs, config)
+    if module != "keras.layers" and not (kind in _MODELS and _of_keras(module)):
+        kind = f"{module}.{kind}" if module else f"{kind} of your own"
+        return KerasNode(name, kind, inputs, config)
     return KerasNode(name, kind, inputs, config, model.get_layer(name))
 
 
@@ -209,6 +215,13 @@ class _KerasReader(GraphReader):
         return settings
 
     def _setting(self, node: KerasNode, name: str, value: Any) -> Any:
+        if name == "activation" and isinstance(value, str):
+            try:
+                return spec.get(name, value)
+            except ValueError:
+                raise self.refused(
+                    node, f"has the activation {value!r}, which is not supported"
+                ) from None
         if not isinstance(value, Mapping):
             return value
         if name == "activation":

@@ -32,8 +32,10 @@ _ELEMENTWISE = frozenset({
 _MOMENTS = frozenset({"ReduceMean", "ReduceSum", "Reshape"})
 # Where activations are compared: densely around 0, and far out.
 _POINTS = np.concatenate([np.linspace(-8.0, 8.0, 161), [-1e4, -300, -50, -20, 20, 50, 300, 1e4]])
-# Relative and absolute: float32 on one side at least.
+# Relative: numbers in a file are rounded to float32, and some written with few digits.
 _TOLERANCE = 1e-5
+# Absolute: what differences of float64 leave where the result is 0.
+_ROUNDING = 1e-12
 
 
 def may_belong(node: OnnxNode) -> bool:
@@ -66,26 +68,31 @@ def find(file: OnnxFile, start: OnnxNode, region: Sequence[OnnxNode]) -> Piece |
 
 def _run(file: OnnxFile, start: OnnxNode, region: Sequence[OnnxNode], x: Array) -> Array:
     with np.errstate(all="ignore"):  # some overflow far out, where they are not compared
-        return file.evaluate(region, start, x.astype(file.dtype)).astype(np.float64)
+        return file.evaluate(region, start, x).astype(np.float64)
 
 
 def _activation(
     file: OnnxFile, start: OnnxNode, region: Sequence[OnnxNode], constants: Sequence[float]
 ) -> Piece | None:
-    theirs = np.ravel(_run(file, start, region, _POINTS[:, None]))
-    if theirs.shape != _POINTS.shape:
+    # Bounds show beyond them.
+    beyond = [sign * 2 * constant for constant in constants for sign in (-1, 1)]
+    points = np.concatenate([_POINTS, [point for point in beyond if np.isfinite(point)]])
+    theirs = np.ravel(_run(file, start, region, points[:, None]))
+    if theirs.shape != points.shape:
         return None
-    for activation in _activations(theirs, constants):
-        ours = ops.evaluate(activation, _POINTS)
+    for activation in _activations(points, theirs, constants):
+        ours = ops.evaluate(activation, points)
         where = np.isfinite(theirs) & np.isfinite(ours)
-        if np.allclose(theirs[where], ours[where], rtol=_TOLERANCE, atol=_TOLERANCE):
+        if np.allclose(theirs[where], ours[where], rtol=_TOLERANCE, atol=_ROUNDING):
             return Piece(layers.Activation(activation), [])
     return None
 
 
-def _activations(theirs: Array, constants: Sequence[float]) -> list[activations.Activation]:
+def _activations(
+    points: Array, theirs: Array, constants: Sequence[float]
+) -> list[activations.Activation]:
     """Return what a function may be, with the settings that its values at the points suggest."""
-    at = dict(zip(_POINTS.round(6).tolist(), theirs.tolist(), strict=True))
+    at = dict(zip(_POINTS.round(6).tolist(), theirs.tolist(), strict=False))
     # The others have weights, or look at more than one element.
     others = ("linear", "prelu", "softmax", "log_softmax")
     classes = spec.built_in("activation")
@@ -94,9 +101,9 @@ def _activations(theirs: Array, constants: Sequence[float]) -> list[activations.
     if np.isfinite(at[-1.0]):
         suggested.append(activations.LeakyReLU(-at[-1.0]))
         suggested.append(activations.ELU(at[-1.0] / float(np.expm1(-1.0))))
-    slope, largest = at[-7.0] - at[-8.0], at[1e4]
+    slope, largest = at[-7.0] - at[-8.0], float(theirs[points.argmax()])
     if 0 <= slope < np.inf and 0 <= largest < np.inf:
-        most = None if largest > 1e3 else largest
+        most = None if np.isclose(largest, points.max()) else largest
         suggested += [activations.ReLU(slope, most, threshold) for threshold in (0.0, *constants)]
     return [*cast(list[activations.Activation], usual), *suggested]
 
@@ -121,7 +128,7 @@ def _normalization(
         # Ones and zeros are weights too, that can be trained: none come last.
         for gamma, beta in product([*weights, None], repeat=2):
             ours = (1.0 if gamma is None else gamma) * plain + (0.0 if beta is None else beta)
-            if np.allclose(theirs, ours, rtol=_TOLERANCE, atol=_TOLERANCE):
+            if np.allclose(theirs, ours, rtol=_TOLERANCE, atol=_TOLERANCE * np.abs(theirs).max()):
                 given = [weight for weight in (gamma, beta) if weight is not None]
                 return Piece(layer(center=beta is not None, scale=gamma is not None), given)
     return None

@@ -62,6 +62,8 @@ class _OnnxReader(GraphReader):
     def pieces_of(self, node: Node) -> list[Piece]:
         assert isinstance(node, OnnxNode)
         if node.kind not in LAYERS:
+            if node.kind in self.merges:
+                raise self.refused(node, "needs several results that are no constants")
             raise self.unsupported(node)
         try:
             return LAYERS[node.kind](node, self._file.opset)

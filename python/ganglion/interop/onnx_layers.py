@@ -19,6 +19,11 @@ from ganglion.interop.onnx_reading import FLOATS, OnnxNode
 Array = NDArray[Any]
 Translate = Callable[[OnnxNode, int], list[Piece]]
 
+# Exporters write the largest number of float32 where there is no bound.
+_NO_BOUND = 3.4e38
+# Numbers near 0 lose their digits when a bound beyond this is added and taken away.
+_FAR = 1e3
+
 
 class Refused(Exception):
     """A node has settings that no layer has; the message says which."""
@@ -128,6 +133,8 @@ def _divide(node: OnnxNode, opset: int) -> list[Piece]:
 
 def _constant_of(node: OnnxNode) -> tuple[Array, bool]:
     """Return the constant operand, and whether it is the first of the two."""
+    if len(node.operands) != 2:
+        raise Refused(f"it must have two operands, got {len(node.operands)}")
     first, second = node.operands
     if first is not None:
         return first, True
@@ -138,35 +145,46 @@ def _clip(node: OnnxNode, opset: int) -> list[Piece]:
     bounds: list[Any] = [node.attributes.get("min"), node.attributes.get("max")]  # before opset 11
     for position in (1, 2):
         if position < len(node.proto.input) and node.proto.input[position]:
-            bounds[position - 1] = float(_weight(node, position, "bounds"))
-    low, high = bounds
-    if low is None:
-        raise Refused("it has no lower bound")
+            bounds[position - 1] = _bound(_weight(node, position, "bounds"))
+    return _between(*bounds)
+
+
+def _bound(constant: Array) -> float:
+    if constant.size != 1:
+        raise Refused(f"a bound must be one number, got shape {constant.shape}")
+    return float(constant.item())
+
+
+def _between(low: float | None, high: float | None) -> list[Piece]:
+    """Return what keeps numbers between two bounds, of which each may be missing."""
+    low = None if low is None or low <= -_NO_BOUND else low
+    high = None if high is None or high >= _NO_BOUND else high
+    if low is not None and low < -_FAR:
+        raise Refused(f"a lower bound must be at least {-_FAR:g}, got {low:g}")
+    if low is None and high is not None and high > _FAR:
+        raise Refused(
+            f"without a lower bound, the upper one must be at most {_FAR:g}, got {high:g}"
+        )
+    if low is None and high is None:
+        return []
+    if low is None:  # min(x, high) is high - relu(high - x)
+        return [rescaling(-1.0, high), *_activation("relu"), rescaling(-1.0, high)]
     if high is None:
         pieces = _activation("relu")
     elif (low, high) == (0.0, 6.0):
         pieces = _activation("relu6")
     else:
         pieces = _activation(activations.ReLU(max_value=high - low))
+    # max(x, low) is low + relu(x - low)
     return pieces if low == 0 else [rescaling(1.0, -low), *pieces, rescaling(1.0, low)]
 
 
-def _bound(node: OnnxNode) -> float:
-    constant = _constant_of(node)[0]
-    if constant.size != 1:
-        raise Refused("its constant must be one number")
-    return float(constant.item())
-
-
 def _maximum(node: OnnxNode, opset: int) -> list[Piece]:
-    low = _bound(node)  # max(x, low) is low + relu(x - low)
-    relu = _activation("relu")
-    return relu if low == 0 else [rescaling(1.0, -low), *relu, rescaling(1.0, low)]
+    return _between(_bound(_constant_of(node)[0]), None)
 
 
 def _minimum(node: OnnxNode, opset: int) -> list[Piece]:
-    high = _bound(node)  # min(x, high) is high - relu(high - x)
-    return [rescaling(-1.0, high), *_activation("relu"), rescaling(-1.0, high)]
+    return _between(None, _bound(_constant_of(node)[0]))
 
 
 def _elu(node: OnnxNode, opset: int) -> list[Piece]:
@@ -297,6 +315,7 @@ LAYERS: dict[str, Translate] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "Add": _add,
+    "Sum": _add,
     "Sub": _subtract,
     "Mul": _multiply,
     "Div": _divide,

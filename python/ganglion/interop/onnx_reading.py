@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -254,19 +255,42 @@ class OnnxFile:
         return None if not shape or shape[0] != self._batch else shape[1:]
 
     def evaluate(self, nodes: Sequence[OnnxNode], start: OnnxNode, x: Array) -> Array:
-        """Compute a part of the graph: the result of the last of some nodes, from that of start."""
+        """Compute a part of the graph: the result of the last of some nodes, from that of start.
+
+        All floating-point numbers are in the dtype of ``x``, constants and casts too.
+        """
         helper = self.onnx.helper
-        protos = [node.proto for node in nodes]
-        names = {name for proto in protos for name in proto.input if name in self._constants}
         element_type = helper.np_dtype_to_tensor_dtype(x.dtype)
+        protos = [
+            helper.make_node("Cast", node.proto.input, node.proto.output, to=element_type)
+            if node.kind == "Cast" and node.attributes["to"] in FLOATS
+            else node.proto
+            for node in nodes
+        ]
+        names = {name for proto in protos for name in proto.input if name in self._constants}
+        constants = {name: self._constants[name] for name in names}
+        for name, array in constants.items():
+            if array.dtype.kind == "f":
+                constants[name] = array.astype(x.dtype)
         graph = helper.make_graph(
             protos,
             "part",
             [helper.make_tensor_value_info(start.value, element_type, [None] * x.ndim)],
             [helper.make_empty_tensor_value_info(nodes[-1].value)],
-            [self.onnx.numpy_helper.from_array(self._constants[name], name) for name in names],
+            [self.onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
         )
         opsets = [helper.make_opsetid("", self.opset)]
         model = helper.make_model(graph, opset_imports=opsets)
-        result: Array = self._evaluator(model).run(None, {start.value: x})[0]
+        evaluator = self._evaluator(model, new_ops=[_error_function()])
+        result: Array = evaluator.run(None, {start.value: x})[0]
         return result
+
+
+def _error_function() -> type[Any]:
+    """Return what computes Erf in the dtype it is given: the library does in float32 alone."""
+    base = require("onnx.reference.op_run", "from_onnx", extra="onnx").OpRun
+
+    def compute(self: Any, x: Array) -> tuple[Array]:
+        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+    return type("Erf", (base,), {"op_domain": "", "_run": compute})

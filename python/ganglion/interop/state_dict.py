@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.built import Built
+from ganglion.data import as_array
 from ganglion.variables import Variable
 
 Array = NDArray[Any]
@@ -86,20 +87,23 @@ def _their_modules(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def _fitting(variable: Variable, key: str, value: Any) -> Array:
     """Return a value in the layout of a weight."""
-    try:
-        # A tensor of PyTorch's that is trained, or not in the processor's memory, is no array.
-        array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"[load_state_dict] {key!r} is no array: {error}") from None
+    # A tensor of PyTorch's that is trained, or not in the processor's memory, is no array; nor is
+    # one of a dtype that NumPy lacks.
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
+    array = as_array("load_state_dict", repr(key), value)
     own = variable.name.rpartition("/")[2]
     wanted = variable.shape[::-1] if own == "kernel" else variable.shape
     if own == "alpha" and array.size == 1:  # one for all features
-        return np.broadcast_to(array.reshape(()), variable.shape)
+        array = np.broadcast_to(array.reshape(()), variable.shape)
     if array.shape != wanted:
         raise ValueError(
             f"[load_state_dict] {key!r} has shape {array.shape}, and {variable.name!r} needs "
             f"{wanted}" + (", outputs first" if own == "kernel" else "")
         )
+    if not np.isfinite(array).all():
+        raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
     return array.T if own == "kernel" else array
 
 
