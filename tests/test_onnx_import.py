@@ -106,8 +106,11 @@ def test_pytorch(tmp_path: Path) -> None:
     )
 
 
-def test_pytorch_before_opset_17_writes_layer_normalization_in_nodes(tmp_path: Path) -> None:
-    gamma, beta = weights(5), weights(5)
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_pytorch_before_opset_17_writes_layer_normalization_in_nodes(
+    scale: float, tmp_path: Path
+) -> None:
+    gamma, beta = (np.float32(scale) * weights(5) for _ in range(2))
     made = model(
         [
             node("Gemm", "x kernel bias", "y"),
@@ -127,7 +130,8 @@ def test_pytorch_before_opset_17_writes_layer_normalization_in_nodes(tmp_path: P
         opset=14,
     )
     assert_read(made, tmp_path, "[Dense(5), LayerNormalization(epsilon=1e-05)]")
-    np.testing.assert_array_equal(read(made, tmp_path).get_weights()[2], gamma)
+    for got, wanted in zip(read(made, tmp_path).get_weights()[2:], (gamma, beta), strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_pytorch_flattens_through_the_shape(tmp_path: Path) -> None:
