@@ -312,3 +312,98 @@ def test_after_a_fit_no_callback_is_kept(path):
     net = network().fit(X, Y, epochs=2, callbacks=[callbacks.EarlyStopping("loss")])
     net.save(path, training_state=True)
     assert not any(name.startswith("callbacks/") for name in tensors.read(path)[0])
+
+
+class Counter(callbacks.Callback):
+    """Has the state it is made with, which is no setting."""
+
+    def __init__(self, seen):
+        self.state = {"seen": seen}
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.state = state
+
+
+def best_of(folder):
+    return callbacks.ModelCheckpoint(folder / "best.safetensors", "loss", save_best_only=True)
+
+
+def test_a_checkpoint_tells_no_path_and_may_move(tmp_path):
+    first = best_of(tmp_path)
+    network().fit(X, Y, epochs=3, callbacks=[first])
+    path = tmp_path / "best.safetensors"
+    assert str(tmp_path).encode() not in path.read_bytes()
+    (tmp_path / "elsewhere").mkdir()
+    best = []
+    peek = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: best.append(again.best))
+    again = best_of(tmp_path / "elsewhere")
+    Sequential.load(path).fit(X, Y, callbacks=[again, peek])
+    assert best == [Sequential.load(path)._callback_states[0][1]["best"]]
+    assert np.isfinite(best).all()
+
+
+def test_states_that_no_fit_took_up_are_saved_again(path, tmp_path):
+    network().fit(X, Y, epochs=3, callbacks=[best_of(tmp_path), callbacks.EarlyStopping("loss")])
+    net = Sequential.load(tmp_path / "best.safetensors")
+    net.save(path, training_state=True)
+    again = Sequential.load(path)
+    assert [key for key, _ in again._callback_states] == [key for key, _ in net._callback_states]
+    assert len(again._callback_states) == 2
+    again.fit(X, Y).save(path, training_state=True)  # a fit without them is a new one
+    assert Sequential.load(path)._callback_states == []
+
+
+def test_numbers_of_numpy_in_a_state(path):
+    checkpoint = callbacks.ModelCheckpoint(path)
+    network().fit(X, Y, callbacks=[Counter(np.float32(0.5)), checkpoint])
+    again = Counter(None)
+    Sequential.load(path).fit(X, Y, callbacks=[again])
+    assert again.state == {"seen": 0.5}
+
+
+@pytest.mark.parametrize("seen", [{1, 2}, {"w": np.zeros(2)}], ids=str)
+def test_a_state_that_no_file_takes_is_named(saved, seen):
+    before = saved.read_bytes()
+    message = (
+        r"\[save\] Counter\(.*\): get_state must give numbers, text or arrays, got .* as 'seen'"
+    )
+    with pytest.raises(TypeError, match=message):
+        network().fit(X, Y, callbacks=[Counter(seen), callbacks.ModelCheckpoint(saved)])
+    assert saved.read_bytes() == before
+
+
+@pytest.mark.parametrize("fault", ["nested", "huge"])
+def test_a_description_too_deep_or_too_large(saved, fault):
+    def change(header):
+        description = json.loads(header["__metadata__"]["description"])
+        description["input_shape"] = [None, 10**13]
+        text = "[" * 200_000 if fault == "nested" else json.dumps(description)
+        header["__metadata__"]["description"] = text
+
+    rewrite(saved, change)
+    with pytest.raises(ValueError, match=r"net.safetensors cannot be read"):
+        Sequential.load(saved)
+
+
+def test_a_link_is_followed(tmp_path):
+    net = network().fit(X, Y)
+    link, path = tmp_path / "link", tmp_path / "files" / "net.safetensors"
+    path.parent.mkdir()
+    link.symlink_to(path)
+    for _ in range(2):  # a new file, and one that is there
+        net.save(link)
+        assert link.is_symlink()
+        assert Sequential.load(path).weight_names == net.weight_names
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no regular file.*pipe"):
+        network().fit(X, Y).save(pipe)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)

@@ -181,3 +181,14 @@ def test_what_has_no_landscape_is_named():
         plot.loss_landscape(linear(), X, Y)
     with pytest.raises(ValueError, match="not fitted"):
         plot.loss_landscape(NeuralRegressor(), X, Y)
+
+
+@pytest.mark.parametrize("points", [3, 4, 24])
+def test_a_curve_goes_through_the_loss_there_is(points):
+    net, path = recorded()
+    expected = net.evaluate(X, Y)["loss"]
+    for way in (None, path):
+        axes = plot.loss_landscape(net, X, Y, dimensions=1, points=points, path=way)
+        here = axes.lines[-1]
+        assert here.get_label() == f"present weights: {expected:.3g}"
+        np.testing.assert_allclose(here.get_ydata(), expected, rtol=1e-6)

@@ -244,3 +244,39 @@ def test_calibration_is_of_the_second_class_or_of_the_one_predicted(models):
     np.testing.assert_allclose(
         axes.lines[1].get_xdata(), three.predict_proba(X).max(axis=1).mean(), rtol=1e-5
     )
+
+
+def test_dollars_in_names_are_no_formula():
+    names = np.where(Y, "$\\foo$", "$10 to $20")
+    model = NeuralClassifier([4], epochs=1, random_state=0).fit(X, names)
+    net = Sequential([layers.Input((4,)), layers.Dense(1, name="$\\frac$")])
+    for axes in (
+        plot.confusion_matrix(model, X, names),
+        plot.roc_curve(model, X, names),
+        plot.calibration_curve(model, X, names),
+        plot.learning_curves({"$\\foo$": [1.0, 2.0]})[0],
+        plot.network(net),
+    ):
+        axes.figure.canvas.draw()
+
+
+def test_nothing_to_draw_is_named():
+    for place, draw in (
+        ("learning_curves", lambda: plot.learning_curves({"loss": [1.0]}, [])),
+        ("activations", lambda: plot.activations([])),
+    ):
+        with pytest.raises(ValueError, match=rf"\[{place}\] there is nothing to draw"):
+            draw()
+
+
+def test_prelu_is_drawn_with_a_slope():
+    (panel,) = plot.activations(["prelu"])
+    x, y = panel.lines[1].get_data()
+    np.testing.assert_allclose(y[x < 0], 0.25 * x[x < 0])
+
+
+def test_pyplot_forgets_the_figure_of_live_curves():
+    live = plot.LiveCurves()
+    classifier().fit(X, Y, epochs=2, callbacks=[live])
+    assert not matplotlib.pyplot.get_fignums()
+    live.axes[0].figure.canvas.draw()

@@ -176,3 +176,23 @@ def test_the_bar_changes_nothing():
         for called in ([], [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)])
     ]
     assert all(np.array_equal(h["loss"], histories[0]["loss"]) for h in histories)
+
+
+@pytest.mark.parametrize("stderr", [None, types.SimpleNamespace(write=len)], ids=["none", "other"])
+def test_a_program_without_a_terminal_shows_nothing(stderr, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert resolve_verbose("auto") == 0
+
+
+@pytest.mark.parametrize("hook", ["set_model", "set_params"])
+def test_a_callback_that_fails_at_once_leaves_no_bar_open(hook, monkeypatch):
+    def fail(argument):
+        raise KeyError(hook)
+
+    closed = []
+    monkeypatch.setattr(Progress, "close", lambda self, logs: closed.append(logs))
+    failing = callbacks.Callback()
+    setattr(failing, hook, fail)
+    with pytest.raises(KeyError, match=hook):
+        classifier().fit(X, Y, callbacks=[failing])
+    assert closed == [{}]

@@ -65,7 +65,9 @@ def test_where_the_loss_only_climbs_the_least_rate_is_suggested():
 
 @pytest.mark.parametrize("batch_size", [None, 1, 33, 1000])
 def test_batch_sizes(batch_size):
-    found = find_learning_rate(classifier(), X, Y, batch_size=batch_size, steps=20, highest=1e-3)
+    found = find_learning_rate(
+        classifier(), X, Y, batch_size=batch_size, steps=20, lowest=1e-3, highest=1.0
+    )
     assert len(found.losses) == 20
     assert np.isfinite(found.losses).all()
 
@@ -202,3 +204,15 @@ def test_what_cannot_be_tested_is_named():
         find_learning_rate(classifier(), X, None)
     with pytest.raises(ValueError, match="unknown learning_rate 'atuo'; did you mean 'auto'"):
         NeuralClassifier(learning_rate="atuo").fit(X, Y)
+
+
+def test_a_loss_that_never_falls_is_named():
+    message = r"\[find_learning_rate\] the loss never fell: it was least, .*, at the first rate"
+    with pytest.raises(ValueError, match=message):  # one batch, and then it diverges
+        find_learning_rate(linear(optimizer="sgd"), X * 1e12, Y, lowest=1, highest=2, steps=30)
+    still = linear(optimizer="sgd").fit(X, np.zeros(len(X)), epochs=1)
+    still.set_weights([0 * weight for weight in still.get_weights()])
+    with pytest.raises(ValueError, match=message):
+        find_learning_rate(still, X, np.zeros(len(X)), steps=50)
+    with pytest.raises(ValueError, match=message):
+        NeuralRegressor([], optimizer="sgd", learning_rate="auto").fit(X * 1e12, Y)

@@ -143,3 +143,11 @@ def test_mistakes_are_named(recorder, matplotlib):
         plot.weight_histograms(WeightRecorder())
     with pytest.raises(ValueError, match=r"\[weight_histograms\] unknown name 'kernel', the rec"):
         plot.weight_histograms(recorder, ["kernel"])
+
+
+def test_a_network_without_trained_kernels_has_no_histograms(matplotlib):
+    seen = LayerRecorder(X, Y)
+    net = Sequential([layers.BatchNormalization(), layers.Dense(1, trainable=False)], loss="mse")
+    net.fit(X, Y, callbacks=[seen])
+    with pytest.raises(ValueError, match=r"\[weight_histograms\] there is nothing to draw"):
+        plot.weight_histograms(seen)

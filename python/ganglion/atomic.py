@@ -12,7 +12,8 @@ from collections.abc import Iterator
 def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
     """Give the path of a temporary file, which takes the place of ``path`` once it was written.
 
-    When the block fails, what was at ``path`` stays and the temporary file is gone.
+    When the block fails, what was at ``path`` stays and the temporary file is gone. A link is
+    followed, not replaced.
 
     Parameters
     ----------
@@ -22,12 +23,12 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
     Yields
     ------
     str
-        A file in the same directory, to be written to.
+        A file in the directory of that file, to be written to.
 
     Raises
     ------
     OSError
-        When it cannot be written; names ``path``.
+        When it cannot be written, or is a directory, a pipe or a device; names ``path``.
 
     Examples
     --------
@@ -40,12 +41,16 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
     import tempfile  # here, so that importing ganglion does not load it
 
     path = os.fspath(path)
-    if os.path.isdir(path):
+    # Where a link leads: the rename would put a file in the place of the link.
+    target = os.path.realpath(path)
+    if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EINVAL, "is there and no regular file", path)
     # In the same directory, since only there the rename is one step.
-    directory, name = os.path.split(path)
+    directory, name = os.path.split(target)
     try:
-        handle, temporary = tempfile.mkstemp(dir=directory or ".", prefix=name)
+        handle, temporary = tempfile.mkstemp(dir=directory, prefix=name)
     except OSError as error:  # it names a file that the user never heard of
         raise OSError(error.errno, error.strerror, path) from None
     os.close(handle)
@@ -53,8 +58,8 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of(path))
-        os.replace(temporary, path)
+        os.chmod(temporary, _mode_of(target))
+        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

@@ -42,7 +42,7 @@ def save(net: Training, built: Built, path: str | os.PathLike[str], training_sta
     arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
     if training_state:
         callbacks = net.callback_states()
-        described = [{"callback": text, "state": _numbers(state)} for text, state in callbacks]
+        described = [{"callback": key, "state": _numbers(key, state)} for key, state in callbacks]
         description["training"] = {**net.training_state(), "callbacks": described}
         arrays |= {_STATES + name: array for name, array in built.get_states().items()}
         for index, (_, state) in enumerate(callbacks):
@@ -87,7 +87,14 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
             net.restore_training(training, _with_prefix(arrays, _STATES), callbacks)
     except KeyError as error:
         raise tensors.unreadable(path, f"{error} is missing") from None
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise tensors.unreadable(path, str(error)) from error
     return net
 
@@ -102,15 +109,29 @@ def _description(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:
         )
     try:
         description = json.loads(metadata["description"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         description = None
     if not isinstance(description, dict):
         raise tensors.unreadable(path, "its description is missing or damaged")
     return description
 
 
-def _numbers(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
+def _numbers(key: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is no array, fit for JSON."""
+    numbers = {}
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            continue
+        number = value.item() if isinstance(value, np.generic) else value
+        try:
+            json.dumps(number)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"[save] {key}: get_state must give numbers, text or arrays, got {value!r} as "
+                f"{name!r}"
+            ) from None
+        numbers[name] = number
+    return numbers
 
 
 def _arrays(state: Mapping[str, Any]) -> dict[str, Array]:

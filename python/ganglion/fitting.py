@@ -148,13 +148,14 @@ class Fit:
             for callback in callbacks
             for hook in ("on_train_batch_begin", "on_train_batch_end")
         )
-        self._progress = Progress(verbose, net.epoch_, epochs, len(samples))
         # What a fit that diverges goes back to: its best epoch, or where it began.
         self._samples = samples
         self._first_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
         self._best_weights = self._first_weights.copy()
         self._best_loss = math.inf
         self._best_epoch: int | None = None
+        # Last: from here on it is open until the end of `run`.
+        self._progress = Progress(verbose, net.epoch_, epochs, len(samples))
 
     def run(self) -> None:
         """Train. Callbacks end it early, and so does a loss that is not finite."""
@@ -162,19 +163,18 @@ class Fit:
         names = ["loss", *self._built.recipe.metrics]
         if self._validation is not None:
             names += [f"val_{name}" for name in names]
-        for callback in self._callbacks:
-            callback.set_model(cast("Sequential", net))
-            callback.set_params(
-                {
-                    "epochs": self._epochs,
-                    "steps": self._steps.per_epoch,
-                    "samples": len(self._samples),
-                    "metrics": names,
-                }
-            )
+        params = {
+            "epochs": self._epochs,
+            "steps": self._steps.per_epoch,
+            "samples": len(self._samples),
+            "metrics": names,
+        }
         net.stop_training = False
         logs: Logs = {}
         try:
+            self._notify("set_model", cast("Sequential", net))
+            for callback in self._callbacks:
+                callback.set_params(dict(params))  # each may change its own
             self._notify("on_train_begin", {})
             net.begin_callbacks(self._callbacks)
             for epoch in range(net.epoch_, net.epoch_ + self._epochs):

@@ -86,8 +86,8 @@ class Keeping(Network):
     def begin_callbacks(self, callbacks: Sequence[Callback]) -> None:
         """Note the callbacks of a fit that begins; those that a file had the state of go on."""
         for callback in callbacks:
-            for position, (described, state) in enumerate(self._callback_states):
-                if described == repr(callback):
+            for position, (key, state) in enumerate(self._callback_states):
+                if key == callback.key():
                     callback.set_state(state)
                     del self._callback_states[position]
                     break
@@ -99,9 +99,11 @@ class Keeping(Network):
         self._callbacks = ()
 
     def callback_states(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the callbacks of the fit that runs: what they are, and their states."""
-        states = [(repr(callback), callback.get_state()) for callback in self._callbacks]
-        return [(described, state) for described, state in states if state]
+        """Return the callbacks of the fit that runs, or is to go on: their keys and states."""
+        if not self._callbacks:
+            return list(self._callback_states)
+        states = [(callback, callback.get_state()) for callback in self._callbacks]
+        return [(callback.key(), state) for callback, state in states if state]
 
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the optimizer's state, fit for JSON."""

@@ -36,7 +36,8 @@ def resolve_verbose(verbose: int | str | bool) -> int:
     2
     """
     if isinstance(verbose, str) and verbose == "auto":
-        return int(in_notebook() or sys.stderr.isatty())
+        # A program without a console has no stderr, and what stands in for it may be no file.
+        return int(in_notebook() or bool(getattr(sys.stderr, "isatty", bool)()))
     if isinstance(verbose, (int, np.integer)) and verbose in (0, 1, 2):
         return int(verbose)
     raise ValueError(f"[fit] verbose must be 'auto', 0, 1 or 2, got {verbose!r}")

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning
-from ganglion.optional import require
 from ganglion.spec import settings_of
 from ganglion.training import Training
 
@@ -73,26 +72,28 @@ class RangeTest:
         ImportError
             Without matplotlib.
         """
-        if axes is None:
-            pyplot = require("matplotlib.pyplot", _PLACE, extra="plot")
-            axes = pyplot.subplots(figsize=(5.6, 3.8), layout="constrained")[1]
-        axes.plot(self.learning_rates, self.losses, color="0.8", linewidth=1, label="each batch")
-        axes.plot(self.learning_rates, self.smoothed_losses, color="#1f6fb4", label="smoothed")
-        axes.axvline(
+        # Here, so that importing ganglion does not load the pictures.
+        from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
+
+        (panel,) = panels(_PLACE, axes, size=(5.6, 3.8))
+        panel.plot(self.learning_rates, self.losses, color="0.8", linewidth=1, label="each batch")
+        panel.plot(
+            self.learning_rates, self.smoothed_losses, color=TRAINING_COLOR, label="smoothed"
+        )
+        panel.axvline(
             self.suggestion,
-            color="#d1600e",
+            color=VALIDATION_COLOR,
             linestyle=":",
             label=f"suggested: {self.suggestion:.2g}",
         )
         # The last batches may be anywhere: they would leave the rest no height.
         low, high = self.losses.min(), self.smoothed_losses[0]
         room = max(high - low, 1e-3 * abs(high))
-        axes.set_ylim(low - 0.05 * room, high + 0.5 * room)
-        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small")
-        return axes
+        panel.set_ylim(low - 0.05 * room, high + 0.5 * room)
+        panel.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        tidy(panel)
+        panel.legend(frameon=False, fontsize="small")
+        return panel
 
 
 class _BatchLosses(Callback):
@@ -170,8 +171,8 @@ def find_learning_rate(
     TypeError
         When ``net`` is neither.
     ValueError
-        For data that `fit` would refuse, rates out of order, or a loss that is not finite from the
-        first batch on.
+        For data that `fit` would refuse, rates out of order, a loss that is not finite from the
+        first batch on, or one that never falls.
 
     Examples
     --------
@@ -214,6 +215,12 @@ def find_learning_rate(
     if not seen.losses:
         raise ValueError(f"[{_PLACE}] the loss of the first batch is not finite: scale the data")
     smoothed = _smoothed(seen.losses)
+    if smoothed.argmin() == 0:
+        raise ValueError(
+            f"[{_PLACE}] the loss never fell: it was least, {smoothed[0]:.4g}, at the first "
+            f"rate, {rates[0]:.2g}; scaled data or lower rates may help, unless nothing is left "
+            "to learn"
+        )
     return RangeTest(
         rates[: len(smoothed)],
         np.array(seen.losses),

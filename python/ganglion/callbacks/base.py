@@ -42,11 +42,21 @@ class Callback:
     comes_last: ClassVar[bool] = False
     """Whether it is called after the others, so that it sees what they did."""
 
+    file_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that name files: another place of a file does not make it another callback."""
+
     def __repr__(self) -> str:
+        return as_call(type(self), self._settings())
+
+    def _settings(self) -> dict[str, Any]:
         # What a user's own callback does not keep under the argument's name is left out.
         kept = vars(self)
-        names = [name for name in parameter_names(type(self)) if name in kept]
-        return as_call(type(self), {name: kept[name] for name in names})
+        return {name: kept[name] for name in parameter_names(type(self)) if name in kept}
+
+    def key(self) -> str:
+        """Return what a file knows the callback by: the call that makes it, without file names."""
+        known = {k: v for k, v in self._settings().items() if k not in self.file_settings}
+        return as_call(type(self), known)
 
     def set_model(self, model: Sequential) -> None:
         """Remember the network that will train."""

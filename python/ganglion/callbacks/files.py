@@ -49,6 +49,7 @@ class ModelCheckpoint(MonitorCallback):
     """
 
     comes_last = True
+    file_settings = ("filepath",)
 
     def __init__(
         self,
@@ -129,6 +130,8 @@ class CSVLogger(Callback):
     --------
     >>> callback = CSVLogger("training.csv")
     """
+
+    file_settings = ("filename",)
 
     def __init__(
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False

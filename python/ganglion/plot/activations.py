@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import activations as library
-from ganglion import layers, spec
+from ganglion import initializers, layers, spec
 from ganglion.activations import Activation
 from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
 from ganglion.sequential import Sequential
@@ -24,20 +24,20 @@ _POINTS = 401
 def activations(
     names: Sequence[str | Activation | Callable[[Value], Value]] | None = None,
     *,
-    low: float = -4.0,
-    high: float = 4.0,
+    low: float = -7.0,
+    high: float = 7.0,
     axes: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Draw activation functions, and the derivatives that the core computes of them.
 
     Softmax and its like look at all features of a sample; they are drawn for the first of two, the
-    other being 0.
+    other being 0. "prelu" is drawn with a slope of 0.25.
 
     Parameters
     ----------
     names : sequence of str, Activation or callable, optional
         What a layer takes as its activation, a panel each; by default all that ganglion has.
-    low, high : float, default=-4 and 4
+    low, high : float, default=-7 and 7
         What is put in, from and to.
     axes : sequence of matplotlib Axes, optional
         Where to draw, one for each name; by default a new figure.
@@ -52,7 +52,7 @@ def activations(
     ImportError
         Without matplotlib.
     ValueError, TypeError
-        For an unknown name, for ``low`` not below ``high``, or another number of axes.
+        For no names or an unknown one, ``low`` not below ``high``, or another number of axes.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def activations(
     if not low < high:
         raise ValueError(f"[activations] low must be less than high, got {low!r} and {high!r}")
     chosen = _own_names() if names is None else list(names)
-    functions = [library.get(name) for name in chosen]
+    functions = [_function(name) for name in chosen]
     drawn = panels("activations", axes, len(chosen), columns=6, size=(2.4, 2.1))
     x = np.linspace(low, high, _POINTS)
     for panel, name, function in zip(drawn, chosen, functions, strict=True):
@@ -74,9 +74,15 @@ def activations(
         panel.set_title(name if isinstance(name, str) else repr(function), fontsize="medium")
         panel.set_xticks([low, (low + high) / 2, high])
         tidy(panel)
-    if drawn:
-        drawn[0].legend(frameon=False, fontsize="small")
+    drawn[0].legend(frameon=False, fontsize="small")
     return drawn
+
+
+def _function(name: str | Activation | Callable[[Value], Value]) -> Activation | None:
+    if isinstance(name, str) and name == "prelu":
+        # By itself it begins as ReLU, which has a panel already.
+        return library.PReLU(initializers.Constant(0.25))
+    return library.get(name)
 
 
 def _own_names() -> list[str | Activation | Callable[[Value], Value]]:

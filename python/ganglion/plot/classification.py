@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganglion.optional import require
-from ganglion.plot.figure import panels, tidy
+from ganglion.plot.figure import TRAINING_COLOR, panels, plain, tidy
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -53,13 +53,16 @@ def confusion_matrix(
     >>> X, y = load_iris(return_X_y=True)
     >>> model = NeuralClassifier([8], epochs=5, random_state=0).fit(X, y)
     >>> confusion_matrix(model, X, y).get_xlabel()
-    'Predicted label'
+    'predicted label'
     """
     metrics = _scikit_learn("sklearn.metrics", "confusion_matrix")
     (panel,) = panels("confusion_matrix", axes, size=(4.8, 4.4))
-    metrics.ConfusionMatrixDisplay.from_estimator(
+    display = metrics.ConfusionMatrixDisplay.from_estimator(
         estimator, X, y, ax=panel, cmap="Blues", colorbar=False
     )
+    names = [plain(name) for name in display.display_labels]
+    panel.set(xticklabels=names, yticklabels=names)
+    panel.set(xlabel="predicted label", ylabel="true label")
     return panel
 
 
@@ -106,13 +109,13 @@ def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None =
         metrics.RocCurveDisplay.from_predictions(
             np.asarray(y) == estimator.classes_[index],
             probabilities[:, index],
-            name=str(estimator.classes_[index]),
+            name=plain(estimator.classes_[index]),
             ax=panel,
             plot_chance_level=index == shown[-1],
         )
     for line in panel.lines:
         line.set_linewidth(1.2)
-    panel.set(xlabel="false positive rate", ylabel="true positive rate")
+    panel.set(xlabel="false positive rate", ylabel="true positive rate", ylim=(-0.01, 1.02))
     tidy(panel)
     panel.legend(frameon=False, fontsize="small", loc="lower right")
     return panel
@@ -163,13 +166,19 @@ def calibration_curve(
     probabilities = np.asarray(estimator.predict_proba(X))
     if len(estimator.classes_) == 2:
         happened, sure = np.asarray(y) == estimator.classes_[1], probabilities[:, 1]
-        labels = f"predicted probability of {estimator.classes_[1]}", "share that was so"
+        labels = f"predicted probability of {plain(estimator.classes_[1])}", "share that was so"
     else:
         happened = np.asarray(y) == estimator.classes_[probabilities.argmax(axis=1)]
         sure = probabilities.max(axis=1)
         labels = "probability of the class predicted", "share that was right"
     calibration.CalibrationDisplay.from_predictions(
-        happened, sure, n_bins=bins, strategy="quantile", name=type(estimator).__name__, ax=panel
+        happened,
+        sure,
+        n_bins=bins,
+        strategy="quantile",
+        name=type(estimator).__name__,
+        ax=panel,
+        color=TRAINING_COLOR,
     )
     panel.set(xlabel=labels[0], ylabel=labels[1])
     tidy(panel)

@@ -12,7 +12,7 @@ from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
 from ganglion.errors import check_at_least
 from ganglion.optional import require
-from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
+from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 from ganglion.progress import in_notebook
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def learning_curves(
     ImportError
         Without matplotlib.
     ValueError
-        For an empty history, an unknown name, or another number of axes than of names.
+        For an empty history, no names or an unknown one, or another number of axes than of names.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def _draw_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -
                 color=VALIDATION_COLOR,
                 label=f"best loss: epoch {epochs[best]}, here {validation[best]:.4g}",
             )
-    axes.set(xlabel="epoch", ylabel=name)
+    axes.set(xlabel="epoch", ylabel=plain(name))
     axes.locator_params(axis="x", integer=True)
     tidy(axes)
     axes.legend(frameon=False, fontsize="small")
@@ -102,7 +102,8 @@ class LiveCurves(Callback):
     """Draw the learning curves while the network trains, each time over the last.
 
     In a notebook the picture stands below the cell; elsewhere it has a window, where matplotlib's
-    backend has windows.
+    backend has windows. Without a window pyplot forgets the figure when the fit ends; ``axes``
+    still has it.
 
     Parameters
     ----------
@@ -158,6 +159,12 @@ class LiveCurves(Callback):
         """Draw the whole training."""
         if self.model.history_:
             self._draw()
+            figure: Any = self.axes[0].figure
+            if not figure.canvas.required_interactive_framework:
+                self._pyplot().close(figure)
+
+    def _pyplot(self) -> Any:
+        return require("matplotlib.pyplot", "LiveCurves", extra="plot")
 
     def _draw(self) -> None:
         for panel in self.axes:
@@ -176,7 +183,7 @@ class LiveCurves(Callback):
         from IPython.display import Image, display
 
         # An image, since a figure of pyplot would be shown once more when the cell ends.
-        require("matplotlib.pyplot", "LiveCurves", extra="plot").close(figure)
+        self._pyplot().close(figure)
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=90)
         image = Image(data=data.getvalue())

@@ -117,10 +117,10 @@ class _Box:
                 linewidth=1,
             )
         )
-        axes.text(x, top - 0.17, _title(row.layer), ha="center", va="center", fontsize=10)
+        _text(axes, x, top - 0.17, _title(row.layer), ha="center", fontsize=10)
         name = row.name.rpartition("/")[2]
         below = name if plain else f"{name}, {row.weights:,} params"
-        axes.text(x, top - 0.37, below, ha="center", va="center", fontsize=8, color=_LINE)
+        _text(axes, x, top - 0.37, below, ha="center", color=_LINE)
 
 
 class _Beside:
@@ -168,17 +168,17 @@ class _Beside:
         frame.set(facecolor="none", edgecolor="0.7", linestyle=(0, (4, 3)))
         axes.add_patch(frame)
         label = f"{self.row.name.rpartition('/')[2]} ({self.row.kind})"
-        axes.text(left + 0.08, top - 0.13, label, va="center", fontsize=8, color=_LINE)
+        _text(axes, left + 0.08, top - 0.13, label, color=_LINE)
 
     def _draw_merge(self, axes: Axes, x: float, y: float) -> None:
         from matplotlib.patches import Circle
 
         axes.add_patch(Circle((x, y), _MERGE, facecolor="white", edgecolor=_LINE))
         if self.merge in _SIGNS:
-            axes.text(x, y, _SIGNS[self.merge], ha="center", va="center", fontsize=11)
+            _text(axes, x, y, _SIGNS[self.merge], ha="center", fontsize=11)
         else:
             below = y - _MERGE - _STUB / 2
-            axes.text(x + 0.08, below, self.merge, va="center", fontsize=8, color=_LINE)
+            _text(axes, x + 0.08, below, self.merge, color=_LINE)
 
 
 def _part(layer: Layer, rows: dict[int, LayerRow]) -> _Box | _Beside:
@@ -216,4 +216,9 @@ def _bent(axes: Axes, corners: Sequence[tuple[float, float]]) -> None:
 
 
 def _shape(axes: Axes, x: float, y: float, row: LayerRow) -> None:
-    axes.text(x + 0.08, y, shape_text(row.output_shape), va="center", fontsize=8, color=_LINE)
+    _text(axes, x + 0.08, y, shape_text(row.output_shape), color=_LINE)
+
+
+def _text(axes: Axes, x: float, y: float, text: str, **looks: Any) -> None:
+    # A dollar in a name begins no formula.
+    axes.text(x, y, text, **{"va": "center", "fontsize": 8, "parse_math": False, **looks})

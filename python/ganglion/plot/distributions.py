@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.callbacks import LayerRecorder
-from ganglion.plot.figure import panels, tidy
+from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Histograms of one panel, and how far each reaches over the next.
 _RIDGES, _OVERLAP = 12, 2.2
+# Of layers, in this order and again from the first.
+_COLORS = TRAINING_COLOR, VALIDATION_COLOR, *(f"C{index}" for index in range(2, 10))
 # Rare values far out would leave the rest no width: this share is left out at either side.
 _TAIL = 0.2
 
@@ -54,7 +57,8 @@ def weight_histograms(
     ImportError
         Without matplotlib.
     ValueError
-        For a recorder that saw nothing, an unknown name, or another number of axes than of names.
+        For a recorder that saw nothing, no names or an unknown one, or another number of axes than
+        of names.
 
     Examples
     --------
@@ -76,7 +80,7 @@ def weight_histograms(
             raise ValueError(f"[{place}] unknown name {name!r}, the recorder has {list(seen)}")
     drawn = panels(place, axes, len(names), size=(4.0, 3.8))
     for panel, name in zip(drawn, names, strict=True):
-        values, title = seen[name], name
+        values, title = seen[name], plain(name)
         if gradients:
             title += f" ({np.mean(values[-1] == 0):.0%} are 0 at the end)"
             values = [np.log10(np.abs(gradient[gradient != 0])) for gradient in values]
@@ -166,10 +170,10 @@ def dead_units(recorder: LayerRecorder, *, axes: Axes | None = None) -> Axes:
     """
     _check_recorder("dead_units", recorder)
     (panel,) = panels("dead_units", axes)
-    for name, counts in recorder.dead_units.items():
+    for color, (name, counts) in zip(cycle(_COLORS), recorder.dead_units.items(), strict=False):
         units = recorder.units[name]
-        label = f"{name}: {counts[-1]} of {units} at the end"
-        panel.plot(recorder.epochs, np.array(counts) / units, label=label)
+        label = f"{plain(name)}: {counts[-1]} of {units} at the end"
+        panel.plot(recorder.epochs, np.array(counts) / units, color=color, label=label)
     panel.set(xlabel="epoch", ylabel="dead units")
     panel.set_ylim(bottom=0)
     panel.yaxis.set_major_formatter("{x:.0%}")

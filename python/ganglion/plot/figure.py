@@ -46,8 +46,10 @@ def panels(
     ImportError
         Without matplotlib.
     ValueError
-        For another number of axes.
+        For no panels, or another number of axes.
     """
+    if count == 0:
+        raise ValueError(f"[{place}] there is nothing to draw")
     pyplot = require("matplotlib.pyplot", place, extra="plot")
     if axes is not None:
         # As subplots returns them too: one, or an array of several.
@@ -75,6 +77,17 @@ def tidy(axes: Axes, *, grid: bool = True) -> None:
     if grid:
         axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def plain(text: Any) -> str:
+    r"""Return the text of a label that shows a name as it is: its dollars begin no formula.
+
+    Examples
+    --------
+    >>> print(plain("$10 to $20"))
+    \$10 to \$20
+    """
+    return str(text).replace("$", r"\$")
 
 
 def trained_network(

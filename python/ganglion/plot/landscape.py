@@ -60,7 +60,8 @@ def loss_landscape(
     span : float, default=1.0
         Steps to each side in random directions: at 1 the random part is as large as the weights.
     points : int, default=25
-        Losses computed along each direction, at least 3.
+        Losses computed along each direction, at least 3. A curve also has that of the present
+        weights.
     seed : int, default=0
         Of the random directions.
     axes : matplotlib Axes, optional
@@ -115,6 +116,9 @@ def loss_landscape(
         projected = plane.project(way)
         limits = _around(projected)
     grid = [np.linspace(low, high, points) for low, high in limits]
+    if dimensions == 1:
+        # Between two points the loss of the present weights would be a guess.
+        grid = [np.union1d(grid[0], 0.0)]
     losses = _losses(network, plane, grid, X, y)
     draw = _draw_curve if dimensions == 1 else _draw_map
     draw(panel, grid, losses, projected)
