@@ -119,6 +119,18 @@ def test_partial_and_warm_fits_go_on_as_scikit_learns_do():
         same_model(models[1], models[0])
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("changed", [{"alpha": 100.0}, {"activation": "tanh"}], ids=str)
+def test_a_partial_fit_takes_new_settings_and_keeps_the_optimizer(solver, changed):
+    models = [cls((10,), solver=solver, max_iter=3, random_state=0) for cls in CLASSES]
+    for model in models:
+        model.fit(X, DIGIT).set_params(**changed)
+        for _ in range(3):
+            model.partial_fit(X, DIGIT)
+    same_model(models[1], models[0])
+
+
 @pytest.mark.parametrize("pair", [CLASSES, NUMBERS], ids=["classifier", "regressor"])
 def test_the_signature_begins_with_scikit_learns(pair):
     theirs, ours = (list(inspect.signature(cls).parameters.values()) for cls in pair)
@@ -171,6 +183,20 @@ def test_what_is_written_into_the_weights_is_used(model):
     model.intercepts_[1] = np.zeros(3)
     with pytest.raises(ValueError, match=r"\[intercepts_\] .* layer 1 .* \(10,\), got \(3,\)"):
         model.predict(X)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_networks_own_weights_can_change_places():
+    model = MLPClassifier((5, 5, 5), max_iter=2, random_state=0).fit(X, DIGIT)
+    first, second, third, last = (coef.copy() for coef in model.coefs_)
+    model.coefs_ = [model.coefs_[0], model.coefs_[2], model.coefs_[1], model.coefs_[3]]
+    model.predict(X)
+    for coef, expected in zip(model.coefs_, [first, third, second, last], strict=True):
+        np.testing.assert_array_equal(coef, expected)
+    model.coefs_ = [first * 2, second, third, last[:, :1]]
+    with pytest.raises(ValueError, match="array of layer 3"):
+        model.predict(X)
+    np.testing.assert_array_equal(model.network_.weights[0], first)
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
@@ -294,3 +320,30 @@ def test_an_interrupted_training_keeps_what_it_has(monkeypatch, early_stopping):
     assert model.predict(X).shape == DIGIT.shape
     monkeypatch.undo()
     assert model.partial_fit if early_stopping else model.partial_fit(X, DIGIT).n_iter_ == 1
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_an_interrupted_lbfgs_leaves_the_network_that_was_there(monkeypatch):
+    settings = {"solver": "lbfgs", "max_iter": 3, "warm_start": True, "random_state": 0}
+    model = MLPClassifier((8,), **settings).fit(X, DIGIT)
+    before, whole = model.predict_proba(X), MLPClassifier._loss_grad_lbfgs
+    calls = []
+
+    def interrupted(self, *arguments):
+        calls.append(whole(self, *arguments))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return calls[-1]
+
+    monkeypatch.setattr(MLPClassifier, "_loss_grad_lbfgs", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(alpha=1.0).fit(X, DIGIT)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_a_first_partial_fit_that_fails_leaves_nothing():
+    model = MLPClassifier(random_state=0)
+    with pytest.raises(ValueError, match="not among the classes"):
+        model.partial_fit(X, DIGIT, classes=[0, 1])
+    assert not hasattr(model, "classes_")
+    model.partial_fit(X, DIGIT, classes=np.arange(10))

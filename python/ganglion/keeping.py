@@ -109,6 +109,10 @@ class Keeping(Network):
         """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
         return {"epoch": self.epoch_, "step": self.step_, "history": self.history_}
 
+    def optimizer_state(self) -> dict[str, Array]:
+        """Return copies of the optimizer's state by name; empty before training."""
+        return {} if self._built is None else self._built.get_states()
+
     def restore_training(
         self,
         state: Mapping[str, Any],

@@ -113,15 +113,22 @@ class BaseMLP(BaseEstimator, ABC):
         if self.early_stopping and validation is None and self.solver != "lbfgs":
             samples, validation = self._split(*samples, random)
         fresh = first or not hasattr(self, "network_")
-        if fresh:
-            self.network_ = building.build(self, random)
-        elif not partial:
-            self.network_ = building.adjusted(self, self.network_)
+        goes_on = partial and not fresh and hasattr(self, "_optimizer")
+        network = (
+            building.build(self, random)
+            if fresh
+            else building.adjusted(self, self.network_, goes_on=goes_on)
+        )
+        if fresh or network is not self.network_:
+            self.network_ = network
+            # A fit that fails goes back to the lists that were there, with the arrays in them.
+            self.coefs_, self.intercepts_ = list(self.coefs_), list(self.intercepts_)
         self._share_weights()
         if self.solver == "lbfgs":
+            vars(self).pop("_optimizer", None)  # the network has none to go on with
             lbfgs.fit(self, *samples)
             return
-        if fresh or not partial or not hasattr(self, "_optimizer"):
+        if not goes_on:
             self._optimizer = Solver(self)
             self.network_.reset_optimizer()
         self._train(samples, validation, random, partial)

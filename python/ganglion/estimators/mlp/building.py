@@ -83,28 +83,48 @@ def build(settings: Any, random: np.random.RandomState | None = None) -> Sequent
         Drawn from for dropout; without that it stays in step with scikit-learn's.
     """
     seed = int(random.randint(2**31 - 1)) if random is not None and settings.dropout else 0
-    # lbfgs works outside; the network then has an optimizer that it does not use.
     return Sequential(
-        [Input((len(settings.coefs_[0]),)), *_layers(settings)],
+        _layers(settings),
         loss=settings._loss(),
-        optimizer=optimizers.SGD() if settings.solver == "lbfgs" else optimizer(settings),
+        optimizer=_rule(settings),
         random_state=seed,
         dtype="float32" if np.asarray(settings.coefs_[0]).dtype == np.float32 else "float64",
         device=settings.device,
     )
 
 
-def adjusted(settings: Any, network: Sequential) -> Sequential:
-    """Return the network, or another with its weights where settings changed since it was made."""
-    wanted = build(settings)
-    if all(
-        getattr(wanted, name) == getattr(network, name) for name in ("layers", "loss", "optimizer")
-    ):
+def adjusted(settings: Any, network: Sequential, *, goes_on: bool = False) -> Sequential:
+    """Return the network, or another with its weights where settings changed since it was made.
+
+    Parameters
+    ----------
+    settings : BaseMLP
+        With ``coefs_`` and ``out_activation_``.
+    network : Sequential
+        Made for earlier settings.
+    goes_on : bool, default=False
+        Whether the optimizer stays, with its rate, its step and, for the same weights, its state.
+    """
+    rule = network.optimizer if goes_on else _rule(settings)
+    layers, loss = _layers(settings), settings._loss()
+    if network.layers == layers and network.loss == loss and network.optimizer == rule:
         return network
+    wanted = build(settings)
     wanted.seed_ = network.seed_
+    if goes_on:
+        wanted.compile(loss=loss, optimizer=rule)
+        if not network.follows_schedule:
+            wanted.learning_rate = network.learning_rate
     if wanted.weight_names == network.weight_names:
         wanted.set_weights(network.get_weights())
+        if goes_on:
+            wanted.restore_training(network.training_state(), network.optimizer_state(), [])
     return wanted
+
+
+def _rule(settings: Any) -> optimizers.Optimizer:
+    # lbfgs works outside; the network then has an optimizer that it does not use.
+    return optimizers.SGD() if settings.solver == "lbfgs" else optimizer(settings)
 
 
 def optimizer(settings: Any) -> optimizers.Optimizer:
@@ -121,7 +141,7 @@ def optimizer(settings: Any) -> optimizers.Optimizer:
 def _layers(settings: Any) -> list[Layer]:
     *hidden, outputs = (np.shape(coef)[1] for coef in settings.coefs_)
     penalty = _penalty(settings)
-    stack: list[Layer] = []
+    stack: list[Layer] = [Input((len(settings.coefs_[0]),))]
     for units, given in zip(hidden, hidden_activations(settings), strict=True):
         after = activation(given)
         if settings.batch_normalization:
@@ -174,14 +194,15 @@ def shared(name: str, held: Sequence[Any], own: Sequence[Array]) -> list[Array]:
             f"[{name}] must hold an array for each of {len(own)} layers, got {len(held)}"
         )
     for index, (given, array) in enumerate(zip(held, own, strict=True)):
-        if _same_memory(given, array):
-            continue
         if np.shape(given) != array.shape:
             raise ValueError(
                 f"[{name}] the array of layer {index} must have shape {array.shape}, got "
                 f"{np.shape(given)}"
             )
-        array[...] = given
+    if not all(map(_same_memory, held, own)):
+        values = [np.array(given) for given in held]  # they may be the network's, in another order
+        for array, value in zip(own, values, strict=True):
+            array[...] = value
     if isinstance(held, list):
         held[:] = own
         return held

@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import (
 
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
+from ganglion.estimators.failing import left_whole
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
 from ganglion.losses import Loss
@@ -33,8 +34,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron for classes: change the import, and scikit-learn's runs in the core.
 
     Arguments, defaults, attributes, warnings and formulas are those of
-    ``sklearn.neural_network.MLPClassifier``. The same ``random_state`` starts from the same weights
-    and holds the same samples out; the order of samples, a function of seed and epoch, is another.
+    ``sklearn.neural_network.MLPClassifier``, but for one: the log losses are not clipped as
+    scikit-learn's are. The same ``random_state`` starts from the same weights, holds the same
+    samples out, and has the same order of samples in each epoch.
 
     Parameters
     ----------
@@ -291,10 +293,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 '[MLPClassifier] class_weight="balanced" needs all labels at once: give '
                 "partial_fit a dictionary of weights"
             )
-        if _check_partial_fit_first_call(self, classes):
-            several = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if several else classes)
-        self._fit(X, y, sample_weight, partial=True)
+        with left_whole(self):
+            if _check_partial_fit_first_call(self, classes):
+                several = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if several else classes)
+            self._fit(X, y, sample_weight, partial=True)
         return self
 
     def predict(self, X: ArrayLike) -> Array:
