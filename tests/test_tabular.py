@@ -190,3 +190,13 @@ def test_other_columns_than_those_of_fit_are_named():
         preprocessor.transform(pandas.DataFrame({"age": ["old"], "color": ["red"]}))
     with pytest.raises(NotFittedError):
         TabularPreprocessor().transform(TABLE)
+
+
+def test_a_refit_that_fails_leaves_the_last_one():
+    X = np.array([["a", 1.0], ["b", 2.0]], dtype=object)
+    preprocessor = TabularPreprocessor(encoding="ordinal").fit(X)
+    before = preprocessor.transform(X)
+    with pytest.raises(TypeError, match="text or numbers"):
+        preprocessor.fit(np.array([["a", 1.0, 1.0], [3, 2.0, 1.0]], dtype=object))
+    np.testing.assert_array_equal(preprocessor.transform(X), before)
+    assert not hasattr(preprocessor.set_params(encoding="onehot").fit(X), "n_codes_")

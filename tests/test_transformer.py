@@ -186,3 +186,12 @@ def test_a_mistake_is_named(iris, estimator, layer, error, message):
 def test_transform_needs_a_fit(iris):
     with pytest.raises(NotFittedError):
         NeuralTransformer(NeuralClassifier()).transform(iris[0])
+
+
+def test_a_refit_that_fails_leaves_the_last_one(iris, classifier):
+    X, y = iris
+    features = NeuralTransformer(classifier).fit(X, y)
+    before = features.transform(X)
+    with pytest.raises(ValueError):
+        features.fit(X[:, :2], np.full(len(y), np.nan))
+    np.testing.assert_array_equal(features.transform(X), before)

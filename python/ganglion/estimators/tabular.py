@@ -38,6 +38,7 @@ from ganglion.estimators.columns import (
     missing_values,
     with_nan,
 )
+from ganglion.estimators.failing import left_whole
 
 # What OrdinalEncoder gives beside the known categories, which it counts from 0. All are moved up
 # afterwards: an embedding is a row of a table, and has no row before 0.
@@ -146,13 +147,17 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             For infinite numbers, unknown columns and settings out of range.
         """
         self._check_settings()
-        table = self._read(X, reset=True)
-        self.categorical_ = categorical_mask(table, self.categorical_columns, type(self).__name__)
-        check_categories(table, np.flatnonzero(self.categorical_).tolist(), type(self).__name__)
-        self.transformer_ = self._make_transformer(len(table))
-        self.transformer_.fit(table)
-        if self.encoding == "ordinal":
-            self.n_codes_ = self._count_codes()
+        with left_whole(self):
+            table = self._read(X, reset=True)
+            self.categorical_ = categorical_mask(
+                table, self.categorical_columns, type(self).__name__
+            )
+            check_categories(table, np.flatnonzero(self.categorical_).tolist(), type(self).__name__)
+            self.transformer_ = self._make_transformer(len(table))
+            self.transformer_.fit(table)
+            vars(self).pop("n_codes_", None)
+            if self.encoding == "ordinal":
+                self.n_codes_ = self._count_codes()
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ganglion.estimators.checking import check_inputs
+from ganglion.estimators.failing import left_whole
 from ganglion.sequential import Sequential
 
 
@@ -97,15 +98,16 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 "[NeuralTransformer] estimator must be a NeuralClassifier, a NeuralRegressor or a "
                 f"Sequential, got {self.estimator!r}"
             )
-        inputs = check_inputs(self, X, reset=True)
-        network = self._trained_network(inputs, y, sample_weight)
-        expected = network.input_shape[1:]
-        if inputs.shape[1:] != expected:
-            raise ValueError(
-                f"[NeuralTransformer] X must have shape {('n', *expected)} for this network, "
-                f"got {inputs.shape}"
-            )
-        self.network_ = _until(network, self._position(network))
+        with left_whole(self):
+            inputs = check_inputs(self, X, reset=True)
+            network = self._trained_network(inputs, y, sample_weight)
+            expected = network.input_shape[1:]
+            if inputs.shape[1:] != expected:
+                raise ValueError(
+                    f"[NeuralTransformer] X must have shape {('n', *expected)} for this network, "
+                    f"got {inputs.shape}"
+                )
+            self.network_ = _until(network, self._position(network))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
