@@ -250,6 +250,30 @@ def test_columns_of_a_frame_make_groups():
         metrics_by_group(model, X, y, "sexx")
 
 
+def test_labels_named_like_columns_are_labels():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"m": [1, 0, 0], "f": [0, 1, 1], 0: [1, 2, 3]})
+    model, y = DummyRegressor().fit(np.zeros((3, 1)), np.zeros(3)), np.arange(3.0)
+    assert metrics_by_group(model, X, y, ["m", "f", "f"]).counts == {"f": 2, "m": 1}
+    assert metrics_by_group(model, X, y, [0, 0, 0]).counts == {"0": 3}
+    with pytest.raises(ValueError, match="columns of X or a label for each of its 2 rows"):
+        metrics_by_group(model, X[:2], y[:2], ["m", "f"])
+
+
+def test_groups_that_look_alike_are_told_apart():
+    model, y = DummyRegressor().fit(np.zeros((4, 1)), np.zeros(4)), np.arange(4.0)
+    report = metrics_by_group(model, np.zeros((4, 1)), y, [1, "1", None, "missing"])
+    assert report.counts == {"'1'": 1, "'missing'": 1, "1": 1, "missing": 1}
+
+
+def test_groups_of_polars():
+    polars = pytest.importorskip("polars")
+    X = polars.DataFrame({"g": ["a", None, "a"], "x": [1.0, 2.0, 3.0]})
+    model, y = DummyRegressor().fit(np.zeros((3, 1)), np.zeros(3)), np.arange(3.0)
+    for groups in ("g", ["g"], X["g"]):
+        assert metrics_by_group(model, X, y, groups).counts == {"a": 2, "missing": 1}
+
+
 def test_numbers_have_metrics_of_their_own():
     X = np.arange(4.0)[:, np.newaxis]
     model = LinearRegression().fit(X, X[:, 0])
@@ -264,6 +288,7 @@ def test_numbers_have_metrics_of_their_own():
         (None, ["a"], None, ValueError, "one length, got 100, 100 and 1"),
         (None, None, "accuracy", TypeError, "metrics must be a list or a dict, got 'accuracy'"),
         (None, None, ["accuracyy"], ValueError, "accuracyy"),
+        (None, None, [max, max], ValueError, r"names of their own, got \['max', 'max'\]"),
         (Sequential(), None, [accuracy_score], TypeError, "estimator, got Sequential"),
     ],
 )

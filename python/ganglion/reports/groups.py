@@ -116,7 +116,8 @@ def metrics_by_group(
     TypeError
         For a model that is no scikit-learn estimator, such as a network: give the estimator.
     ValueError
-        For data of unequal lengths, an unknown column or an unknown metric.
+        For data of unequal lengths, an unknown column, a list that may be columns as well as
+        labels, an unknown metric, or two of one name.
 
     Examples
     --------
@@ -136,29 +137,29 @@ def metrics_by_group(
     """
     data = X if hasattr(X, "shape") else np.asarray(X)
     targets = np.asarray(y)
-    names = _group_names(data, groups)
-    if not data.shape[0] == len(targets) == len(names):
+    names, codes = _grouped(data, groups)
+    if not data.shape[0] == len(targets) == len(codes):
         raise ValueError(
             f"[metrics_by_group] X, y and groups must be of one length, got {data.shape[0]}, "
-            f"{len(targets)} and {len(names)}"
+            f"{len(targets)} and {len(codes)}"
         )
     chosen = _scorers(model, targets, metrics)
     # What can't be measured at all is an error; in a group it may be because the group is small.
     overall = _measure(check_scoring(model, chosen), model, data, targets)
     measure = check_scoring(model, chosen, raise_exc=False)
     counts, by_group = {}, {}
-    for group in sorted(set(names)):
-        rows = np.flatnonzero(names == group)
-        counts[group] = len(rows)
-        by_group[group] = _measure(measure, model, select_rows(data, rows), targets[rows])
+    for code in sorted(range(len(names)), key=names.__getitem__):
+        rows = np.flatnonzero(codes == code)
+        counts[names[code]] = len(rows)
+        by_group[names[code]] = _measure(measure, model, select_rows(data, rows), targets[rows])
     return GroupReport(counts, by_group, overall)
 
 
-def _group_names(X: Any, groups: Any) -> NDArray[np.object_]:
-    """Return the name of each sample's group, (n,)."""
-    columns = [groups] if isinstance(groups, str) else groups
-    if isinstance(columns, list) and columns and is_frame(X) and set(columns) <= set(X.columns):
-        known = names_of(X)
+def _grouped(X: Any, groups: Any) -> tuple[list[str], NDArray[np.intp]]:
+    """Return the names of the groups, and which of them each sample is in, (n,)."""
+    if _are_columns(X, groups):
+        columns = [groups] if isinstance(groups, str) else groups
+        known = list(X.columns)
         given: Any = select_columns(X, [known.index(column) for column in columns])
     elif isinstance(groups, str):
         known = names_of(X) if is_frame(X) else []
@@ -167,11 +168,41 @@ def _group_names(X: Any, groups: Any) -> NDArray[np.object_]:
         )
     else:
         given = groups if hasattr(groups, "shape") else np.asarray(groups, dtype=object)
-    if given.ndim == 1:
+    if len(given.shape) == 1:
         given = given.to_frame() if hasattr(given, "to_frame") else np.asarray(given)[:, None]
     values = np.array(given, dtype=object)
-    values[missing_values(given)] = "missing"
-    return np.array([", ".join(map(str, row)) for row in values], dtype=object)
+    values[missing_values(given)] = None
+    numbers: dict[tuple[Any, ...], int] = {}
+    codes = [numbers.setdefault(tuple(row), len(numbers)) for row in values]
+    return _distinct_names(list(numbers)), np.array(codes, dtype=np.intp)
+
+
+def _are_columns(X: Any, groups: Any) -> bool:
+    """Tell whether groups are columns of a frame, and not a label for each sample."""
+    if not is_frame(X):
+        return False
+    columns = [groups] if isinstance(groups, str) else groups
+    if not isinstance(columns, list) or not all(isinstance(one, str) for one in columns):
+        return False
+    if not columns or len(set(columns)) < len(columns) or not set(columns) <= set(X.columns):
+        return False
+    if isinstance(groups, list) and len(columns) == len(X):
+        raise ValueError(
+            f"[metrics_by_group] groups {groups!r} may be columns of X or a label for each of its "
+            f"{len(X)} rows: give the columns' values, or the labels as an array"
+        )
+    return True
+
+
+def _distinct_names(groups: list[tuple[Any, ...]]) -> list[str]:
+    """Return a name for each group; values that look alike are told apart by their ``repr``."""
+    names = [", ".join("missing" if v is None else str(v) for v in group) for group in groups]
+    return [
+        name
+        if names.count(name) == 1
+        else ", ".join("missing" if v is None else repr(v) for v in group)
+        for name, group in zip(names, groups, strict=True)
+    ]
 
 
 def _scorers(model: Any, y: NDArray[Any], metrics: Any) -> dict[str, Any]:
@@ -184,7 +215,14 @@ def _scorers(model: Any, y: NDArray[Any], metrics: Any) -> dict[str, Any]:
     elif isinstance(metrics, str) or not isinstance(metrics, (Sequence, Mapping)):
         raise TypeError(f"[metrics_by_group] metrics must be a list or a dict, got {metrics!r}")
     if not isinstance(metrics, Mapping):
-        metrics = {one if isinstance(one, str) else one.__name__: one for one in metrics}
+        names = [
+            one if isinstance(one, str) else getattr(one, "__name__", repr(one)) for one in metrics
+        ]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"[metrics_by_group] metrics must have names of their own, got {names}: give a dict"
+            )
+        metrics = dict(zip(names, metrics, strict=True))
     return {
         name: metric if isinstance(metric, str) else make_scorer(metric)
         for name, metric in metrics.items()
