@@ -105,6 +105,20 @@ def test_classes():
     assert finding(report, "unknown classes").where == "new"
 
 
+def test_missing_targets_of_the_test_data_are_no_classes():
+    y = np.array(["a", "b"] * 100)
+    y_test = np.array(["a", None, float("nan"), "new"], dtype=object)
+    report = inspect_data(CLEAN, y, CLEAN[:4] + 1, y_test)
+    assert finding(report, "unknown classes").where == "new"
+
+
+def test_a_frame_without_rows_or_columns_is_named():
+    pandas = pytest.importorskip("pandas")
+    for frame in (pandas.DataFrame({"a": []}), pandas.DataFrame(index=range(3))):
+        with pytest.raises(ValueError, match=r"must have rows and columns, got shape \("):
+            inspect_data(frame)
+
+
 def test_targets_that_are_numbers():
     y = 1e5 + 1e4 * CLEAN[:, 0]
     report = inspect_data(CLEAN, np.minimum(y, np.sort(y)[-20]))

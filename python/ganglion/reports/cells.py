@@ -100,6 +100,10 @@ class Reader:
         if getattr(X, "ndim", 2) > 2:
             X = np.asarray(X).reshape(len(X), -1)
         table = as_table(X, self._place, infinite=True)
+        if 0 in table.shape:
+            raise ValueError(
+                f"[{self._place}] a table must have rows and columns, got shape {table.shape}"
+            )
         names = names_of(table)
         if self._first is None:
             categorical = categorical_mask(table, "auto", self._place)

@@ -93,6 +93,7 @@ def _class_findings(y: NDArray[Any], y_test: NDArray[Any] | None) -> Iterator[Fi
             "more samples, or one class of them all",
         )
     if y_test is not None:
+        y_test = y_test[~missing_values(y_test[:, np.newaxis])[:, 0]]
         new = np.setdiff1d(y_test, classes)
         if len(new):
             yield Finding(
