@@ -374,3 +374,9 @@ def test_an_interrupted_fit_leaves_what_it_came_to(iris, warm_start):
 def test_prediction_needs_a_fit(iris):
     with pytest.raises(NotFittedError):
         NeuralClassifier().predict(iris[0])
+
+
+@pytest.mark.parametrize("weights", [{0: 0, 1: 0}, {0: -5, 1: 1}, {0: np.nan, 1: 1}], ids=str)
+def test_class_weights_that_cannot_be_are_named(weights):
+    with pytest.raises(ValueError, match=r"\[NeuralClassifier\] class_weight must be"):
+        NeuralClassifier((4,), class_weight=weights).fit(np.eye(4), [0, 1, 0, 1])

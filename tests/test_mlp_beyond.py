@@ -202,3 +202,9 @@ def test_data_that_cannot_be_learned_is_named():
         MLPRegressor("mse").fit(X, Y)
     with pytest.raises(ValueError, match=r"\[MLPRegressor\] y must have 1 columns, got 2"):
         MLPRegressor(warm_start=True, tol=1.0).fit(X, Y).fit(X, np.stack([Y, Y], axis=1))
+
+
+@pytest.mark.parametrize("weights", [{0: 0, 1: 0}, {0: -5, 1: 1}, {0: np.nan, 1: 1}], ids=str)
+def test_class_weights_that_cannot_be_are_named(weights):
+    with pytest.raises(ValueError, match=r"\[MLPClassifier\] class_weight must be"):
+        MLPClassifier((4,), class_weight=weights).fit(X[:50], Y[:50] > 4)

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import type_of_target
 
 from ganglion import losses, optimizers
 from ganglion.callbacks import Callback
 from ganglion.errors import check_choice
 from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
-from ganglion.estimators.labels import Labels, label_array
+from ganglion.estimators.labels import Labels, label_array, weights_of_classes
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 from ganglion.layers import Layer
 
@@ -356,7 +355,4 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return None if self._labels.multilabel else y
 
     def _class_weight_of(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        if self.class_weight is None:
-            return None
-        weight: NDArray[Any] = compute_sample_weight(self.class_weight, y)
-        return weight
+        return None if self.class_weight is None else weights_of_classes(self, y)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
@@ -45,6 +46,30 @@ def label_array(y: Any) -> NDArray[Any]:
             "[NeuralClassifier] y of several columns must hold zeros and ones, one a label"
         )
     return dense
+
+
+def weights_of_classes(estimator: Any, y: NDArray[Any]) -> NDArray[Any]:
+    """Return what each sample counts by ``class_weight``, shape (n_samples,).
+
+    Parameters
+    ----------
+    estimator : NeuralClassifier or MLPClassifier
+        With a ``class_weight``.
+    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        For a weight below 0 or not finite, and where no sample counts.
+    """
+    weight: NDArray[Any] = compute_sample_weight(estimator.class_weight, y)
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        raise ValueError(
+            f"[{type(estimator).__name__}] class_weight must be finite, at least 0, and more than "
+            f"0 for a class of y, got {estimator.class_weight!r}"
+        )
+    return weight
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -19,6 +18,7 @@ from sklearn.utils.multiclass import (
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.failing import left_whole
+from ganglion.estimators.labels import weights_of_classes
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
 from ganglion.losses import Loss
@@ -384,7 +384,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        by_class: Array = compute_sample_weight(self.class_weight, y)
+        by_class = weights_of_classes(self, y)
         return by_class if weight is None else by_class * weight
 
     def _output(self) -> str:
