@@ -155,7 +155,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             check_categories(table, np.flatnonzero(self.categorical_).tolist(), type(self).__name__)
             self.transformer_ = self._make_transformer(len(table))
             self.transformer_.fit(table)
-            vars(self).pop("n_codes_", None)
+            self.__dict__.pop("n_codes_", None)
             if self.encoding == "ordinal":
                 self.n_codes_ = self._count_codes()
         return self

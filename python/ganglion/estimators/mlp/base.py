@@ -125,7 +125,7 @@ class BaseMLP(BaseEstimator, ABC):
             self.coefs_, self.intercepts_ = list(self.coefs_), list(self.intercepts_)
         self._share_weights()
         if self.solver == "lbfgs":
-            vars(self).pop("_optimizer", None)  # the network has none to go on with
+            self.__dict__.pop("_optimizer", None)  # the network has none to go on with
             lbfgs.fit(self, *samples)
             return
         if not goes_on:

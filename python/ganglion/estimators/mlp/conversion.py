@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ganglion import activations
 from ganglion.estimators.mlp import building
-from ganglion.layers import BatchNormalization
+from ganglion.layers import Activation, BatchNormalization, Dense
+from ganglion.sequential import Sequential
 
 Array = NDArray[Any]
 
@@ -78,44 +79,48 @@ def to_sklearn(model: Any) -> Any:
     settings = {
         name: value for name, value in model.get_params(deep=False).items() if name in known
     }
-    settings["activation"] = _one_activation(model)
+    # Settings may have changed since the fit; the network is what predicts.
+    network = model.network_ if hasattr(model, "network_") else building.build(model)
+    settings["activation"] = _one_activation(type(model).__name__, network)
     if settings["solver"] not in ("lbfgs", "sgd", "adam"):
         settings["solver"] = "adam"  # the next fit's; the weights are there
     converted = theirs(**settings)
     _take_attributes(converted, model)
-    converted.coefs_, converted.intercepts_ = _folded(model)
+    converted.coefs_, converted.intercepts_ = _folded(model, network)
+    if converted.early_stopping:  # where its next fit goes back to
+        converted._best_coefs = [coef.copy() for coef in converted.coefs_]
+        converted._best_intercepts = [intercept.copy() for intercept in converted.intercepts_]
     return converted
 
 
-def _one_activation(model: Any) -> str:
+def _one_activation(place: str, network: Sequential) -> str:
     """Return scikit-learn's name of the activation of all hidden layers."""
-    given = building.hidden_activations(model)
+    *hidden, _ = (layer for layer in network.layers if isinstance(layer, (Dense, Activation)))
+    if any(isinstance(layer, Activation) for layer in hidden):  # behind batch normalisation
+        hidden = [layer for layer in hidden if isinstance(layer, Activation)]
+    given = [layer.activation for layer in hidden]
     names = set()
     for one in given:
-        activation = building.activation(one)
-        name = "linear" if activation is None else activation.registered_name
-        if name not in _ACTIVATIONS or activation not in (None, activations.get(name)):
+        name = "linear" if one is None else one.registered_name
+        if name not in _ACTIVATIONS or one not in (None, activations.get(name)):
             raise ValueError(
-                f"[{type(model).__name__}] scikit-learn has no activation {one!r}; it has "
+                f"[{place}] scikit-learn has no activation {one!r}; it has "
                 f"{', '.join(sorted(_ACTIVATIONS.values()))}"
             )
         names.add(name)
     if len(names) > 1:
         raise ValueError(
-            f"[{type(model).__name__}] scikit-learn has one activation for all hidden layers, "
-            f"got {given}"
+            f"[{place}] scikit-learn has one activation for all hidden layers, got {given}"
         )
     return _ACTIVATIONS[names.pop()] if names else "relu"
 
 
-def _folded(model: Any) -> tuple[list[Array], list[Array]]:
+def _folded(model: Any, network: Sequential) -> tuple[list[Array], list[Array]]:
     """Return copies of the weights, with batch normalisation as a part of them."""
     coefs = [np.array(coef) for coef in model.coefs_]
     intercepts = [np.array(intercept) for intercept in model.intercepts_]
-    if not model.batch_normalization:
-        return coefs, intercepts
-    values = dict(zip(model.network_.weight_names, model.network_.weights, strict=True))
-    layers = [layer for layer in model.network_.layers if isinstance(layer, BatchNormalization)]
+    values = dict(zip(network.weight_names, network.weights, strict=True))
+    layers = [layer for layer in network.layers if isinstance(layer, BatchNormalization)]
     paths = [name.removesuffix("/gamma") for name in values if name.endswith("/gamma")]
     for index, (layer, path) in enumerate(zip(layers, paths, strict=True)):
         gamma, beta, mean, variance = (
