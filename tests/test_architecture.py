@@ -26,8 +26,8 @@ CPP_KNOWS = {
 # Part of the package -> its level. A part knows its own level and those below.
 FOUNDATION, PARTS, NETWORK, ESTIMATORS, LEAVES = range(5)
 LEVELS = {
-    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "tables"], FOUNDATION),
-    "threads": FOUNDATION,
+    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec"], FOUNDATION),
+    **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics"], PARTS),
@@ -36,7 +36,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
-    **dict.fromkeys(["sequential", "interop", "range_test"], NETWORK),
+    **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "reports", "examples"], LEAVES),
 }

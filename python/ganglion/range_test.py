@@ -73,7 +73,7 @@ class RangeTest:
             Without matplotlib.
         """
         # Here, so that importing ganglion does not load the pictures.
-        from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
+        from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
 
         (panel,) = panels(_PLACE, axes, size=(5.6, 3.8))
         panel.plot(self.learning_rates, self.losses, color="0.8", linewidth=1, label="each batch")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ganglion import activations as library
 from ganglion import initializers, layers, spec
 from ganglion.activations import Activation
-from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
+from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
 from ganglion.sequential import Sequential
 from ganglion.value import Value
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ganglion.figure import TRAINING_COLOR, panels, plain, tidy
 from ganglion.optional import require
-from ganglion.plot.figure import TRAINING_COLOR, panels, plain, tidy
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
 from ganglion.errors import check_at_least
+from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 from ganglion.optional import require
-from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 from ganglion.progress import in_notebook
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganglion.built import LayerRow
+from ganglion.figure import TRAINING_COLOR
 from ganglion.layers import Branches, Input, Layer, Residual
 from ganglion.optional import require
-from ganglion.plot.figure import TRAINING_COLOR
 from ganglion.sequential import Sequential
 from ganglion.summary import shape_text
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion.callbacks import LayerRecorder
-from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
+from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

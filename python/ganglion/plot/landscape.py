@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import suggestion
+from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy, trained_network
 from ganglion.plot.directions import Plane, as_path, path_plane, random_plane
-from ganglion.plot.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy, trained_network
 from ganglion.training import Training
 
 if TYPE_CHECKING:
