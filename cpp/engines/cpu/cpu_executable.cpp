@@ -57,6 +57,13 @@ class CpuExecutable : public Executable<T> {
     check(program_.parameters == 0 || buffers.parameters, "[cpu] the program needs a buffer of weights");
     check(program_.states == 0 || buffers.states, "[cpu] the program needs a buffer of optimizer state");
     seconds_.assign(program_.operations.size(), 0.0);
+    for (int value : program_.inputs) {
+      asks_.push_back(
+          std::any_of(program_.operations.begin(), program_.operations.end(), [&](const Operation& operation) {
+            return operation.kind == "matmul" && operation.inputs[0] == value &&
+                   !attribute_int(operation, "transpose_a");
+          }));
+    }
     for (Binding& binding : bindings_) {
       for (size_t i = 0; i < program_.operations.size(); ++i) {
         const Operation& operation = program_.operations[i];
@@ -82,11 +89,9 @@ class CpuExecutable : public Executable<T> {
     ++inputs_;
   }
   bool announce_input(int index, const T* const* rows, int64_t count) override {
-    const int value = program_.inputs[static_cast<size_t>(index)];
-    memory_.announce(value, {rows, count});
-    return std::any_of(program_.operations.begin(), program_.operations.end(), [&](const Operation& operation) {
-      return operation.kind == "matmul" && operation.inputs[0] == value && !attribute_int(operation, "transpose_a");
-    });
+    const bool asks = asks_[static_cast<size_t>(index)];
+    if (asks) memory_.announce(program_.inputs[static_cast<size_t>(index)], {rows, count});
+    return asks;
   }
   void set_scalar(int index, double value) override { memory_.set_scalar(index, value); }
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
@@ -227,8 +232,9 @@ class CpuExecutable : public Executable<T> {
   const Program program_;
   Memory<T> memory_;
   Binding bindings_[2];
-  int recent_ = 0;      // binding used last
-  int64_t inputs_ = 0;  // counts the changes of the inputs' addresses
+  int recent_ = 0;          // binding used last
+  int64_t inputs_ = 0;      // counts the changes of the inputs' addresses
+  std::vector<char> asks_;  // for each input: some product asks for the rows that come next
   bool profiling_ = false;
   std::vector<double> seconds_;
 };
