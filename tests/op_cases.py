@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import convolution_cases
 import numpy as np
 from programs import (
     Array,
@@ -347,13 +348,11 @@ CASES: dict[str, list[Case]] = {
     **layout_cases(),
     **{kind: random_cases(kind) for kind in ("random_uniform", "random_normal")},
     "matmul": matmul_cases(),
+    **convolution_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }
 CASES["copy"] += copy_cases()
-for forward in ("softmax", "log_softmax", "sparse_crossentropy", "crossentropy"):
-    CASES[f"{forward}_gradient"] = gradient_kernel(f"{forward}_gradient")
-
 # Kinds through which no gradient flows, and why.
 NO_GRADIENT = {
     **{
@@ -368,3 +367,7 @@ NO_GRADIENT = {
     "pack": "joins gradients",
     "stop_gradient": "says so",
 }
+
+for forward in ("softmax", "log_softmax", "sparse_crossentropy", "crossentropy"):
+    CASES[f"{forward}_gradient"] = gradient_kernel(f"{forward}_gradient")
+    NO_GRADIENT[f"{forward}_gradient"] = "a gradient: no second one is known"

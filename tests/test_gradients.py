@@ -14,7 +14,7 @@ LAST = {"first": 1, "last": 1}
 DIFFERENTIABLE = [
     pytest.param(case, id=case.name)
     for kind, cases in CASES.items()
-    if kind not in NO_GRADIENT and not kind.endswith("_gradient")
+    if kind not in NO_GRADIENT
     for case in cases
 ]
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/convolution_sizes.h"
 #include "core/opcode.h"
 
 namespace ganglion {
@@ -42,6 +43,18 @@ struct MatmulPlan {
   int64_t thread_workspace = 0;               // elements of T, one per thread, aligned to 64 bytes
   // For the kernels: vectors run along the rows of C; which operands are copied.
   bool turned = false, pack_left = false, pack_right = false;
+};
+
+// How the kernels of a convolution go over the results: some rows of an image at a time or, of small images, all rows of
+// some images; a function of the sizes alone. Of the rows of each image, the last band may have fewer.
+struct ConvolutionCut {
+  int64_t images = 1, rows = 1;
+  int64_t thread_workspace = 0;  // elements of T, one per thread, aligned to 64 bytes
+};
+
+// Rows [row, row + rows) of the results of each of `images`.
+struct ConvolutionBand {
+  int64_t images, row, rows;
 };
 
 // Counter of the random numbers: element i of stream s at step t under a seed is always the same.
@@ -82,6 +95,25 @@ struct KernelTable {
   // Products.
   MatmulPlan (*matmul_plan)(const Matmul<T>& product);
   void (*matmul_block)(const Matmul<T>& product, const MatmulPlan& plan, int64_t block, T* thread_workspace);
+
+  // Convolutions (core/convolution_sizes.h); each has a cut of its own. y, the results of a band, from x, its first
+  // image, and the weights (kh, kw, c / groups, f).
+  ConvolutionCut (*convolution_cut)(const ConvolutionSizes& sizes);
+  void (*convolution)(const ConvolutionSizes& sizes, const ConvolutionBand& band, T* y, const T* x, const T* weights,
+                      T* thread_workspace);
+  // d_x of `images` from d_y and the weights, turned before: as many elements, in another order.
+  void (*convolution_turn_weights)(const ConvolutionSizes& sizes, T* turned, const T* weights);
+  ConvolutionCut (*convolution_input_cut)(const ConvolutionSizes& sizes);
+  void (*convolution_input_gradient)(const ConvolutionSizes& sizes, const ConvolutionCut& cut, int64_t images, T* d_x,
+                                     const T* d_y, const T* turned, T* thread_workspace);
+  // Of the gradient of the weights, what `images` give to the filters [first, first + filters), all of one group: each
+  // kernel row (or tap, where its columns are apart) is convolution_sum_rows rows of `filters` sums, of which the first
+  // are the elements of the weights.
+  ConvolutionCut (*convolution_weight_cut)(const ConvolutionSizes& sizes);
+  int64_t (*convolution_sum_rows)(const ConvolutionSizes& sizes);
+  void (*convolution_weight_gradient)(const ConvolutionSizes& sizes, const ConvolutionCut& cut, int64_t images,
+                                      int64_t first, int64_t filters, T* sums, const T* x, const T* d_y,
+                                      T* thread_workspace);
 
   // elementwise[opcode](out, a, b, c, count): operands contiguous, `out` may be any of them.
   // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c.

@@ -21,50 +21,72 @@ constexpr int64_t kAskedRows = 64 / sizeof(T);
 // `partial`: the last vector has `last` lanes, not all. `asking`: for k elements of each of kAskedRows rows elsewhere.
 enum TileKind { whole, partial, asking };
 
-// C (R x columns) (+)= A (R x k) B (k x columns): columns fill V vectors. Columns of B and C are contiguous; A is read
-// through two strides.
-template <class T, int R, int V, TileKind Kind>
-void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c, int64_t c_row,
-                 int last, bool accumulate, const T* const* asked) {
+// The sums of a tile, R rows of V vectors, from C or from zero. Of a partial tile's last vector `last` lanes count.
+template <class T, int R, int V, bool Partial>
+GANGLION_INLINE void load_sums(Vector<T> (&sum)[R][V], const T* c, int64_t c_row, int last, bool accumulate) {
   constexpr int lanes = Simd<T>::lanes;
-  constexpr int groups = (R + 2) / 3;  // rows r and r + 1, r + 2 share a pointer, which spares registers
-  const T* group[groups];
-  GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] = a + 3 * g * a_row;
-  Vector<T> sum[R][V];
   GANGLION_UNROLL for (int r = 0; r < R; ++r) { GANGLION_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = Vector<T>{}; }
-  if (accumulate) {
-    GANGLION_UNROLL for (int r = 0; r < R; ++r) {
-      GANGLION_UNROLL for (int v = 0; v < V; ++v) {
-        const T* from = c + r * c_row + v * lanes;
-        sum[r][v] = Kind == partial && v == V - 1 ? load_first(from, last) : load(from);
-      }
-    }
-  }
-  constexpr int64_t rows = kAskedRows<T>;
-  for (int64_t p = 0; p < k; ++p) {
-    // A line each time: many at once would keep the loads below waiting.
-    if constexpr (Kind == asking) __builtin_prefetch(asked[p % rows] + p / rows * rows);
-    Vector<T> row[V];
+  if (!accumulate) return;
+  GANGLION_UNROLL for (int r = 0; r < R; ++r) {
     GANGLION_UNROLL for (int v = 0; v < V; ++v) {
-      row[v] = Kind == partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
+      const T* from = c + r * c_row + v * lanes;
+      sum[r][v] = Partial && v == V - 1 ? load_first(from, last) : load(from);
     }
-    b += b_row;
-    GANGLION_UNROLL for (int r = 0; r < R; ++r) {
-      const Vector<T> x = broadcast(group[r / 3][r % 3 * a_row]);
-      GANGLION_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = fma(x, row[v], sum[r][v]);
-    }
-    GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] += a_column;
   }
+}
+
+template <class T, int R, int V, bool Partial>
+GANGLION_INLINE void store_sums(const Vector<T> (&sum)[R][V], T* c, int64_t c_row, int last) {
+  constexpr int lanes = Simd<T>::lanes;
   GANGLION_UNROLL for (int r = 0; r < R; ++r) {
     GANGLION_UNROLL for (int v = 0; v < V; ++v) {
       T* to = c + r * c_row + v * lanes;
-      if (Kind == partial && v == V - 1) {
+      if (Partial && v == V - 1) {
         store_first(to, sum[r][v], last);
       } else {
         store(to, sum[r][v]);
       }
     }
   }
+}
+
+// Rows r and r + 1, r + 2 share a pointer, which spares registers.
+constexpr int row_groups(int rows) { return (rows + 2) / 3; }
+
+// Adds the product of a column of A, of which each three rows have a pointer, and a row of B.
+template <class T, int R, int V, bool Partial>
+GANGLION_INLINE void add_outer_product(Vector<T> (&sum)[R][V], const T* const (&group)[row_groups(R)], int64_t a_row,
+                                       const T* b, int last) {
+  constexpr int lanes = Simd<T>::lanes;
+  Vector<T> row[V];
+  GANGLION_UNROLL for (int v = 0; v < V; ++v) {
+    row[v] = Partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
+  }
+  GANGLION_UNROLL for (int r = 0; r < R; ++r) {
+    const Vector<T> x = broadcast(group[r / 3][r % 3 * a_row]);
+    GANGLION_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = fma(x, row[v], sum[r][v]);
+  }
+}
+
+// C (R x columns) (+)= A (R x k) B (k x columns): columns fill V vectors. Columns of B and C are contiguous; A is read
+// through two strides.
+template <class T, int R, int V, TileKind Kind>
+void matmul_tile(int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b, int64_t b_row, T* c, int64_t c_row,
+                 int last, bool accumulate, const T* const* asked) {
+  constexpr bool is_partial = Kind == partial;
+  constexpr int groups = row_groups(R);
+  const T* group[groups];
+  GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] = a + 3 * g * a_row;
+  Vector<T> sum[R][V];
+  load_sums<T, R, V, is_partial>(sum, c, c_row, last, accumulate);
+  constexpr int64_t rows = kAskedRows<T>;
+  for (int64_t p = 0; p < k; ++p, b += b_row) {
+    // A line each time: many at once would keep the loads below waiting.
+    if constexpr (Kind == asking) __builtin_prefetch(asked[p % rows] + p / rows * rows);
+    add_outer_product<T, R, V, is_partial>(sum, group, a_row, b, last);
+    GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] += a_column;
+  }
+  store_sums<T, R, V, is_partial>(sum, c, c_row, last);
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // The table of one instruction set.
 #pragma once
 
+#include "kernels/convolution_gradient-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/gather_sparse-inl.h"
 #include "kernels/matmul_plan-inl.h"
@@ -59,6 +60,14 @@ KernelTable<T> make_table() {
   KernelTable<T> table{};
   table.matmul_plan = matmul_plan<T>;
   table.matmul_block = matmul_block<T>;
+  table.convolution_cut = convolution_cut<T>;
+  table.convolution = convolution<T>;
+  table.convolution_turn_weights = convolution_turn_weights<T>;
+  table.convolution_input_cut = convolution_input_cut<T>;
+  table.convolution_input_gradient = convolution_input_gradient<T>;
+  table.convolution_weight_cut = convolution_weight_cut<T>;
+  table.convolution_sum_rows = convolution_sum_rows;
+  table.convolution_weight_gradient = convolution_weight_gradient<T>;
   enter_elementwise(&table);
   table.random_uniform = random<T, uniform_chunk<T>>;
   table.random_normal = random<T, normal_chunk<T>>;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "program/passes.h"
+#include "program/rule.h"
 
 namespace ganglion {
 
@@ -32,6 +33,12 @@ bool read_elsewhere(const Program& program, size_t at, int value) {
   return stored;
 }
 
+// Whether an expression can still become a part of the operation.
+bool takes_epilogue(const Operation& operation) {
+  return operation.kind != "expression" && find_rule(operation.kind).takes_epilogue &&
+         operation.expression.instructions.empty();
+}
+
 // The product that operation `at` can become the epilogue of, or -1: the latest one it reads at its own shape.
 int product_for(const Program& program, size_t at) {
   const Operation& chain = program.operations[at];
@@ -40,7 +47,7 @@ int product_for(const Program& program, size_t at) {
     const int producer = program.values[static_cast<size_t>(value)].producer;
     if (producer < 0 || program.shape(value) != chain.expression.shape) continue;
     const Operation& product = program.operations[static_cast<size_t>(producer)];
-    if (product.kind != "matmul" || !product.expression.instructions.empty()) continue;
+    if (!takes_epilogue(product)) continue;
     // A gradient that nothing but the update needs is part of the update.
     if (product.section != chain.section && read_elsewhere(program, at, value)) continue;
     // A block of the chain must not write what another block of the product still reads.

@@ -99,6 +99,7 @@ void add_matmul_rules(RuleTable& rules) {
   rule.infer = infer;
   rule.gradient = gradient;
   rule.flops = flops;
+  rule.takes_epilogue = true;
   rules["matmul"] = rule;
 }
 

@@ -38,6 +38,7 @@ const RuleTable& rule_table() {
     RuleTable rules;
     add_elementwise_rules(rules);
     add_matmul_rules(rules);
+    add_convolution_rules(rules);
     add_reduction_rules(rules);
     add_layout_rules(rules);
     add_softmax_rules(rules);

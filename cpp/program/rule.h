@@ -41,12 +41,16 @@ struct Rule {
 
   // Only the input's shape is looked at, never its elements.
   bool shape_only = false;
+
+  // An expression that follows can be applied to each block of the result, as a part of the operation.
+  bool takes_epilogue = false;
 };
 
 using RuleTable = std::map<std::string, Rule>;
 
 void add_elementwise_rules(RuleTable& rules);
 void add_matmul_rules(RuleTable& rules);
+void add_convolution_rules(RuleTable& rules);
 void add_reduction_rules(RuleTable& rules);
 void add_layout_rules(RuleTable& rules);
 void add_softmax_rules(RuleTable& rules);

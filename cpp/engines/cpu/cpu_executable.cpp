@@ -34,6 +34,9 @@ StepMaker<T> step_maker(const std::string& kind) {
   static const std::map<std::string, StepMaker<T>> makers = [] {
     std::map<std::string, StepMaker<T>> table{{"expression", make_expression_step<T>},
                                               {"matmul", make_matmul_step<T>},
+                                              {"convolution", make_convolution_step<T>},
+                                              {"convolution_input_gradient", make_convolution_step<T>},
+                                              {"convolution_weight_gradient", make_convolution_weight_step<T>},
                                               {"axis_size", make_reduction_step<T>}};
     for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;
     for (const char* name : {"transpose", "slice", "pad", "concat", "pack"}) table[name] = make_layout_step<T>;

@@ -1,7 +1,6 @@
 #include <algorithm>
-#include <optional>
 
-#include "engines/cpu/expression_runner.h"
+#include "engines/cpu/epilogue.h"
 #include "engines/cpu/step.h"
 
 namespace ganglion {
@@ -15,17 +14,13 @@ constexpr int64_t kGroupedProducts = 100'000;
 template <class T>
 class MatmulStep : public Step<T> {
  public:
-  explicit MatmulStep(const StepSource<T>& source) : source_(source), kernels_(kernels<T>()) {
-    const Operation& operation = source.operation;
-    transpose_a_ = attribute_int(operation, "transpose_a") != 0;
-    transpose_b_ = attribute_int(operation, "transpose_b") != 0;
-    product_value_ = operation.outputs[0];
-    if (operation.expression.instructions.empty()) return;
-    product_value_ = place_of_product();
-    std::vector<int> operands{product_value_ < 0 ? operation.outputs[0] : product_value_};
-    operands.insert(operands.end(), operation.inputs.begin() + 2, operation.inputs.end());
-    epilogue_.emplace(source.program, operation.expression, operands, operation.outputs, true);
-  }
+  explicit MatmulStep(const StepSource<T>& source)
+      : source_(source),
+        kernels_(kernels<T>()),
+        transpose_a_(attribute_int(source.operation, "transpose_a") != 0),
+        transpose_b_(attribute_int(source.operation, "transpose_b") != 0),
+        product_value_(place_of_product(source.program, source.operation)),
+        epilogue_(make_epilogue(source)) {}
 
   void bind(int64_t rows) override {
     const Shape& a = source_.shape(source_.input(0));
@@ -142,23 +137,10 @@ class MatmulStep : public Step<T> {
     epilogue_->run_block(done, scratch, key);
   }
 
-  // Where the product is computed: its own value when it is kept, otherwise the first result that is an intermediate
-  // too; -1 when all results are weights and state, for a block is needed at a time.
-  int place_of_product() const {
-    const Operation& operation = source_.operation;
-    for (size_t r = 0; r < operation.outputs.size(); ++r) {
-      if (operation.expression.results[r] == 0) return operation.outputs[r];
-    }
-    const auto found = std::find_if(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
-      return source_.program.values[static_cast<size_t>(value)].storage == Storage::arena;
-    });
-    return found == operation.outputs.end() ? -1 : *found;
-  }
-
   StepSource<T> source_;
   const KernelTable<T>& kernels_;
-  bool transpose_a_, transpose_b_;
-  int product_value_;
+  const bool transpose_a_, transpose_b_;
+  const int product_value_;  // where the product is computed; -1: in scratch memory, a block at a time
   std::optional<ExpressionRunner<T>> epilogue_;
   Matmul<T> product_{};
   MatmulPlan plan_;

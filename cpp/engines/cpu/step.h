@@ -54,6 +54,10 @@ StepPointer<T> make_expression_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_matmul_step(const StepSource<T>& source);
 template <class T>
+StepPointer<T> make_convolution_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_convolution_weight_step(const StepSource<T>& source);
+template <class T>
 StepPointer<T> make_reduction_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_row_step(const StepSource<T>& source);

@@ -10,6 +10,7 @@ Shapes that do not fit raise ``ValueError`` and name the operation.
 array([ 2., 14.])
 """
 
+from ganglion.ops.convolution import convolution, convolution_transpose
 from ganglion.ops.elementwise import (
     absolute,
     add,
@@ -88,6 +89,8 @@ __all__ = [
     "clip",
     "concat",
     "constant",
+    "convolution",
+    "convolution_transpose",
     "crossentropy",
     "divide",
     "equal",
