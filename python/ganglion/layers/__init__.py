@@ -8,12 +8,20 @@ from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise
 from ganglion.layers.input import Input
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.shape import Flatten, Rescaling, Reshape
 
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "AveragePooling1D",
+    "AveragePooling2D",
     "BatchNormalization",
     "Branches",
     "Dense",
@@ -23,6 +31,8 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "MaxPooling1D",
+    "MaxPooling2D",
     "Normalization",
     "PReLU",
     "Rescaling",

@@ -47,6 +47,7 @@ from ganglion.ops.elementwise import (
     where,
 )
 from ganglion.ops.evaluation import evaluate
+from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
     argmax,
     crossentropy,
@@ -83,6 +84,7 @@ __all__ = [
     "add",
     "argmax",
     "assign",
+    "average_pool",
     "axis_size",
     "broadcast_to",
     "clip",
@@ -111,6 +113,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",
