@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import convolution_cases
@@ -13,6 +14,7 @@ from programs import (
     Operand,
     apart,
     classes,
+    declare,
     distribution,
     flags,
     nonzero,
@@ -20,6 +22,8 @@ from programs import (
     operation_case,
     positive,
 )
+
+from ganglion import _core
 
 Shape = tuple[int | None, ...]
 
@@ -288,6 +292,48 @@ def layout_cases() -> dict[str, list[Case]]:
     }
 
 
+# Images, window, strides, before, after: tails of every vector width, windows that overlap, that
+# leave elements out, that reach beyond the image on one side or on all.
+WINDOWS: list[tuple[Any, ...]] = [
+    ((None, 4, 6, 32), (2, 2), (2, 2), (0, 0), (0, 0)),
+    ((None, 4, 6, 1), (2, 2), (2, 2), (0, 0), (0, 0)),
+    ((None, 5, 7, 3), (2, 2), (2, 2), (0, 0), (0, 0)),
+    ((None, 5, 7, 17), (2, 2), (2, 2), (0, 0), (1, 1)),
+    ((None, 7, 6, 5), (3, 3), (2, 2), (1, 0), (1, 1)),
+    ((None, 6, 5, 20), (3, 3), (1, 1), (1, 1), (1, 1)),
+    ((None, 5, 6, 3), (3, 2), (2, 1), (1, 0), (1, 1)),
+    ((None, 5, 5, 2), (1, 2), (3, 1), (0, 0), (0, 1)),
+    ((None, 1, 9, 4), (1, 4), (1, 3), (0, 1), (0, 2)),
+    ((None, 3, 3, 6), (3, 3), (1, 1), (0, 0), (0, 0)),
+    ((None, 2, 2, 1), (4, 4), (2, 2), (2, 3), (3, 2)),
+    ((3, 8, 4, 5), (2, 2), (2, 2), (0, 0), (0, 0)),
+]
+
+
+def pooling_case(kind: str, image: Shape, attributes: dict[str, Any]) -> Case:
+    sizes, over = [], []
+    for axis, size in enumerate(image[1:3]):
+        outside = attributes["before"][axis] + attributes["after"][axis]
+        sizes.append(size or 1)
+        stretch = sizes[-1] + outside - attributes["window"][axis]
+        over.append(stretch // attributes["strides"][axis] + 1)
+    operand = Operand(image, apart if kind == "max_pool" else normal)
+    if kind == "window_spread":
+        attributes = {**attributes, "size": sizes}
+        operand = Operand((image[0], *over, image[3]))
+    case = operation_case(kind, [operand], attributes)
+    # The place of the largest element is looked at through the gradient.
+    return replace(case, emit=lambda builder, ids: case.emit(builder, ids)[:1])
+
+
+def pooling_cases(kind: str) -> list[Case]:
+    names = ("window", "strides", "before", "after")
+    return [
+        pooling_case(kind, image, dict(zip(names, map(list, settings), strict=True)))
+        for image, *settings in WINDOWS
+    ]
+
+
 def random_cases(kind: str) -> list[Case]:
     def case(shape: list[int], batched: int, stream: int) -> Case:
         attributes = {"shape": shape, "batched": batched, "stream": stream}
@@ -330,8 +376,8 @@ def gradient_kernel(kind: str) -> list[Case]:
 
 
 def differentiated(case: Case) -> Case:
-    shape = case.operands[0].shape
-    seed = Operand(shape[:-1] if "crossentropy" in case.name else shape)
+    builder = _core.Builder()
+    seed = Operand(tuple(builder.shape(case.emit(builder, declare(builder, case.operands)[0])[0])))
 
     def emit(builder: Any, ids: list[int]) -> list[int]:
         output = case.emit(builder, ids[:-1])[0]
@@ -347,12 +393,14 @@ CASES: dict[str, list[Case]] = {
     **{kind: crossentropy_cases(kind) for kind in ("sparse_crossentropy", "crossentropy")},
     **layout_cases(),
     **{kind: random_cases(kind) for kind in ("random_uniform", "random_normal")},
+    **{kind: pooling_cases(kind) for kind in ("max_pool", "window_sum", "window_spread")},
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }
 CASES["copy"] += copy_cases()
+
 # Kinds through which no gradient flows, and why.
 NO_GRADIENT = {
     **{
@@ -368,6 +416,6 @@ NO_GRADIENT = {
     "stop_gradient": "says so",
 }
 
-for forward in ("softmax", "log_softmax", "sparse_crossentropy", "crossentropy"):
+for forward in ("softmax", "log_softmax", "sparse_crossentropy", "crossentropy", "max_pool"):
     CASES[f"{forward}_gradient"] = gradient_kernel(f"{forward}_gradient")
     NO_GRADIENT[f"{forward}_gradient"] = "a gradient: no second one is known"

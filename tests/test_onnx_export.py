@@ -36,6 +36,7 @@ WITHOUT = {
     "random_uniform": "random",
     "random_normal": "random",
     "pack": "joins gradients",
+    "max_pool_gradient": "a gradient",
     "crossentropy": "a loss",
     "sparse_crossentropy": "a loss",
     "softmax_gradient": "a gradient",

@@ -57,6 +57,22 @@ struct ConvolutionBand {
   int64_t images, row, rows;
 };
 
+// Windows over images (height, width, channels), of which some elements may lie outside: before the first row and
+// column, and behind the last.
+struct Pooling {
+  int64_t height, width, channels;
+  int64_t out_height, out_width;             // windows
+  int64_t window[2], strides[2], before[2];  // down, across
+
+  int64_t image() const { return height * width * channels; }
+  int64_t result() const { return out_height * out_width * channels; }
+  // Whether each element lies in one window.
+  bool covers_once() const {
+    return strides[0] == window[0] && strides[1] == window[1] && out_height * window[0] - before[0] >= height &&
+           out_width * window[1] - before[1] >= width;
+  }
+};
+
 // Counter of the random numbers: element i of stream s at step t under a seed is always the same.
 struct RandomKey {
   uint64_t seed;
@@ -158,6 +174,14 @@ struct KernelTable {
   // d_logits = d_loss * (probabilities * sum(target) - target)
   void (*crossentropy_gradient)(T* d_logits, const T* probabilities, const T* target, const T* d_loss, int64_t rows,
                                 int64_t columns);
+
+  // Windows over `images` images, each channel by itself. max_pool: the largest element, and its place in the window,
+  // row by row, the first of equals; NaN if there is one; `place` may be null.
+  void (*max_pool)(T* out, T* place, const T* x, const Pooling& pooling, int64_t images);
+  void (*max_pool_gradient)(T* d_x, const T* place, const T* d_out, const Pooling& pooling, int64_t images);
+  void (*window_sum)(T* out, const T* x, const Pooling& pooling, int64_t images);
+  // The transpose: x (out_height, out_width, channels) added to each element of its window in the image `out`.
+  void (*window_spread)(T* out, const T* x, const Pooling& pooling, int64_t images);
 
   // out[i] = sample rows[i] of the source, converted, contiguous; rows == nullptr means first, first + 1, ...
   void (*gather)(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count);

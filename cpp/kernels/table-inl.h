@@ -5,6 +5,7 @@
 #include "kernels/elementwise-inl.h"
 #include "kernels/gather_sparse-inl.h"
 #include "kernels/matmul_plan-inl.h"
+#include "kernels/pooling-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/reduce-inl.h"
 #include "kernels/softmax-inl.h"
@@ -83,6 +84,10 @@ KernelTable<T> make_table() {
   table.crossentropy = crossentropy<T>;
   table.sparse_crossentropy_gradient = sparse_crossentropy_gradient<T>;
   table.crossentropy_gradient = crossentropy_gradient<T>;
+  table.max_pool = max_pool<T>;
+  table.max_pool_gradient = max_pool_gradient<T>;
+  table.window_sum = window_sum<T>;
+  table.window_spread = window_spread<T>;
   table.gather = gather<T>;
   table.gather_sparse = gather_sparse<T>;
   table.multiply_adds = multiply_adds<T>;

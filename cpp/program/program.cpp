@@ -42,6 +42,7 @@ const RuleTable& rule_table() {
     add_reduction_rules(rules);
     add_layout_rules(rules);
     add_softmax_rules(rules);
+    add_pooling_rules(rules);
     add_state_rules(rules);
     return rules;
   }();

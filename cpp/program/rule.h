@@ -54,6 +54,7 @@ void add_convolution_rules(RuleTable& rules);
 void add_reduction_rules(RuleTable& rules);
 void add_layout_rules(RuleTable& rules);
 void add_softmax_rules(RuleTable& rules);
+void add_pooling_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
 
 // For Rule::flops of what computes nothing.

@@ -193,6 +193,34 @@ def check_axes(owner: object, *names: str) -> None:
     _check(owner, names, allowed, "an integer or a tuple of them")
 
 
+def check_sizes(owner: object, axes: int, *names: str) -> None:
+    """Check that settings are a positive integer, or a tuple of one for each axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`check_number` does.
+
+    Examples
+    --------
+    >>> from ganglion import layers
+    >>> layers.MaxPooling2D((2, 0))
+    Traceback (most recent call last):
+    ...
+    ValueError: [MaxPooling2D] pool_size must be a positive integer or a tuple of 2, got (2, 0)
+    """
+    for name in names:
+        value = getattr(owner, name)
+        sizes = value if isinstance(value, tuple) and len(value) == axes else (value,)
+        if not all(_is_integer(size) and size > 0 for size in sizes):
+            numbers_given = all(map(_is_number, value if isinstance(value, tuple) else sizes))
+            error = ValueError if numbers_given else TypeError
+            raise error(
+                f"{place(owner)} {name} must be a positive integer or a tuple of {axes}, "
+                f"got {value!r}"
+            )
+
+
 def check_boolean(owner: object, *names: str) -> None:
     """Check that settings are ``True`` or ``False``, as :func:`check_number` does."""
     _check(owner, names, lambda value: isinstance(value, (bool, np.bool_)), "True or False")

@@ -52,6 +52,11 @@ class Value:
             return None
         return Value(self.trace, producer[1][0])
 
+    @property
+    def is_input(self) -> bool:
+        """Whether no operation made it."""
+        return self.trace.builder.producer(self.id) is None
+
     def __repr__(self) -> str:
         producer = self.trace.builder.producer(self.id)
         made_by = f" from {producer[0]}" if producer else ""

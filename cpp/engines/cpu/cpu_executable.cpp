@@ -45,6 +45,9 @@ StepMaker<T> step_maker(const std::string& kind) {
           "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax"}) {
       table[name] = make_row_step<T>;
     }
+    for (const char* name : {"max_pool", "max_pool_gradient", "window_sum", "window_spread"}) {
+      table[name] = make_pooling_step<T>;
+    }
     return table;
   }();
   const auto found = makers.find(kind);

@@ -62,6 +62,8 @@ StepPointer<T> make_reduction_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_row_step(const StepSource<T>& source);
 template <class T>
+StepPointer<T> make_pooling_step(const StepSource<T>& source);
+template <class T>
 StepPointer<T> make_layout_step(const StepSource<T>& source);
 
 }  // namespace ganglion

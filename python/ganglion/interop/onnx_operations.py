@@ -11,9 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganglion.interop.onnx_nodes import OnnxNodes
 
+Array = NDArray[Any]
 Operation = dict[str, Any]
 Writer = Callable[[OnnxNodes, Operation, list[str]], str]
 
@@ -169,6 +171,56 @@ def _concat(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.add("Concat", *inputs, axis=operation["attributes"]["axis"])
 
 
+def _max_pool(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes = operation["attributes"]
+    largest = nodes.add(
+        "MaxPool",
+        nodes.add("Transpose", *inputs, perm=[0, 3, 1, 2]),
+        kernel_shape=attributes["window"],
+        strides=attributes["strides"],
+        pads=[*attributes["before"], *attributes["after"]],
+    )
+    return nodes.add("Transpose", largest, perm=[0, 2, 3, 1])
+
+
+def _in_windows(size: int, count: int, attributes: dict[str, Any], axis: int) -> Array:
+    """Return (count, size), 1 where an element lies in a window along an axis."""
+    starts = np.arange(count)[:, None] * attributes["strides"][axis] - attributes["before"][axis]
+    places = np.arange(size) - starts
+    inside: Array = (places >= 0) & (places < attributes["window"][axis])
+    return inside
+
+
+def _times(nodes: OnnxNodes, name: str, shape: list[int], factors: list[Array]) -> str:
+    """Multiply images of a shape by a matrix from the left along their height and their width."""
+    down, across = factors
+    _, height, width, channels = shape
+    rows = nodes.add("Reshape", name, nodes.integers([-1, height, width * channels]))
+    rows = nodes.add("MatMul", nodes.numbers(down), rows)
+    images = nodes.add("Reshape", rows, nodes.integers([-1, len(down), width, channels]))
+    return nodes.add("MatMul", nodes.numbers(across), images)
+
+
+def _window_sum(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes, (shape,) = operation["attributes"], operation["shapes"]
+    factors = []
+    for axis, size in enumerate(shape[1:3]):
+        outside = attributes["before"][axis] + attributes["after"][axis]
+        stretch = size + outside - attributes["window"][axis]
+        count = stretch // attributes["strides"][axis] + 1
+        factors.append(_in_windows(size, count, attributes, axis))
+    return _times(nodes, inputs[0], shape, factors)
+
+
+def _window_spread(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes, (shape,) = operation["attributes"], operation["shapes"]
+    sizes = zip(attributes["size"], shape[1:3], strict=True)
+    factors = [
+        _in_windows(size, count, attributes, axis).T for axis, (size, count) in enumerate(sizes)
+    ]
+    return _times(nodes, inputs[0], shape, factors)
+
+
 OPERATIONS: dict[str, Writer] = {
     **{kind: _same(op_type) for kind, op_type in SAME.items()},
     **{kind: _comparison(op_type) for kind, op_type in COMPARISONS.items()},
@@ -191,4 +243,7 @@ OPERATIONS: dict[str, Writer] = {
     "slice": _slice,
     "pad": _pad,
     "concat": _concat,
+    "max_pool": _max_pool,
+    "window_sum": _window_sum,
+    "window_spread": _window_spread,
 }

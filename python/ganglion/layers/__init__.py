@@ -4,18 +4,29 @@ from ganglion.layers.activation import Activation, PReLU
 from ganglion.layers.adapted import Normalization
 from ganglion.layers.base import Layer
 from ganglion.layers.combinators import Branches, Residual
+from ganglion.layers.convolution import Conv1D, Conv2D
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise
 from ganglion.layers.input import Input
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.shape import Flatten, Rescaling, Reshape
 
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "AveragePooling1D",
+    "AveragePooling2D",
     "BatchNormalization",
     "Branches",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "Dropout",
     "Flatten",
@@ -23,6 +34,8 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "MaxPooling1D",
+    "MaxPooling2D",
     "Normalization",
     "PReLU",
     "Rescaling",

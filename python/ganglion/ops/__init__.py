@@ -48,6 +48,7 @@ from ganglion.ops.elementwise import (
     where,
 )
 from ganglion.ops.evaluation import evaluate
+from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
     argmax,
     crossentropy,
@@ -84,6 +85,7 @@ __all__ = [
     "add",
     "argmax",
     "assign",
+    "average_pool",
     "axis_size",
     "broadcast_to",
     "clip",
@@ -114,6 +116,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",

@@ -1,0 +1,88 @@
+"""What layers on images and on sequences share: channels are the last axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganglion.errors import place
+from ganglion.layers.base import Layer
+from ganglion.ops.pooling import per_axis
+from ganglion.value import Value
+
+_AXES = {1: "steps", 2: "height, width"}
+# What pictures come with when their channels are first: gray, or colours.
+_FIRST_CHANNELS = (1, 3)
+_SMALLEST_PICTURE = 8
+
+
+def check_images(layer: Layer, x: Value, axes: int) -> tuple[int, ...]:
+    """Return the sizes along the axes before the channels, or say what is wrong with ``x``.
+
+    Parameters
+    ----------
+    layer : Layer
+        Named in the error.
+    x : Value
+        (None, height, width, channels) for two axes, (None, steps, channels) for one.
+    axes : {1, 2}
+        Axes between the batch and the channels.
+
+    Raises
+    ------
+    ValueError
+        ``x`` has another rank, or is the network's input and has its channels first.
+    """
+    wanted = f"(None, {_AXES[axes]}, channels)"
+    sizes = tuple(size for size in x.shape if size is not None)
+    if len(sizes) != axes + 1 or x.shape[:1] != (None,):
+        remedy = ""
+        if len(sizes) == axes:
+            remedy = f"; where there is one channel, begin with Reshape({(*sizes, 1)})"
+        raise ValueError(f"{place(layer)} needs an input of shape {wanted}, got {x.shape}{remedy}")
+    if axes == 2 and x.is_input and _channels_first(sizes):
+        raise ValueError(
+            f"{place(layer)} takes images with channels last, {wanted}, and got {x.shape}, which "
+            "looks like channels first; begin with Permute((2, 3, 1)), or move the axis of the data"
+        )
+    return sizes[:-1]
+
+
+def _channels_first(sizes: Sequence[int]) -> bool:
+    """Tell whether nobody would have images so low and with so many channels.
+
+    Rows that are no pictures may be one high and have many channels, but then hardly as many as
+    they are wide.
+    """
+    first, *others = sizes
+    if first not in _FIRST_CHANNELS or min(others) < _SMALLEST_PICTURE:
+        return False
+    return first > 1 or others[0] == others[1]
+
+
+def check_windows(
+    layer: Layer, name: str, window: int | Sequence[int], sizes: Sequence[int]
+) -> None:
+    """Check that a window is not larger than what it moves over.
+
+    Parameters
+    ----------
+    layer : Layer
+        Named in the error.
+    name : str
+        Setting that gives the size of the window.
+    window : int or sequence of int
+        The setting.
+    sizes : sequence of int
+        Of the input along the same axes.
+
+    Raises
+    ------
+    ValueError
+        It is larger along some axis.
+    """
+    if any(one > size for one, size in zip(per_axis(window, len(sizes)), sizes, strict=True)):
+        shown = " x ".join(map(str, sizes))
+        raise ValueError(
+            f"{place(layer)} {name} {window} is larger than the input of {shown}; with "
+            "padding='same' it may be"
+        )
