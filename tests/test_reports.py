@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import accuracy_score, recall_score
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, recall_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from ganglion import Sequential, inspect_data, metrics_by_group
@@ -236,12 +236,38 @@ def test_a_bias_shows(biased):
 
 @pytest.mark.parametrize(
     "metrics",
-    [["recall"], [recall_score], {"recall": "recall"}, {"recall": recall_score}],
-    ids=["name", "function", "named name", "named function"],
+    [
+        ["recall"],
+        [recall_score],
+        [make_scorer(recall_score)],
+        {"recall": "recall"},
+        {"recall": recall_score},
+        {"recall": make_scorer(recall_score)},
+    ],
+    ids=["name", "function", "scorer", "named name", "named function", "named scorer"],
 )
 def test_metrics_are_scorers_or_functions(biased, metrics):
     ((name, value),) = metrics_by_group(*biased, metrics=metrics).by_group["b"].items()
     assert (name.removesuffix("_score"), value) == ("recall", 1)
+
+
+def test_scorers_see_probabilities_and_keep_their_sign():
+    X = np.linspace(0, 1, 40)[:, np.newaxis]
+    y = (X[:, 0] > 0.4).astype(int)
+    model = LogisticRegression().fit(X, y)
+    by_probability = {"response_method": "predict_proba"}
+    scorers = [
+        make_scorer(roc_auc_score, **by_probability),
+        make_scorer(log_loss, greater_is_better=False, **by_probability),
+    ]
+    names = ["roc_auc", "neg_log_loss"]
+    groups = np.arange(40) % 2
+    report = metrics_by_group(model, X, y, groups, metrics=scorers)
+    by_name = metrics_by_group(model, X, y, groups, metrics=names)
+    assert list(report.overall) == ["roc_auc_score", "neg_log_loss"]
+    for group, scores in report.by_group.items():
+        assert list(scores.values()) == list(by_name.by_group[group].values())
+    assert report.overall["neg_log_loss"] == -log_loss(y, model.predict_proba(X))
 
 
 def test_a_metric_that_a_group_is_too_small_for_is_a_dash(biased):
@@ -302,6 +328,7 @@ def test_numbers_have_metrics_of_their_own():
         (None, ["a"], None, ValueError, "one length, got 100, 100 and 1"),
         (None, None, "accuracy", TypeError, "metrics must be a list or a dict, got 'accuracy'"),
         (None, None, ["accuracyy"], ValueError, "accuracyy"),
+        (None, None, [3], TypeError, "must hold names, scorers and functions, got 3"),
         (None, None, [max, max], ValueError, r"names of their own, got \['max', 'max'\]"),
         (Sequential(), None, [accuracy_score], TypeError, "estimator, got Sequential"),
     ],

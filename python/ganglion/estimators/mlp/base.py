@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from ganglion.errors import warn
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
@@ -191,6 +191,11 @@ class BaseMLP(BaseEstimator, ABC):
         self, X: Any, target: Array, weight: Array | None, random: np.random.RandomState
     ) -> tuple[Samples, Samples]:
         """Set a fraction aside to stop by."""
+        if not self.validation_fraction:
+            raise ValueError(
+                f"[{type(self).__name__}] validation_fraction must be in (0, 1) with "
+                f"early_stopping, got {self.validation_fraction!r}"
+            )
         arrays = [X, target] if weight is None else [X, target, weight]
         halves = train_test_split(
             *arrays,
@@ -230,7 +235,7 @@ class BaseMLP(BaseEstimator, ABC):
                 verbose=0,
             )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.")
         else:
             monitor.finish()
         monitor.restore()
@@ -239,10 +244,8 @@ class BaseMLP(BaseEstimator, ABC):
         if self.batch_size == "auto":
             return min(_AUTO_BATCH, rows)
         if self.batch_size > rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=5,
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return int(min(self.batch_size, rows))
 

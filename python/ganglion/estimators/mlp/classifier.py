@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import (
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.failing import left_whole
-from ganglion.estimators.labels import weights_of_classes
+from ganglion.estimators.labels import weights_of_both, weights_of_classes
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
 from ganglion.losses import Loss
@@ -384,8 +384,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        by_class = weights_of_classes(self, y)
-        return by_class if weight is None else by_class * weight
+        return weights_of_both(self, weights_of_classes(self, y), weight)
 
     def _output(self) -> str:
         many = self._label_binarizer.y_type_ == "multiclass"

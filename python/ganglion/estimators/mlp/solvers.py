@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
+from ganglion.errors import warn
 from ganglion.estimators.mlp.lbfgs import NOT_FINITE
 
 Array = NDArray[Any]
@@ -190,11 +190,10 @@ class Monitor(Callback):
             estimator.loss_curve_.append(math.nan)
             estimator.validation_scores_.append(math.nan)
         elif not self.stopped and not self.partial:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
 
     def restore(self) -> None:
