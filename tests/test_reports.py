@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -201,6 +203,78 @@ def test_tables_are_aligned():
 def test_data_that_does_not_fit_is_named(arguments, error, message):
     with pytest.raises(error, match=message):
         inspect_data(*arguments)
+
+
+def dates(kind):
+    days = np.arange(200).astype("M8[D]")
+    return {"date": days, "list": days.tolist(), "duration": days - days[0]}[kind]
+
+
+@pytest.mark.parametrize("kind", ["date", "list", "duration"])
+@pytest.mark.parametrize("library", ["numpy", "pandas"])
+def test_dates_are_named_wherever_they_stand(kind, library):
+    values, frame = dates(kind), np.column_stack
+    if library == "pandas":
+        pandas = pytest.importorskip("pandas")
+        values, frame = pandas.Series(values), lambda columns: pandas.concat(columns, axis=1)
+    with pytest.raises(
+        TypeError, match=r"column '.*' must hold numbers or categories, got .*days since"
+    ):
+        inspect_data(frame([values, values]))
+    for name, arguments in (("y", (values,)), ("y_test", (CLEAN[:, 0], CLEAN, values))):
+        with pytest.raises(TypeError, match=rf"\] {name} must hold .*, got .*days since"):
+            inspect_data(CLEAN, *arguments)
+
+
+@pytest.mark.parametrize("cells", [[[1], [2, 3]], [[1], [2]], [{"a": 1}, {}]], ids=str)
+def test_cells_of_several_values_are_named(cells):
+    column = np.empty(200, dtype=object)
+    column[:] = cells * 100
+    kind = type(cells[0]).__name__
+    with pytest.raises(TypeError, match=f"column 'x1' must hold numbers or categories, got {kind}"):
+        inspect_data(np.column_stack([CLEAN[:, 0].astype(object), column]))
+    with pytest.raises(TypeError, match=f"y must hold numbers or categories, got {kind}"):
+        inspect_data(CLEAN, column)
+    if kind == "list" and cells[1] == [2, 3]:
+        with pytest.raises(TypeError, match="y must hold numbers or categories, got list"):
+            inspect_data(CLEAN, cells * 100)
+
+
+@pytest.mark.parametrize("other", [np.inf, -np.inf, 1e300])
+def test_infinite_targets_are_found_and_the_others_looked_at(other):
+    y = np.where(CLEAN[:, 0] > 0, 1000.0, 1.0) + CLEAN[:, 1]
+    y[[3, 7]] = other
+    y[5] = np.nan
+    report = inspect_data(CLEAN, y)
+    assert report.rows("infinite targets").tolist() == [3, 7]
+    assert report.rows("missing targets").tolist() == [5]
+    assert "nan" not in finding(report, "target scale").found
+
+
+def test_targets_of_several_types_are_found_and_told_apart():
+    y = np.array(["yes", 1, 2.5, None] * 50, dtype=object)
+    y_test = np.array(["yes", 1, "no", None] * 50, dtype=object)
+    report = inspect_data(CLEAN, y, CLEAN + 1, y_test)
+    assert finding(report, "mixed targets").found == "values of float, int, str"
+    assert finding(report, "missing targets").found == "50 of 200 (25%)"
+    assert finding(report, "unknown classes").where == "no"
+
+
+@pytest.mark.parametrize("kind", ["object", "Decimal", "Int64", "string"])
+def test_targets_are_what_they_are_whatever_holds_them(kind):
+    pandas = pytest.importorskip("pandas")
+    numbers = np.arange(200) % 2
+    expected = inspect_data(CLEAN, numbers)
+    held = {
+        "object": numbers.astype(object),
+        "Decimal": np.array([Decimal(int(value)) for value in numbers]),
+        "Int64": pandas.Series(numbers, dtype="Int64"),
+        "string": pandas.Series(np.where(numbers, "b", "a"), dtype="string"),
+    }[kind]
+    assert checks(inspect_data(CLEAN, held)) == checks(expected)
+    if isinstance(held, pandas.Series):
+        held[3] = None
+        assert checks(inspect_data(CLEAN, held)) == checks(expected) | {"missing targets"}
 
 
 @pytest.mark.parametrize("settings", [{"max_samples": 0}, {"random_state": -1}], ids=str)
