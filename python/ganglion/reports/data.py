@@ -98,8 +98,8 @@ def inspect_data(
         Training data, as it is: numbers and categories, with gaps. Further dimensions are made
         flat.
     y : array_like of shape (n_samples,), optional
-        Classes or numbers, with gaps or infinite ones among them. Of targets of several columns only
-        contradictions are looked for.
+        Classes or numbers, with gaps or infinite ones among them. Of targets of several columns
+        only contradictions are looked for.
     X_test, y_test : optional
         Test data, with the same columns.
     max_samples : int, optional

@@ -71,9 +71,9 @@ def target_array(place: str, name: str, y: Any) -> NDArray[Any]:
         values = np.full(array.shape, np.nan)
         values[~missing] = known.astype(np.float64)
         return values
-    array = array.copy()
-    array[missing] = None
-    return array
+    objects: NDArray[Any] = array.copy()
+    objects[missing] = None
+    return objects
 
 
 def target_findings(
