@@ -16,8 +16,9 @@ from ganglion import DivergenceWarning, Sequential, callbacks, layers, optimizer
 def test_divergence_warns_and_keeps_the_best_weights():
     net = linear(optimizer=optimizers.SGD(1.0), dtype="float32")
     wide = 100 * X
-    with pytest.warns(DivergenceWarning, match=r"epoch \d+, step \d+"):
+    with pytest.warns(DivergenceWarning, match=r"epoch \d+, step \d+") as caught:
         net.fit(wide, Y, epochs=50)
+    assert caught[0].filename == __file__
     assert np.isfinite(net.predict(wide)).all()
     assert net.epoch_ == len(net.history_["loss"]) < 50
     net.learning_rate = 1e-5

@@ -380,3 +380,9 @@ def test_prediction_needs_a_fit(iris):
 def test_class_weights_that_cannot_be_are_named(weights):
     with pytest.raises(ValueError, match=r"\[NeuralClassifier\] class_weight must be"):
         NeuralClassifier((4,), class_weight=weights).fit(np.eye(4), [0, 1, 0, 1])
+
+
+def test_class_and_sample_weights_that_leave_no_sample_are_named():
+    message = r"\[NeuralClassifier\] class_weight times sample_weight is 0 for every sample"
+    with pytest.raises(ValueError, match=message):
+        NeuralClassifier((4,), class_weight={0: 0, 1: 2}).fit(np.eye(4), [0, 1, 0, 1], [1, 0, 1, 0])

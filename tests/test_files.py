@@ -126,6 +126,28 @@ def test_save_replaces_a_file_and_keeps_its_rights(saved):
     np.testing.assert_array_equal(Sequential.load(saved).predict(X), net.predict(X))
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_new_file_has_the_rights_of_any_new_file(path, umask, monkeypatch):
+    before = os.umask(umask)
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "umask")  # asking for it would change it for other threads
+        network().fit(X, Y).save(path)
+    os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+
+
+def test_what_replaces_a_private_file_is_never_public(saved, monkeypatch):
+    saved.chmod(0o600)
+    seen = []
+
+    def look(descriptor):
+        seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+
+    monkeypatch.setattr(os, "fsync", look)
+    network().fit(X, Y).save(saved)
+    assert seen == [0o600]
+
+
 def test_failed_save_leaves_the_old_file(saved, monkeypatch):
     old = saved.read_bytes()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
-from ganglion import Sequential, layers
+from ganglion import MLPClassifier, NeuralClassifier, Sequential, TabularPreprocessor, layers
 from ganglion.frames import frame_array
 
 pandas = pytest.importorskip("pandas")
@@ -114,3 +116,20 @@ def test_a_sparse_frame_is_never_made_dense():
     first, second = network().fit(frame, NUMBERS[0, 0] * np.ones(30)), network()
     second.fit(X, NUMBERS[0, 0] * np.ones(30))
     np.testing.assert_array_equal(first.predict(frame), second.predict(X))
+
+
+@pytest.mark.parametrize("fills", [(1.0, 1.0), (0.0, 1.0), (7, 7), (True, True)], ids=str)
+@pytest.mark.parametrize("model", [NeuralClassifier, MLPClassifier, TabularPreprocessor])
+def test_a_sparse_frame_may_leave_out_another_value_than_zero(model, fills):
+    dense = (np.arange(40).reshape(20, 2) % 3 - 1).astype(type(fills[0]))
+    columns = [pandas.arrays.SparseArray(dense[:, i], fill_value=fills[i]) for i in range(2)]
+    frame = pandas.DataFrame(dict(zip("ab", columns, strict=True)))
+    y = np.arange(20) % 2
+    settings = {} if model is TabularPreprocessor else {"random_state": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = model(**settings).fit(frame, y)
+        expected = model(**settings).fit(dense, y)
+    result = getattr(fitted, "predict_proba", None) or fitted.transform
+    wanted = getattr(expected, "predict_proba", None) or expected.transform
+    np.testing.assert_array_equal(result(frame), wanted(dense))

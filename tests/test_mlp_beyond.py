@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -208,3 +210,39 @@ def test_data_that_cannot_be_learned_is_named():
 def test_class_weights_that_cannot_be_are_named(weights):
     with pytest.raises(ValueError, match=r"\[MLPClassifier\] class_weight must be"):
         MLPClassifier((4,), class_weight=weights).fit(X[:50], Y[:50] > 4)
+
+
+def test_class_and_sample_weights_that_leave_no_sample_are_named():
+    message = r"\[MLPClassifier\] class_weight times sample_weight is 0 for every sample"
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier((4,), class_weight={0: 0, 1: 2}).fit(np.eye(4), [0, 1, 0, 1], [1, 0, 1, 0])
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
+def test_nothing_held_out_to_stop_by_is_named(cls):
+    model = cls(max_iter=2, early_stopping=True, validation_fraction=0)
+    with pytest.raises(ValueError, match=r"validation_fraction must be in \(0, 1\) with early_st"):
+        model.fit(X, Y)
+    model.fit(X, Y, X_val=X, y_val=Y)  # then the fraction is not looked at
+    cls(max_iter=2, validation_fraction=0).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "Maximum iterations"),
+        ({"batch_size": 10**6}, "batch_size"),
+        ({"solver": "lbfgs"}, "failed to converge"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("piped", [False, True], ids=["alone", "in a pipeline"])
+def test_warnings_point_at_the_line_that_called(settings, text, piped):
+    model = MLPClassifier((4,), max_iter=2, **settings)
+    if piped:
+        model = make_pipeline(StandardScaler(), model)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, Y)
+    assert any(text in str(warning.message) for warning in caught)
+    assert {warning.filename for warning in caught} == {__file__}

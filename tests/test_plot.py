@@ -68,9 +68,10 @@ def test_pictures_go_where_they_are_sent():
 def test_live_curves_show_the_whole_training_in_one_figure():
     live = plot.LiveCurves(["loss"], every=0)
     figures = []
-    watch = spy(lambda: figures.append(matplotlib.pyplot.get_fignums()))
+    watch = spy(lambda: figures.append(live.axes[0].figure))
     net = classifier().fit(X, Y, epochs=4, validation_split=0.2, callbacks=[live, watch])
-    assert [len(numbers) for numbers in figures] == [1, 1, 1, 1]
+    assert len(figures) == 4
+    assert set(figures) == {live.axes[0].figure}
     training, validation = live.axes[0].lines[:2]
     np.testing.assert_array_equal(training.get_ydata(), net.history_["loss"])
     np.testing.assert_array_equal(validation.get_ydata(), net.history_["val_loss"])
@@ -275,8 +276,26 @@ def test_prelu_is_drawn_with_a_slope():
     np.testing.assert_allclose(y[x < 0], 0.25 * x[x < 0])
 
 
-def test_pyplot_forgets_the_figure_of_live_curves():
+def test_pyplot_does_not_know_the_figure_of_live_curves():
     live = plot.LiveCurves()
     classifier().fit(X, Y, epochs=2, callbacks=[live])
     assert not matplotlib.pyplot.get_fignums()
     live.axes[0].figure.canvas.draw()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_fit_that_fails_leaves_its_live_curves_and_no_figure(error):
+    live, epochs = plot.LiveCurves(every=0), []
+
+    def fail():
+        epochs.append(1)
+        if len(epochs) == 3:
+            raise error
+
+    net = classifier()
+    with pytest.raises(error):
+        net.fit(X, Y, epochs=5, callbacks=[live, spy(fail)])
+    assert not matplotlib.pyplot.get_fignums()
+    assert len(live.axes[0].lines[0].get_xdata()) == 3
+    net.fit(X, Y, epochs=1, callbacks=[live])
+    assert len(live.axes[0].lines[0].get_xdata()) == 4

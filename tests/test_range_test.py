@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +21,9 @@ from ganglion import (
     optimizers,
     schedules,
 )
+
+# Few steps are quick, and enough for what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.find_learning_rate. with [0-9]+ steps")
 
 
 def state_of(net):
@@ -207,7 +212,7 @@ def test_what_cannot_be_tested_is_named():
 
 
 def test_a_loss_that_never_falls_is_named():
-    message = r"\[find_learning_rate\] the loss never fell: it was least, .*, at the first rate"
+    message = r"\[find_learning_rate\] the loss never fell: it was least, .*, at the first of "
     with pytest.raises(ValueError, match=message):  # one batch, and then it diverges
         find_learning_rate(linear(optimizer="sgd"), X * 1e12, Y, lowest=1, highest=2, steps=30)
     still = linear(optimizer="sgd").fit(X, np.zeros(len(X)), epochs=1)
@@ -216,3 +221,23 @@ def test_a_loss_that_never_falls_is_named():
         find_learning_rate(still, X, np.zeros(len(X)), steps=50)
     with pytest.raises(ValueError, match=message):
         NeuralRegressor([], optimizer="sgd", learning_rate="auto").fit(X * 1e12, Y)
+
+
+@pytest.mark.parametrize("steps", [2, 3, 10, 49])
+def test_few_steps_are_said_to_be_few(steps):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            find_learning_rate(linear(optimizer="sgd"), X, Y, steps=steps)
+        except ValueError as error:
+            assert "more than the few steps may help" in str(error)
+        else:
+            assert f"with {steps} steps" in str(caught[0].message)
+            assert caught[0].filename == __file__
+
+
+def test_fewer_steps_are_smoothed_less():
+    found = find_learning_rate(linear(optimizer="sgd"), X, Y, steps=50)
+    np.testing.assert_allclose(found.smoothed_losses[20], found.losses[18:23].mean())
+    many = find_learning_rate(linear(optimizer="sgd"), X, Y)
+    assert many.suggestion / 5 < found.suggestion < 5 * many.suggestion

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.dummy import DummyRegressor
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import accuracy_score, recall_score
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, recall_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 from ganglion import Sequential, inspect_data, metrics_by_group
@@ -203,6 +205,76 @@ def test_data_that_does_not_fit_is_named(arguments, error, message):
         inspect_data(*arguments)
 
 
+def dates(kind):
+    days = np.arange(200).astype("M8[D]")
+    return {"date": days, "list": days.tolist(), "duration": days - days[0]}[kind]
+
+
+@pytest.mark.parametrize("kind", ["date", "list", "duration"])
+@pytest.mark.parametrize("library", ["numpy", "pandas"])
+def test_dates_are_named_wherever_they_stand(kind, library):
+    values, frame = dates(kind), np.column_stack
+    if library == "pandas":
+        pandas = pytest.importorskip("pandas")
+        values, frame = pandas.Series(values), lambda columns: pandas.concat(columns, axis=1)
+    with pytest.raises(TypeError, match=r"column '.*' must hold .*, got .*days since"):
+        inspect_data(frame([values, values]))
+    for name, arguments in (("y", (values,)), ("y_test", (CLEAN[:, 0], CLEAN, values))):
+        with pytest.raises(TypeError, match=rf"\] {name} must hold .*, got .*days since"):
+            inspect_data(CLEAN, *arguments)
+
+
+@pytest.mark.parametrize("cells", [[[1], [2, 3]], [[1], [2]], [{"a": 1}, {}]], ids=str)
+def test_cells_of_several_values_are_named(cells):
+    column = np.empty(200, dtype=object)
+    column[:] = cells * 100
+    kind = type(cells[0]).__name__
+    with pytest.raises(TypeError, match=f"column 'x1' must hold numbers or categories, got {kind}"):
+        inspect_data(np.column_stack([CLEAN[:, 0].astype(object), column]))
+    with pytest.raises(TypeError, match=f"y must hold numbers or categories, got {kind}"):
+        inspect_data(CLEAN, column)
+    if kind == "list" and cells[1] == [2, 3]:
+        with pytest.raises(TypeError, match="y must hold numbers or categories, got list"):
+            inspect_data(CLEAN, cells * 100)
+
+
+@pytest.mark.parametrize("other", [np.inf, -np.inf, 1e300])
+def test_infinite_targets_are_found_and_the_others_looked_at(other):
+    y = np.where(CLEAN[:, 0] > 0, 1000.0, 1.0) + CLEAN[:, 1]
+    y[[3, 7]] = other
+    y[5] = np.nan
+    report = inspect_data(CLEAN, y)
+    assert report.rows("infinite targets").tolist() == [3, 7]
+    assert report.rows("missing targets").tolist() == [5]
+    assert "nan" not in finding(report, "target scale").found
+
+
+def test_targets_of_several_types_are_found_and_told_apart():
+    y = np.array(["yes", 1, 2.5, None] * 50, dtype=object)
+    y_test = np.array(["yes", 1, "no", None] * 50, dtype=object)
+    report = inspect_data(CLEAN, y, CLEAN + 1, y_test)
+    assert finding(report, "mixed targets").found == "values of float, int, str"
+    assert finding(report, "missing targets").found == "50 of 200 (25%)"
+    assert finding(report, "unknown classes").where == "no"
+
+
+@pytest.mark.parametrize("kind", ["object", "Decimal", "Int64", "string"])
+def test_targets_are_what_they_are_whatever_holds_them(kind):
+    pandas = pytest.importorskip("pandas")
+    numbers = np.arange(200) % 2
+    expected = inspect_data(CLEAN, numbers)
+    held = {
+        "object": numbers.astype(object),
+        "Decimal": np.array([Decimal(int(value)) for value in numbers]),
+        "Int64": pandas.Series(numbers, dtype="Int64"),
+        "string": pandas.Series(np.where(numbers, "b", "a"), dtype="string"),
+    }[kind]
+    assert checks(inspect_data(CLEAN, held)) == checks(expected)
+    if isinstance(held, pandas.Series):
+        held[3] = None
+        assert checks(inspect_data(CLEAN, held)) == checks(expected) | {"missing targets"}
+
+
 @pytest.mark.parametrize("settings", [{"max_samples": 0}, {"random_state": -1}], ids=str)
 def test_settings_out_of_range_are_named(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
@@ -236,12 +308,38 @@ def test_a_bias_shows(biased):
 
 @pytest.mark.parametrize(
     "metrics",
-    [["recall"], [recall_score], {"recall": "recall"}, {"recall": recall_score}],
-    ids=["name", "function", "named name", "named function"],
+    [
+        ["recall"],
+        [recall_score],
+        [make_scorer(recall_score)],
+        {"recall": "recall"},
+        {"recall": recall_score},
+        {"recall": make_scorer(recall_score)},
+    ],
+    ids=["name", "function", "scorer", "named name", "named function", "named scorer"],
 )
 def test_metrics_are_scorers_or_functions(biased, metrics):
     ((name, value),) = metrics_by_group(*biased, metrics=metrics).by_group["b"].items()
     assert (name.removesuffix("_score"), value) == ("recall", 1)
+
+
+def test_scorers_see_probabilities_and_keep_their_sign():
+    X = np.linspace(0, 1, 40)[:, np.newaxis]
+    y = (X[:, 0] > 0.4).astype(int)
+    model = LogisticRegression().fit(X, y)
+    by_probability = {"response_method": "predict_proba"}
+    scorers = [
+        make_scorer(roc_auc_score, **by_probability),
+        make_scorer(log_loss, greater_is_better=False, **by_probability),
+    ]
+    names = ["roc_auc", "neg_log_loss"]
+    groups = np.arange(40) % 2
+    report = metrics_by_group(model, X, y, groups, metrics=scorers)
+    by_name = metrics_by_group(model, X, y, groups, metrics=names)
+    assert list(report.overall) == ["roc_auc_score", "neg_log_loss"]
+    for group, scores in report.by_group.items():
+        assert list(scores.values()) == list(by_name.by_group[group].values())
+    assert report.overall["neg_log_loss"] == -log_loss(y, model.predict_proba(X))
 
 
 def test_a_metric_that_a_group_is_too_small_for_is_a_dash(biased):
@@ -302,6 +400,7 @@ def test_numbers_have_metrics_of_their_own():
         (None, ["a"], None, ValueError, "one length, got 100, 100 and 1"),
         (None, None, "accuracy", TypeError, "metrics must be a list or a dict, got 'accuracy'"),
         (None, None, ["accuracyy"], ValueError, "accuracyy"),
+        (None, None, [3], TypeError, "must hold names, scorers and functions, got 3"),
         (None, None, [max, max], ValueError, r"names of their own, got \['max', 'max'\]"),
         (Sequential(), None, [accuracy_score], TypeError, "estimator, got Sequential"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -9,10 +11,16 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from ganglion import NeuralClassifier, NeuralRegressor, callbacks
+from ganglion import MLPClassifier, MLPRegressor, NeuralClassifier, NeuralRegressor, callbacks
 
 sklearn_callback = pytest.importorskip("sklearn.callback", reason="from scikit-learn 1.9 on")
 QUICK = {"layers": (8,), "learning_rate": 0.02, "epochs": 6, "random_state": 0}
+QUICK_MLP = {
+    "hidden_layer_sizes": (8,),
+    "learning_rate_init": 0.02,
+    "max_iter": 6,
+    "random_state": 0,
+}
 X, Y = load_iris(return_X_y=True)
 WEIGHT = np.linspace(0.5, 2, len(Y))
 
@@ -149,3 +157,81 @@ def test_a_clone_has_them_too():
     record = Record()
     clone(NeuralClassifier(**QUICK).set_callbacks(record)).fit(X, Y)
     assert record.calls.count("end epoch") == 6
+
+
+class Keep(Record):
+    """Keeps every estimator that it is shown, and what that predicted then."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self.calls.append((fitted_estimator, fitted_estimator.predict(X)))
+
+    @property
+    def shown(self):
+        return [call for call in self.calls if isinstance(call, tuple)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+class TestMLP:
+    """The same of the estimators that stand in for scikit-learn's."""
+
+    @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+    def test_each_epoch_is_a_task(self, kind):
+        record = Record()
+        model = kind(**QUICK_MLP).set_callbacks(record).fit(X, Y, WEIGHT)
+        epochs = ["begin epoch", "end epoch"] * 6
+        assert record.calls == ["setup", "begin fit", *epochs, "end fit", "teardown"]
+        assert record.seen[0] is X
+        assert record.seen[2] == {"sample_weight": WEIGHT}
+        assert model.loss_curve_ == kind(**QUICK_MLP).fit(X, Y, WEIGHT).loss_curve_
+
+    def test_a_callback_ends_the_fit_without_a_warning(self):
+        model = MLPClassifier(**QUICK_MLP).set_callbacks(Record(stop_after=2))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert model.fit(X, Y).n_iter_ == 2
+
+    @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+    def test_the_estimator_shown_is_that_of_a_fit_which_ended_there(self, kind):
+        keep = Keep()
+        model = kind(**QUICK_MLP).set_callbacks(keep).fit(X, Y)
+        assert len(keep.shown) == 7
+        for epochs, (estimator, predicted) in enumerate(keep.shown[:-1], start=1):
+            shorter = kind(**{**QUICK_MLP, "max_iter": epochs}).fit(X, Y)
+            np.testing.assert_array_equal(predicted, shorter.predict(X))
+            np.testing.assert_array_equal(predicted, estimator.predict(X))
+            assert (estimator.n_iter_, estimator.loss_curve_) == (epochs, shorter.loss_curve_)
+        np.testing.assert_array_equal(keep.shown[-1][1], model.predict(X))
+
+    def test_early_stopping_shows_the_best_weights(self):
+        keep = Keep()
+        settings = {**QUICK_MLP, "max_iter": 40, "early_stopping": True, "n_iter_no_change": 3}
+        model = MLPClassifier(**settings).set_callbacks(keep).fit(X, Y)
+        assert model.n_iter_ < 40
+        np.testing.assert_array_equal(keep.shown[-1][0].coefs_[0], model.coefs_[0])
+        np.testing.assert_array_equal(keep.shown[-1][1], model.predict(X))
+
+    def test_lbfgs_is_one_task(self):
+        record, keep = Record(), Keep()
+        model = MLPClassifier(**QUICK_MLP, solver="lbfgs").set_callbacks(record, keep).fit(X, Y)
+        assert record.calls == ["setup", "begin fit", "end fit", "teardown"]
+        np.testing.assert_array_equal(keep.shown[0][1], model.predict(X))
+
+    def test_they_are_torn_down_after_an_error(self):
+        record = Record()
+        with pytest.raises(ValueError, match="NaN"):
+            MLPClassifier(**QUICK_MLP).set_callbacks(record).fit(X * np.nan, Y)
+        assert record.calls == ["setup", "teardown"]
+
+    def test_partial_fit_calls_none(self):
+        record = Record()
+        MLPClassifier(**QUICK_MLP).set_callbacks(record).partial_fit(X, Y, classes=[0, 1, 2])
+        assert record.calls == []
+
+    def test_scores_are_kept_by_epoch(self):
+        pytest.importorskip("pandas")
+        monitor = sklearn_callback.ScoringMonitor(scoring="accuracy")
+        model = MLPClassifier(**QUICK_MLP).set_callbacks(monitor).fit(X, Y)
+        log = monitor.get_logs().data_as_pandas
+        epochs = log[log["task_name"] == "epoch"]
+        assert len(epochs) == 6
+        assert epochs["accuracy"].iloc[-1] == model.score(X, Y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ ONE_HOT = ["age", "missingindicator_age", "color_blue", "color_red", "color_nan"
         TabularPreprocessor(),
         TabularPreprocessor(scaling="quantile", imputation="mean"),
         TabularPreprocessor(scaling="robust", encoding="ordinal", missing_indicator=False),
+        TabularPreprocessor(encoding="target"),
     ]
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
@@ -200,3 +202,81 @@ def test_a_refit_that_fails_leaves_the_last_one():
         preprocessor.fit(np.array([["a", 1.0, 1.0], [3, 2.0, 1.0]], dtype=object))
     np.testing.assert_array_equal(preprocessor.transform(X), before)
     assert not hasattr(preprocessor.set_params(encoding="onehot").fit(X), "n_codes_")
+
+
+@pytest.mark.parametrize("kind", ["array", "pandas", "boolean", "object"])
+def test_a_table_of_booleans_alone_is_numbers(kind):
+    flags = np.array([[True, False], [False, True], [True, True]])
+    table = flags
+    if kind != "array":
+        table = pytest.importorskip("pandas").DataFrame(flags)
+        table = table if kind == "pandas" else table.astype(kind)
+    result = TabularPreprocessor().fit_transform(table)
+    np.testing.assert_array_equal(result, TabularPreprocessor().fit_transform(flags.astype(float)))
+
+
+def test_gaps_that_only_later_data_has_are_coded_as_missing():
+    preprocessor = TabularPreprocessor(encoding="ordinal").fit([["a"], ["b"]])
+    for missing in (None, np.nan):
+        later = np.array([["b"], [missing], ["new"]], dtype=object)
+        assert preprocessor.transform(later)[:, 0].tolist() == [3, 1, 0]
+    assert preprocessor.n_codes_.tolist() == [4]
+    assert preprocessor.get_feature_names_out().tolist() == ["x0"]
+
+
+@pytest.mark.parametrize("number", [1e300, 3.5e38, -1e39, np.inf])
+@pytest.mark.parametrize("scaling", ["standard", "robust", "quantile", None])
+def test_a_number_beyond_float32_is_named(scaling, number):
+    message = f"column 'x1' must hold numbers .* got {re.escape(f'{number:g}')} at row 2"
+    fine, beyond = [["a", 1.0], ["b", 2.0], ["b", 4.0]], [["a", 1.0], ["b", 2.0], ["b", number]]
+    fine, beyond = (np.array(rows, dtype=object) for rows in (fine, beyond))
+    with pytest.raises(ValueError, match=message):
+        TabularPreprocessor(scaling=scaling).fit(beyond)
+    with pytest.raises(ValueError, match=message):
+        TabularPreprocessor(scaling=scaling).fit(fine).transform(beyond)
+
+
+def test_a_number_that_scaling_takes_beyond_float32_is_named():
+    preprocessor = TabularPreprocessor().fit([[0.0], [1e-3]])
+    with pytest.raises(ValueError, match="column 'x0' must hold numbers .* got 2e\\+41 at row 0"):
+        preprocessor.transform([[1e38]])
+
+
+def target_table():
+    generator = np.random.default_rng(0)
+    category = generator.choice(list("abc"), 300)
+    y = np.array([{"a": 0.0, "b": 100.0, "c": 300.0}[one] for one in category])
+    return category[:, np.newaxis].astype(object), y + generator.normal(size=300)
+
+
+def test_target_encoding_is_the_scaled_mean_of_each_category():
+    X, y = target_table()
+    preprocessor = TabularPreprocessor(encoding="target")
+    codes = preprocessor.fit(X, y).transform([["a"], ["b"], ["c"], ["new"], [None]])[:, 0]
+    means = [y[X[:, 0] == category].mean() for category in "abc"]
+    encoded = np.array([means[list("abc").index(one)] for one in X[:, 0]])
+    expected = (np.array([*means, y.mean(), y.mean()]) - encoded.mean()) / encoded.std()
+    np.testing.assert_allclose(codes, expected, atol=0.01)
+    assert preprocessor.get_feature_names_out().tolist() == ["x0"]
+    # In training no sample is encoded by its own target, in the same way each time.
+    trained = preprocessor.fit_transform(X, y)
+    assert len(np.unique(trained)) == 15
+    np.testing.assert_array_equal(trained, clone(preprocessor).fit_transform(X, y))
+
+
+def test_target_encoding_of_classes_and_in_a_pipeline():
+    X, y = target_table()
+    labels = np.array(["low", "middle", "high"])[np.digitize(y, [50, 200])]
+    names = TabularPreprocessor(encoding="target").fit(X, labels).get_feature_names_out()
+    assert names.tolist() == ["x0_high", "x0_low", "x0_middle"]
+    network = NeuralClassifier([8], learning_rate=0.02, epochs=20, random_state=0)
+    model = make_pipeline(TabularPreprocessor(encoding="target"), network)
+    assert model.fit(X, labels).score(X, labels) > 0.99
+
+
+def test_what_target_encoding_needs_is_named():
+    X, y = target_table()
+    with pytest.raises(ValueError, match="encoding=.target. requires y to be passed"):
+        TabularPreprocessor(encoding="target").fit(X)
+    with pytest.raises(ValueError, match=r"max_categories must be None with encoding=.target"):
+        TabularPreprocessor(encoding="target", max_categories=5).fit(X, y)

@@ -188,6 +188,12 @@ def test_transform_needs_a_fit(iris):
         NeuralTransformer(NeuralClassifier()).transform(iris[0])
 
 
+def test_a_refit_with_a_network_forgets_the_estimator(iris, classifier):
+    features = NeuralTransformer(classifier).fit(*iris)
+    features.set_params(estimator=features.estimator_.network_).fit(iris[0])
+    assert not hasattr(features, "estimator_")
+
+
 def test_a_refit_that_fails_leaves_the_last_one(iris, classifier):
     X, y = iris
     features = NeuralTransformer(classifier).fit(X, y)

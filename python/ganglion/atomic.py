@@ -38,8 +38,6 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
     >>> Path("note.txt").read_text()
     'kept'
     """
-    import tempfile  # here, so that importing ganglion does not load it
-
     path = os.fspath(path)
     # Where a link leads: the rename would put a file in the place of the link.
     target = os.path.realpath(path)
@@ -50,15 +48,18 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
     # In the same directory, since only there the rename is one step.
     directory, name = os.path.split(target)
     try:
-        handle, temporary = tempfile.mkstemp(dir=directory, prefix=name)
+        # Nobody else may read what replaces a file, before it has the rights of that: it may be
+        # private.
+        replaces = os.path.exists(target)
+        temporary = _new_file(directory, name, mode=0o600 if replaces else 0o666)
+        rights = os.stat(target if replaces else temporary).st_mode & 0o777
     except OSError as error:  # it names a file that the user never heard of
         raise OSError(error.errno, error.strerror, path) from None
-    os.close(handle)
     try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode_of(target))
+        os.chmod(temporary, rights)  # who wrote it may have put another file there
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -66,10 +67,14 @@ def replaced_file(path: str | os.PathLike[str]) -> Iterator[str]:
         raise
 
 
-def _mode_of(path: str) -> int:
-    """Return the permissions of the file that is replaced, or those of a new one."""
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+def _new_file(directory: str, name: str, mode: int) -> str:
+    """Make an empty file with a name that no other has, and return its path.
+
+    From the mode the system takes what its umask forbids, as for any new file. (A process can ask
+    for its umask only by changing it, for all of its threads.)
+    """
+    while True:
+        path = os.path.join(directory, f"{name}{os.urandom(4).hex()}")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+            return path

@@ -10,7 +10,9 @@ import functools
 import math
 import numbers
 import sys
+import warnings
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,39 @@ class NotFittedError(ValueError, AttributeError):
 
 class DivergenceWarning(RuntimeWarning):
     """Training stopped, because the loss was no longer a finite number."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that led here from outside, through however many of ganglion's own.
+
+    scikit-learn's and joblib's lines, between which a pipeline or a search has ours, are passed
+    over as well: they are not the user's.
+
+    Parameters
+    ----------
+    message : str
+        What is shown.
+    category : type, default=UserWarning
+        Of the warning.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn("The loss is negative.")
+    >>> print(caught[0].message, caught[0].category.__name__)
+    The loss is negative. UserWarning
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _passed_over(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _passed_over(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return package in ("ganglion", "sklearn", "joblib")
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.callbacks.base import Callback, Logs, overrides
-from ganglion.errors import DivergenceWarning
+from ganglion.errors import DivergenceWarning, warn
 from ganglion.metrics import Metric
 from ganglion.progress import Progress
 from ganglion.samples import Samples
@@ -268,10 +267,9 @@ class Fit:
             if self._best_epoch is None
             else f"those of epoch {self._best_epoch + 1}, with loss {self._best_loss:.4g}"
         )
-        warnings.warn(
+        warn(
             f"[fit] training diverged in epoch {epoch + 1}, step {step}: the loss or a weight is "
             f"no longer finite. Stopped; the weights are {kept}. A smaller learning rate, clipnorm "
             "or scaled data may help.",
             DivergenceWarning,
-            stacklevel=5,
         )

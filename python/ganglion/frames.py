@@ -22,7 +22,9 @@ def is_frame(values: Any) -> bool:
 
 
 def is_sparse_frame(values: Any) -> bool:
-    """Tell whether something is a pandas frame of which every column is sparse.
+    """Tell whether something is a pandas frame whose columns are all sparse and leave out zeros.
+
+    One that leaves out another value is no sparse matrix, and is read as any frame.
 
     Examples
     --------
@@ -30,7 +32,11 @@ def is_sparse_frame(values: Any) -> bool:
     >>> is_sparse_frame(pandas.DataFrame({"a": [0.0, 1.0]}))
     False
     """
-    # The accessor is there for such frames alone.
+    return _is_sparse(values) and all(dtype.fill_value == 0 for dtype in values.dtypes)
+
+
+def _is_sparse(values: Any) -> bool:
+    # The accessor is there for frames of sparse columns alone.
     return is_frame(values) and hasattr(values, "sparse")
 
 
@@ -71,7 +77,9 @@ scikit-learn's OneHotEncoder
         _numbers(place, name, label, _column(frame, index))
         for index, label in enumerate(frame.columns)
     ]
-    if len({column.dtype for column in columns}) <= 1:
+    # Of a sparse frame pandas would put columns together that leave out different values.
+    in_one_piece = not columns or not _is_sparse(frame)
+    if in_one_piece and len({column.dtype for column in columns}) <= 1:
         whole: Array = frame.to_numpy()
         if whole.dtype.kind in "biuf":
             return whole
@@ -115,4 +123,6 @@ def is_missing(value: Any) -> bool:
     """
     # What is missing differs from itself; what pandas's NA answers is not even a boolean.
     differs = value != value
+    if isinstance(differs, np.ndarray):  # a cell with several values
+        return False
     return value is None or not isinstance(differs, (bool, np.bool_)) or bool(differs)

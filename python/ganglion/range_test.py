@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.data import non_negative, whole_number
-from ganglion.errors import DivergenceWarning
+from ganglion.errors import DivergenceWarning, warn
 from ganglion.spec import settings_of
 from ganglion.training import Training
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 _PLACE = "find_learning_rate"
 # The test ends when a moving average, with this share of the past, is so many times its least.
 _MEMORY, _DIVERGED = 0.95, 4.0
-# Batches averaged, on both sides of each: an average of the past alone would be least too late.
+# Batches averaged, on both sides of each: an average of the past alone would be least too late. Of
+# few steps a tenth, since over more than that the rate changes too much.
 _WINDOW = 21
+# With fewer steps what is seen is mostly how the batches differ.
+_FEW_STEPS = 50
 # How much of the fall of the loss is made at the rate suggested: later it is about to diverge.
 _FALLEN = 0.9
 
@@ -41,7 +44,7 @@ class RangeTest:
     losses : ndarray, shape (n,)
         The loss of each batch, before its step.
     smoothed_losses : ndarray, shape (n,)
-        The mean of the 21 around each.
+        The mean of the 21 around each, or of a tenth of the steps where that is less.
     suggestion : float
         The rate at which the smoothed loss had made nine tenths of its fall.
     """
@@ -159,7 +162,8 @@ def find_learning_rate(
     lowest, highest : float, default=1e-6 and 10
         The first rate and the last; between them it grows exponentially.
     steps : int, default=200
-        Batches until ``highest``, at least 2. It takes as many epochs as that needs.
+        Batches until ``highest``, at least 2; with fewer than 50 the suggestion is rough, which a
+        warning says. It takes as many epochs as that needs.
 
     Returns
     -------
@@ -214,12 +218,18 @@ def find_learning_rate(
         )
     if not seen.losses:
         raise ValueError(f"[{_PLACE}] the loss of the first batch is not finite: scale the data")
-    smoothed = _smoothed(seen.losses)
+    smoothed = _smoothed(seen.losses, steps)
+    few = steps < _FEW_STEPS
     if smoothed.argmin() == 0:
+        helps = "more than the few steps" if few else "scaled data or lower rates"
         raise ValueError(
-            f"[{_PLACE}] the loss never fell: it was least, {smoothed[0]:.4g}, at the first "
-            f"rate, {rates[0]:.2g}; scaled data or lower rates may help, unless nothing is left "
-            "to learn"
+            f"[{_PLACE}] the loss never fell: it was least, {smoothed[0]:.4g}, at the first of "
+            f"{steps} rates, {rates[0]:.2g}; {helps} may help, unless nothing is left to learn"
+        )
+    if few:
+        warn(
+            f"[{_PLACE}] with {steps} steps, each a batch, the suggestion depends much on how the "
+            f"batches differ: {_FEW_STEPS} or more tell better"
         )
     return RangeTest(
         rates[: len(smoothed)],
@@ -241,9 +251,9 @@ def _growing(lowest: float, highest: float, steps: int) -> NDArray[np.float64]:
     return rates
 
 
-def _smoothed(losses: list[float]) -> NDArray[np.float64]:
+def _smoothed(losses: list[float], steps: int) -> NDArray[np.float64]:
     """Return the mean of the losses around each, at the ends of as many as there are."""
-    window = np.ones(min(_WINDOW, len(losses)))
+    window = np.ones(min(_WINDOW, steps // 10 | 1, len(losses)))
     counts = np.convolve(np.ones(len(losses)), window, "same")
     mean: NDArray[np.float64] = np.convolve(losses, window, "same") / counts
     return mean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
 from ganglion.data import non_negative, whole_number
-from ganglion.errors import DivergenceWarning
+from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
 from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
@@ -184,10 +183,9 @@ class Training(Passes):
             assert built.states is not None and built.slots is not None
             self.optimizer.drop_gradients(built.states.array, built.slots)
             np.copyto(built.untrained, statistics)
-            warnings.warn(
+            warn(
                 "[train_on_batch] the loss is not finite: no step was taken",
                 DivergenceWarning,
-                stacklevel=2,
             )
         return steps.logs()
 

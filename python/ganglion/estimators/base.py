@@ -23,6 +23,7 @@ from ganglion.callbacks import Callback, EarlyStopping
 from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
+from ganglion.estimators.labels import weights_of_both
 from ganglion.estimators.memory import fit_memory
 from ganglion.estimators.tasks import CallbackSupport
 from ganglion.range_test import find_learning_rate
@@ -231,13 +232,12 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     def _sample_weight(
         self, X: NDArray[Any], y: NDArray[Any], sample_weight: ArrayLike | None
     ) -> NDArray[Any] | None:
-        weight = self._class_weight_of(y)
         if sample_weight is None:
-            return weight
+            return self._class_weight_of(y)
         given: NDArray[Any] = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if not given.any():  # scikit-learn's check says so itself, but only in its newer releases
             raise ValueError(f"[{type(self).__name__}] sample_weight is 0 for every sample")
-        return given if weight is None else given * weight
+        return weights_of_both(self, self._class_weight_of(y), given)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, numbers.Integral):

@@ -227,7 +227,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             y,
             sample_weight,
             held_out=HeldOut(X_val, y_val, sample_weight_val),
-            tasks=epoch_tasks(self, X, y, sample_weight),
+            tasks=epoch_tasks(self, X, y, sample_weight, self.epochs),
         )
         return self
 

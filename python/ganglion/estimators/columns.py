@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -91,23 +92,24 @@ def as_numbers(X: Any, place: str) -> NDArray[Any]:
     Parameters
     ----------
     X : frame or ndarray of shape (n, d)
-        An array of numbers comes back as it is.
+        An array of integers or floats comes back as it is.
     place : str
         What messages begin with.
 
     Returns
     -------
     ndarray of shape (n, d)
-        float64 from objects.
+        float64 from objects, uint8 from booleans.
 
     Raises
     ------
     TypeError, ValueError
         For text among the numbers.
     """
-    if is_frame(X):
-        return frame_array(place, "X", X)
-    return X if X.dtype.kind in "biuf" else with_nan(X).astype(np.float64)
+    values = frame_array(place, "X", X) if is_frame(X) else X
+    if values.dtype.kind == "b":  # which scikit-learn's MissingIndicator does not take
+        return values.astype(np.uint8)
+    return values if values.dtype.kind in "iuf" else with_nan(values).astype(np.float64)
 
 
 def with_nan(X: Any) -> NDArray[Any]:
@@ -162,17 +164,62 @@ def check_categories(X: Any, positions: Sequence[int], place: str) -> None:
     Raises
     ------
     TypeError
-        For a column that holds both, naming it.
+        For a column that holds both, or something else, naming it.
     """
     for position in positions:
         column = select_columns(X, [position])
-        kinds = {type(value) for value in np.asarray(column, dtype=object)[~missing_values(column)]}
+        kinds = kinds_of(np.asarray(column, dtype=object)[~missing_values(column)])
+        check_kinds(kinds, f"column {names_of(X)[position]!r}", place)
         text = {kind for kind in kinds if issubclass(kind, str)}
         if text and text != kinds:
             raise TypeError(
                 f"[{place}] column {names_of(X)[position]!r} must hold text or numbers, got both: "
                 + ", ".join(sorted(kind.__name__ for kind in kinds))
             )
+
+
+def kinds_of(values: Iterable[Any]) -> set[type]:
+    """Return the types of some objects."""
+    return set(map(type, values))
+
+
+def check_kinds(kinds: set[type], what: str, place: str) -> None:
+    """Check that objects of these types can be categories, or numbers.
+
+    Parameters
+    ----------
+    kinds : set of type
+        What `kinds_of` returns.
+    what, place : str
+        What holds them, and what messages begin with.
+
+    Raises
+    ------
+    TypeError
+        For dates and times, and for what has no hash, such as lists.
+
+    Examples
+    --------
+    >>> check_kinds({str, list}, "column 'tags'", "doctest")
+    Traceback (most recent call last):
+    ...
+    TypeError: [doctest] column 'tags' must hold numbers or categories, got list
+    """
+    for kind in sorted(kinds, key=str):
+        if issubclass(kind, (datetime.date, datetime.time, datetime.timedelta)):
+            raise TypeError(no_dates(place, what, kind.__name__))
+        if kind.__hash__ is None:
+            raise TypeError(
+                f"[{place}] {what} must hold numbers or categories, got {kind.__name__}"
+            )
+
+
+def no_dates(place: str, what: str, kind: object) -> str:
+    """Return the message for dates and times of some type."""
+    return (
+        f"[{place}] {what} must hold numbers or categories, got {kind}: make it numbers, such as "
+        "days since a date"
+    )
 
 
 def _position(X: Any, column: Any, place: str) -> int:
@@ -193,6 +240,8 @@ def _position(X: Any, column: Any, place: str) -> int:
 
 def _holds_categories(X: Any, position: int, place: str) -> bool:
     if not is_frame(X):
+        if X.dtype.kind in "mM":
+            raise TypeError(no_dates(place, f"column {names_of(X)[position]!r}", X.dtype))
         return X.dtype.kind not in "biuf" and not _are_numbers(X[:, [position]])
     column = select_columns(X, [position])
     dtype = list(column.dtypes)[0]  # pandas has a Series there, polars a list
@@ -202,10 +251,7 @@ def _holds_categories(X: Any, position: int, place: str) -> bool:
     else:  # every type of pandas has the kind of NumPy's that is nearest
         numeric, temporal = dtype.kind in "biuf", dtype.kind in "mM"
     if temporal:
-        raise TypeError(
-            f"[{place}] column {names_of(X)[position]!r} must hold numbers or categories, "
-            f"got {dtype}: make it numbers, such as days since a date"
-        )
+        raise TypeError(no_dates(place, f"column {names_of(X)[position]!r}", dtype))
     return not numeric and not (str(dtype) == "object" and _are_numbers(column))
 
 

@@ -72,6 +72,35 @@ def weights_of_classes(estimator: Any, y: NDArray[Any]) -> NDArray[Any]:
     return weight
 
 
+def weights_of_both(
+    estimator: Any, by_class: NDArray[Any] | None, by_sample: NDArray[Any] | None
+) -> NDArray[Any] | None:
+    """Return what each sample counts by its class times what it counts by itself.
+
+    Parameters
+    ----------
+    estimator : NeuralEstimator or MLPClassifier
+        Named in the error.
+    by_class, by_sample : ndarray of shape (n_samples,) or None
+        Each with a sample that counts.
+
+    Raises
+    ------
+    ValueError
+        Where none counts by both.
+    """
+    if by_class is None or by_sample is None:
+        return by_sample if by_class is None else by_class
+    both: NDArray[Any] = by_class * by_sample
+    if not both.any():
+        raise ValueError(
+            f"[{type(estimator).__name__}] class_weight times sample_weight is 0 for every sample: "
+            f"class_weight is {estimator.class_weight!r}, and sample_weight is 0 for all samples "
+            "of the other classes"
+        )
+    return both
+
+
 @dataclass(frozen=True)
 class Labels:
     """The classes of a problem.

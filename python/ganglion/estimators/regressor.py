@@ -101,7 +101,7 @@ memory, random_state, dtype, device, verbose
             y,
             sample_weight,
             held_out=HeldOut(X_val, y_val, sample_weight_val),
-            tasks=epoch_tasks(self, X, y, sample_weight),
+            tasks=epoch_tasks(self, X, y, sample_weight, self.epochs),
         )
         return self
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
-
-if TYPE_CHECKING:
-    from ganglion.estimators.base import NeuralEstimator
 
 try:
     from sklearn import callback as sklearn_callback
@@ -40,18 +37,25 @@ class EpochTasks(Callback):
 
     Parameters
     ----------
-    estimator : NeuralEstimator
+    estimator : NeuralEstimator or BaseMLP
         Whose callbacks they are.
     X, y
         What it is fitted to, as the callbacks see it.
     sample_weight : array_like or None
         Likewise.
+    epochs : int
+        How many there are at most.
+
+    Attributes
+    ----------
+    fitted : callable
+        Returns what a network, a copy that it may change, makes of the estimator.
     """
 
-    def __init__(self, estimator: NeuralEstimator, X: Any, y: Any, sample_weight: Any) -> None:
-        self._fit = estimator._init_callback_context(max_subtasks=estimator.epochs)
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, epochs: int) -> None:
+        self._fit = estimator._init_callback_context(max_subtasks=epochs)
         self._task: Any = None
-        self._estimator = estimator
+        self.fitted: Callable[[Any], dict[str, Any]] = estimator._fitted
         self._shown = {
             "estimator": estimator,
             "X": X,
@@ -83,11 +87,13 @@ class EpochTasks(Callback):
         # Asked for by those callbacks alone that look at the estimator as fitted so far.
         network = copy.copy(self.model)
         network.finalize()
-        return self._estimator._fitted(network)
+        return self.fitted(network)
 
 
-def epoch_tasks(estimator: NeuralEstimator, X: Any, y: Any, sample_weight: Any) -> list[Callback]:
+def epoch_tasks(
+    estimator: Any, X: Any, y: Any, sample_weight: Any, epochs: int
+) -> list[EpochTasks]:
     """Return an `EpochTasks` for an estimator that has scikit-learn's callbacks, else nothing."""
     if not hasattr(estimator, "_skl_callbacks"):
         return []
-    return [EpochTasks(estimator, X, y, sample_weight)]
+    return [EpochTasks(estimator, X, y, sample_weight, epochs)]

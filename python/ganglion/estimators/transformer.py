@@ -151,6 +151,7 @@ class NeuralTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _trained_network(self, X: Any, y: Any, sample_weight: Any) -> Sequential:
         if isinstance(self.estimator, Sequential):
+            self.__dict__.pop("estimator_", None)
             return self.estimator
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.estimator_ = clone(self.estimator).fit(X, y, **weights)

@@ -102,8 +102,8 @@ class LiveCurves(Callback):
     """Draw the learning curves while the network trains, each time over the last.
 
     In a notebook the picture stands below the cell; elsewhere it has a window, where matplotlib's
-    backend has windows. Without a window pyplot forgets the figure when the fit ends; ``axes``
-    still has it.
+    backend has windows. Without a window pyplot does not know the figure, and nothing has to be
+    closed, however the fit ends; ``axes`` has it.
 
     Parameters
     ----------
@@ -159,31 +159,27 @@ class LiveCurves(Callback):
         """Draw the whole training."""
         if self.model.history_:
             self._draw()
-            figure: Any = self.axes[0].figure
-            if not figure.canvas.required_interactive_framework:
-                self._pyplot().close(figure)
-
-    def _pyplot(self) -> Any:
-        return require("matplotlib.pyplot", "LiveCurves", extra="plot")
 
     def _draw(self) -> None:
         for panel in self.axes:
             panel.clear()
         self.axes = learning_curves(self.model, self.names, axes=self.axes or None)
         figure: Any = self.axes[0].figure
-        if in_notebook():
-            self._show_in_notebook(figure)
-        elif figure.canvas.required_interactive_framework:
+        notebook = in_notebook()
+        if not notebook and figure.canvas.required_interactive_framework:
             figure.show()
             figure.canvas.draw()
             figure.canvas.flush_events()
+        else:
+            # A figure of pyplot would be shown once more when the cell ends.
+            require("matplotlib.pyplot", "LiveCurves", extra="plot").close(figure)
+        if notebook:
+            self._show_in_notebook(figure)
         self._drawn_at = time.monotonic()
 
     def _show_in_notebook(self, figure: Any) -> None:
         from IPython.display import Image, display
 
-        # An image, since a figure of pyplot would be shown once more when the cell ends.
-        self._pyplot().close(figure)
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=90)
         image = Image(data=data.getvalue())

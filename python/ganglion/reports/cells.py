@@ -12,6 +12,8 @@ from ganglion.estimators.columns import (
     as_numbers,
     as_table,
     categorical_mask,
+    check_kinds,
+    kinds_of,
     missing_values,
     names_of,
     select_columns,
@@ -124,7 +126,10 @@ class Reader:
         )
         for position in np.flatnonzero(categorical).tolist():
             column = select_columns(drawn, [position])
-            values[:, position] = _encode(column, self._codes[position])
+            objects = np.asarray(column, dtype=object)[:, 0]
+            missing = missing_values(column)[:, 0]
+            check_kinds(kinds_of(objects[~missing]), f"column {names[position]!r}", self._place)
+            values[:, position] = _encode(objects, missing, self._codes[position])
         infinite = np.abs(values) > np.finfo(np.float32).max
         values[infinite] = np.nan
         cells = Cells(names, categorical, values, infinite.sum(axis=0), rows, len(table))
@@ -138,9 +143,9 @@ class Reader:
         return np.sort(np.random.default_rng(self._seed).choice(total, most, replace=False))
 
 
-def _encode(column: Any, codes: dict[Any, int]) -> NDArray[np.float64]:
-    missing = missing_values(column)[:, 0]
-    objects = np.asarray(column, dtype=object)[:, 0]
+def _encode(
+    objects: NDArray[Any], missing: NDArray[np.bool_], codes: dict[Any, int]
+) -> NDArray[np.float64]:
     return np.array(
         [
             np.nan if gone else codes.setdefault(value, len(codes))

@@ -15,7 +15,7 @@ from ganglion.reports.columns import column_findings
 from ganglion.reports.finding import NO_ROWS, Finding
 from ganglion.reports.rows import row_findings
 from ganglion.reports.scales import scale_findings
-from ganglion.reports.targets import target_findings
+from ganglion.reports.targets import target_array, target_findings
 from ganglion.tables import Table
 
 
@@ -98,7 +98,8 @@ def inspect_data(
         Training data, as it is: numbers and categories, with gaps. Further dimensions are made
         flat.
     y : array_like of shape (n_samples,), optional
-        Classes or numbers. Of targets of several columns only contradictions are looked for.
+        Classes or numbers, with gaps or infinite ones among them. Of targets of several columns
+        only contradictions are looked for.
     X_test, y_test : optional
         Test data, with the same columns.
     max_samples : int, optional
@@ -115,7 +116,7 @@ def inspect_data(
     Raises
     ------
     TypeError
-        For sparse data and for columns of dates.
+        For sparse data, and for columns or targets of dates, or of lists.
     ValueError
         For data that is empty or of unequal lengths, and for settings out of range.
 
@@ -161,7 +162,7 @@ def inspect_data(
 
 def _targets(place: str, name: str, y: Any, cells: Cells) -> NDArray[Any]:
     """Return the targets of the rows that are looked at, a single column as one dimension."""
-    array = np.asarray(y)
+    array = target_array(place, name, y)
     if array.ndim == 0 or len(array) != cells.total:
         raise ValueError(
             f"[{place}] {name} must have a target for each of the {cells.total} rows, "

@@ -17,6 +17,7 @@ from sklearn.metrics import (
     mean_absolute_error,
     root_mean_squared_error,
 )
+from sklearn.metrics._scorer import _BaseScorer
 
 from ganglion.errors import suggestion
 from ganglion.estimators.columns import (
@@ -101,10 +102,10 @@ def metrics_by_group(
         The group of each sample; or columns of the frame ``X``, where several make a group of each
         combination. A missing value is a group, too.
     metrics : sequence or dict of str and callable, optional
-        Names of scikit-learn's scorers, such as ``"roc_auc"``, and functions of targets and
-        predictions; a dict gives them names. By default for classes ``accuracy`` and ``f1_macro``,
-        and, where there are two, the true and the predicted share of the second; for numbers the
-        root mean squared, the mean absolute and the mean error.
+        Names of scikit-learn's scorers, such as ``"roc_auc"``, scorers (of ``make_scorer``), and
+        functions of targets and predictions; a dict gives them names. By default for classes
+        ``accuracy`` and ``f1_macro``, and, where there are two, the true and the predicted share of
+        the second; for numbers the root mean squared, the mean absolute and the mean error.
 
     Returns
     -------
@@ -215,18 +216,31 @@ def _scorers(model: Any, y: NDArray[Any], metrics: Any) -> dict[str, Any]:
     elif isinstance(metrics, str) or not isinstance(metrics, (Sequence, Mapping)):
         raise TypeError(f"[metrics_by_group] metrics must be a list or a dict, got {metrics!r}")
     if not isinstance(metrics, Mapping):
-        names = [
-            one if isinstance(one, str) else getattr(one, "__name__", repr(one)) for one in metrics
-        ]
+        names = [_name(metric) for metric in metrics]
         if len(set(names)) < len(names):
             raise ValueError(
                 f"[metrics_by_group] metrics must have names of their own, got {names}: give a dict"
             )
         metrics = dict(zip(names, metrics, strict=True))
-    return {
-        name: metric if isinstance(metric, str) else make_scorer(metric)
-        for name, metric in metrics.items()
-    }
+    return {name: _scorer(metric) for name, metric in metrics.items()}
+
+
+def _scorer(metric: Any) -> Any:
+    if isinstance(metric, (str, _BaseScorer)):
+        return metric
+    if not callable(metric):
+        raise TypeError(
+            f"[metrics_by_group] metrics must hold names, scorers and functions, got {metric!r}"
+        )
+    return make_scorer(metric)
+
+
+def _name(metric: Any) -> str:
+    if isinstance(metric, str):
+        return metric
+    if isinstance(metric, _BaseScorer):  # in scikit-learn's way: "neg_" where less is better
+        return ("neg_" if metric._sign < 0 else "") + _name(metric._score_func)
+    return str(getattr(metric, "__name__", repr(metric)))
 
 
 def _default_metrics(model: Any, y: NDArray[Any]) -> dict[str, Metric]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from ganglion.estimators.columns import missing_values
+from ganglion.estimators.columns import check_kinds, kinds_of, missing_values, no_dates
 from ganglion.estimators.tabular import TabularPreprocessor
 from ganglion.reports.cells import Cells
 from ganglion.reports.finding import Finding
@@ -23,6 +25,55 @@ _IMBALANCE, _FEW = 3, 10
 _NEIGHBOURHOOD, _NEIGHBOURS = 10_000, 10
 # How many times as far as usual a suspect is from the median of its neighbours.
 _FAR = 10
+
+
+def target_array(place: str, name: str, y: Any) -> NDArray[Any]:
+    """Return targets as an array of numbers, or of objects that can be told apart.
+
+    Parameters
+    ----------
+    place, name : str
+        What messages begin with, and what they call the targets.
+    y : array_like
+        None, NaN and pandas's ``NA`` are missing values.
+
+    Returns
+    -------
+    ndarray
+        Objects that all are numbers as numbers; in others None where one is missing.
+
+    Raises
+    ------
+    TypeError
+        For dates and times, for lists and the like.
+
+    Examples
+    --------
+    >>> target_array("doctest", "y", np.array([1, 2.5, None], dtype=object)).tolist()
+    [1.0, 2.5, nan]
+    """
+    try:
+        array = np.asarray(y)
+    except ValueError:  # rows of different lengths
+        array = np.empty(len(y), dtype=object)
+        array[:] = list(y)
+    if array.dtype.kind in "mM":
+        raise TypeError(no_dates(place, name, array.dtype))
+    if array.dtype.kind != "O":
+        return array
+    missing = missing_values(array)
+    known = array[~missing]
+    kinds = kinds_of(known)
+    check_kinds(kinds, name, place)
+    if kinds and all(issubclass(kind, (numbers.Real, Decimal)) for kind in kinds):
+        if not missing.any():
+            return np.array(array.tolist())
+        values = np.full(array.shape, np.nan)
+        values[~missing] = known.astype(np.float64)
+        return values
+    objects: NDArray[Any] = array.copy()
+    objects[missing] = None
+    return objects
 
 
 def target_findings(
@@ -50,9 +101,30 @@ def target_findings(
             "drop these rows: they can't be learned from",
             cells.rows[missing],
         )
-    known = np.flatnonzero(~missing)
+    infinite = np.zeros_like(missing)
+    if y.dtype.kind == "f":
+        infinite = np.abs(y) > np.finfo(np.float32).max
+    if infinite.any():
+        yield Finding(
+            "infinite targets",
+            "y",
+            share(int(infinite.sum()), len(y)),
+            "correct or drop them: float32, in which networks are trained, ends at 3.4e38",
+            cells.rows[infinite],
+        )
+    known = np.flatnonzero(~missing & ~infinite)
     if not len(known):
         return
+    if y.dtype.kind == "O":
+        kinds = {kind.__name__ for kind in kinds_of(y[known])}
+        if len(kinds) > 1:
+            yield Finding(
+                "mixed targets",
+                "y",
+                f"values of {listed(sorted(kinds))}",
+                "make them of one type: scikit-learn's estimators refuse these",
+            )
+        y = _as_text(y)
     if are_classes(y[known]):
         yield from _class_findings(y[known], y_test)
     else:
@@ -94,6 +166,8 @@ def _class_findings(y: NDArray[Any], y_test: NDArray[Any] | None) -> Iterator[Fi
         )
     if y_test is not None:
         y_test = y_test[~missing_values(y_test[:, np.newaxis])[:, 0]]
+        if "O" in (classes.dtype.kind, y_test.dtype.kind):
+            classes, y_test = _as_text(classes), _as_text(y_test)
         new = np.setdiff1d(y_test, classes)
         if len(new):
             yield Finding(
@@ -102,6 +176,11 @@ def _class_findings(y: NDArray[Any], y_test: NDArray[Any] | None) -> Iterator[Fi
                 f"{share(int(np.isin(y_test, new).sum()), len(y_test))} test rows",
                 "these can't be right: look at how the data was split",
             )
+
+
+def _as_text(y: NDArray[Any]) -> NDArray[Any]:
+    """Return objects as text, None where one is missing: text has an order, whatever it says."""
+    return np.array([None if value is None else str(value) for value in y], dtype=object)
 
 
 def _number_findings(y: NDArray[np.float64], rows: NDArray[np.intp]) -> Iterator[Finding]:

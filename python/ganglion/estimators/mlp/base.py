@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from ganglion.errors import warn
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.mlp import building, checks, conversion, lbfgs
 from ganglion.estimators.mlp.solvers import Monitor, Shuffling, Solver
+from ganglion.estimators.tasks import CallbackSupport, EpochTasks
 from ganglion.losses import Loss
 from ganglion.sequential import Sequential
 
@@ -32,7 +34,7 @@ Samples = tuple[Any, Array, Array | None]
 _AUTO_BATCH = 200
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupport, BaseEstimator, ABC):
     """A multi-layer perceptron with scikit-learn's settings and attributes, trained by the core.
 
     ``coefs_`` and ``intercepts_`` are lists of the network's own arrays. What is assigned there, or
@@ -94,6 +96,7 @@ class BaseMLP(BaseEstimator, ABC):
         *,
         partial: bool = False,
         held_out: HeldOut | None = None,
+        tasks: Sequence[EpochTasks] = (),
     ) -> None:
         checks.check(self)
         if partial and self.early_stopping:
@@ -126,16 +129,43 @@ class BaseMLP(BaseEstimator, ABC):
         self._share_weights()
         if self.solver == "lbfgs":
             self.__dict__.pop("_optimizer", None)  # the network has none to go on with
-            lbfgs.fit(self, *samples)
+            self._minimize(samples, tasks)
             return
         if not goes_on:
             self._optimizer = Solver(self)
             self.network_.reset_optimizer()
-        self._train(samples, validation, random, partial)
+        self._train(samples, validation, random, partial, tasks)
+
+    @property
+    def _epochs(self) -> int:
+        """The most epochs that a fit has."""
+        return 0 if self.solver == "lbfgs" else self.max_iter
 
     def _fitted(self, network: Sequential) -> dict[str, Any]:
         """Return what a network gives the estimator: nothing that was not set as it trained."""
         return {}
+
+    def _reconstructed(
+        self, network: Sequential, weights: Sequence[Array] | None
+    ) -> dict[str, Any]:
+        """Return attributes of the estimator as if its fit had ended, with a copy of its network.
+
+        Parameters
+        ----------
+        network : Sequential
+            Nobody else's.
+        weights : list of ndarray or None
+            Those that the fit would go back to.
+        """
+        if weights is not None:
+            network.set_weights(weights)
+        coefs, intercepts = building.weights(network)
+        curves = {
+            name: list(vars(self)[name])
+            for name in ("loss_curve_", "validation_scores_")
+            if vars(self).get(name) is not None
+        }
+        return {"network_": network, "coefs_": coefs, "intercepts_": intercepts, **curves}
 
     def _checked(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
@@ -191,6 +221,11 @@ class BaseMLP(BaseEstimator, ABC):
         self, X: Any, target: Array, weight: Array | None, random: np.random.RandomState
     ) -> tuple[Samples, Samples]:
         """Set a fraction aside to stop by."""
+        if not self.validation_fraction:
+            raise ValueError(
+                f"[{type(self).__name__}] validation_fraction must be in (0, 1) with "
+                f"early_stopping, got {self.validation_fraction!r}"
+            )
         arrays = [X, target] if weight is None else [X, target, weight]
         halves = train_test_split(
             *arrays,
@@ -212,12 +247,15 @@ class BaseMLP(BaseEstimator, ABC):
         validation: Samples | None,
         random: np.random.RandomState,
         partial: bool,
+        tasks: Sequence[EpochTasks],
     ) -> None:
         X, target, weight = samples
         # Fitted by lbfgs before, or with another setting of early_stopping.
         if not hasattr(self, "loss_curve_") or (self.best_loss_ is None) != self.early_stopping:
             self._start_curves()
         monitor = Monitor(self, len(target), validation, partial)
+        for task in tasks:
+            task.fitted = lambda network: self._reconstructed(network, monitor.best)
         try:
             self.network_.fit(
                 X,
@@ -225,24 +263,31 @@ class BaseMLP(BaseEstimator, ABC):
                 epochs=monitor.epochs,
                 batch_size=self._batch(len(target)),
                 sample_weight=weight,
-                callbacks=[monitor],
+                callbacks=[monitor, *tasks],
                 shuffle=Shuffling(len(target), random) if self.shuffle else False,
                 verbose=0,
             )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warn("Training interrupted by user.")
         else:
             monitor.finish()
         monitor.restore()
+
+    def _minimize(self, samples: Samples, tasks: Sequence[EpochTasks]) -> None:
+        for task in tasks:
+            task.set_model(self.network_)
+            task.fitted = lambda network: self._reconstructed(network, None)
+            task.on_train_begin()
+        lbfgs.fit(self, *samples)
+        for task in tasks:
+            task.on_train_end()
 
     def _batch(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(_AUTO_BATCH, rows)
         if self.batch_size > rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=5,
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return int(min(self.batch_size, rows))
 

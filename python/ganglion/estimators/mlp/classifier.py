@@ -18,9 +18,10 @@ from sklearn.utils.multiclass import (
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.failing import left_whole
-from ganglion.estimators.labels import weights_of_classes
+from ganglion.estimators.labels import weights_of_both, weights_of_classes
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
+from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 from ganglion.losses import Loss
 from ganglion.losses.perceptron import BinaryLogLoss, LogLoss
 
@@ -139,6 +140,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     network_ : Sequential
         The network itself.
 
+    Notes
+    -----
+    From scikit-learn 1.9 on its own callbacks (``sklearn.callback``) are taken by
+    ``set_callbacks``; a fit is a task of theirs, and each epoch a subtask ("lbfgs" has none).
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -214,6 +220,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             device=device,
         )
 
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -256,7 +263,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             When ``max_iter`` came first.
         """
         self._check_class_weight()
-        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            held_out=HeldOut(X_val, y_val, sample_weight_val),
+            tasks=epoch_tasks(self, X, y, sample_weight, self._epochs),
+        )
         return self
 
     @available_if(takes_batches)  # type: ignore[untyped-decorator]
@@ -384,8 +397,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _weighted(self, y: Array, weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return weight
-        by_class = weights_of_classes(self, y)
-        return by_class if weight is None else by_class * weight
+        return weights_of_both(self, weights_of_classes(self, y), weight)
 
     def _output(self) -> str:
         many = self._label_binarizer.y_type_ == "multiclass"

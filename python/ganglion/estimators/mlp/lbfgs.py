@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+
+from ganglion.errors import warn
 
 Array = NDArray[Any]
 
@@ -64,12 +65,11 @@ def fit(model: Any, X: Any, y: Array, weight: Array | None) -> None:
     model.loss_ = float(result.fun)
     model.n_iter_ = min(int(result.nit), model.max_iter)
     if result.status != 0:
-        warnings.warn(
+        warn(
             f"lbfgs failed to converge after {model.n_iter_} iteration(s) "
             f"(status={result.status}): {result.message}. More iterations (max_iter, max_fun) or "
             "scaled data may help.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 

@@ -14,6 +14,7 @@ from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
+from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 from ganglion.losses import Loss
 from ganglion.losses.perceptron import HalfPoissonDeviance, HalfSquaredError
 
@@ -128,6 +129,7 @@ n_features_in_, feature_names_in_, network_
             device=device,
         )
 
+    @with_callbacks
     def fit(
         self,
         X: ArrayLike,
@@ -169,7 +171,13 @@ n_features_in_, feature_names_in_, network_
         ConvergenceWarning
             When ``max_iter`` came first.
         """
-        self._fit(X, y, sample_weight, held_out=HeldOut(X_val, y_val, sample_weight_val))
+        self._fit(
+            X,
+            y,
+            sample_weight,
+            held_out=HeldOut(X_val, y_val, sample_weight_val),
+            tasks=epoch_tasks(self, X, y, sample_weight, self._epochs),
+        )
         return self
 
     @available_if(takes_batches)  # type: ignore[untyped-decorator]

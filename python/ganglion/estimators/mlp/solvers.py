@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
+from ganglion.errors import warn
 from ganglion.estimators.mlp.lbfgs import NOT_FINITE
 
 Array = NDArray[Any]
@@ -102,7 +102,6 @@ class Monitor(Callback):
         self.validation = validation
         self.epochs = 1 if partial else estimator.max_iter
         self.partial = partial
-        self.stopped = False
         self.best = estimator.network_.get_weights() if estimator.early_stopping else None
         estimator.n_iter_ = 0
         if validation is not None and estimator.validation_scores_ is None:
@@ -170,7 +169,7 @@ class Monitor(Callback):
             estimator._no_improvement_count = 0
             message += f" Setting learning rate to {solver.learning_rate:f}"
         else:
-            self.stopped = self.model.stop_training = True
+            self.model.stop_training = True
             message += " Stopping."
         if estimator.verbose:
             print(message)
@@ -184,17 +183,17 @@ class Monitor(Callback):
             When it diverged and nothing was held out to stop by. The weights are finite.
         """
         estimator = self.estimator
-        if not self.stopped and estimator.n_iter_ < self.epochs:  # the network stopped by itself
+        stopped = self.model.stop_training  # here, or by another callback
+        if not stopped and estimator.n_iter_ < self.epochs:  # the network stopped by itself
             if not estimator.early_stopping:
                 raise ValueError(NOT_FINITE)
             estimator.loss_curve_.append(math.nan)
             estimator.validation_scores_.append(math.nan)
-        elif not self.stopped and not self.partial:
-            warnings.warn(
+        elif not stopped and not self.partial:
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=6,
             )
 
     def restore(self) -> None:
