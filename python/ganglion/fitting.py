@@ -163,7 +163,7 @@ class Fit:
 
     def _follow(self) -> None:
         """Go on with the network as a callback left it: with other layers trained, perhaps."""
-        before, built = self._built, self._net.current()
+        before, built = self._built, self._net.current("fit")
         if built is before:
             return
         self._take(built)

@@ -191,9 +191,15 @@ class Network:
         built.take_training(previous, self.step_ // self.optimizer.batches_per_update)
         self._set_built(built)
 
-    def current(self) -> Built:
-        """Return what the network is built as, with all that was changed in its layers."""
-        return self._need_built("fit")
+    def current(self, place: str) -> Built:
+        """Return what the network is built as, with all that was changed in its layers.
+
+        Raises
+        ------
+        NotFittedError
+            Before it was built; ``place`` is named.
+        """
+        return self._need_built(place)
 
     @contextmanager
     def held(self) -> Iterator[None]:
