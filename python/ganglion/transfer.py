@@ -195,7 +195,7 @@ class Transfer(Training):
         """Return the place of the last layer that has weights."""
         rows = self._outer_rows(place)
         having = [index for index, row in enumerate(rows) if row.weights]
-        if not having or having[-1] == 0:
+        if len(having) < 2:
             raise ValueError(f"[{place}] the network has no layer with weights before its last one")
         return having[-1]
 
