@@ -357,7 +357,10 @@ def test_a_head_cannot_be_one_of_the_layers_that_stay():
     ("action", "message"),
     [
         (lambda net: net.freeze("frist"), "no layer is named 'frist'; did you mean 'first'?"),
-        (lambda net: net.freeze(-1), r"\[freeze\] nothing would be left to train: behind layer 'head'"),
+        (
+            lambda net: net.freeze(-1),
+            r"\[freeze\] nothing would be left to train: behind layer 'head'",
+        ),
         (lambda net: net.freeze("head"), "nothing would be left to train"),
         (lambda net: net.freeze(6), "upto must be a whole number of at least -6 and less than 6"),
         (lambda net: net.unfreeze("none"), "no layer is named 'none'"),

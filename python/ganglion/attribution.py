@@ -23,7 +23,7 @@ from ganglion.layers import Layer
 from ganglion.passes import PREDICTION_BATCH, Passes
 
 Array = NDArray[Any]
-# Of which class the score is: of each sample the one predicted, of all this one, or of each its own.
+# Whose score is meant: the class of all samples, of each, or by default the one predicted.
 Target = int | ArrayLike | None
 
 
@@ -106,7 +106,8 @@ def grad_cam(
     maps, gradient = _gradients(place, net, X, target, path)
     positions = tuple(range(1, maps.ndim - 1))
     weights = gradient.mean(axis=positions, keepdims=True)
-    return np.maximum((weights * maps).sum(axis=-1), 0)
+    speaking: Array = np.maximum((weights * maps).sum(axis=-1), 0)
+    return speaking
 
 
 def occlusion(
@@ -195,9 +196,7 @@ def _checked(place: str, net: Passes, X: Any) -> Array:
     return inputs
 
 
-def _gradients(
-    place: str, net: Passes, X: Any, target: Target, path: str | None
-) -> list[Array]:
+def _gradients(place: str, net: Passes, X: Any, target: Target, path: str | None) -> list[Array]:
     """Return what a layer puts out, and the gradient of the score with respect to it.
 
     Without a path only the gradient, with respect to the input.
@@ -223,8 +222,10 @@ def _direction(place: str, predictions: Array, target: Target) -> Array:
     else:
         classes = _checked_target(place, target, n, max(outputs, 2))
     if outputs == 1:
-        return np.where(classes == 1, 1.0, -1.0)[:, np.newaxis]
-    return np.eye(outputs)[classes]
+        sign: Array = np.where(classes == 1, 1.0, -1.0)[:, np.newaxis]
+        return sign
+    one_hot: Array = np.eye(outputs)[classes]
+    return one_hot
 
 
 def _checked_target(place: str, target: Target, n: int, classes: int) -> Array:

@@ -1,4 +1,4 @@
-"""Reusing what a network has learned: parts frozen, a new head, earlier layers that learn slower."""
+"""Reusing what a network has learned: frozen layers, new heads, slower learning near the input."""
 
 from __future__ import annotations
 
@@ -132,16 +132,16 @@ class Transfer(Training):
         """Put new layers in the place of the last ones, for another task.
 
         The network itself changes: ``copy.deepcopy(net)`` keeps one as it was. The layers before
-        keep their weights and settings, the new ones begin with weights that the seed gives. History,
-        counters and optimizer start anew.
+        keep their weights and settings, the new ones begin with weights that the seed gives.
+        History, counters and optimizer start anew.
 
         Parameters
         ----------
         layers : sequence of Layer
             The new last layers.
         upto : str, int or Layer, optional
-            The last layer to be kept, as for `freeze`. By default the last layer that has weights is
-            replaced, and what stands behind it.
+            The last layer to be kept, as for `freeze`. By default the last layer that has weights
+            is replaced, and what stands behind it.
         loss : str or Loss, optional
             Of the new task; by default the loss stays.
 

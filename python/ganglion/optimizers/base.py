@@ -264,9 +264,7 @@ class Optimizer(Spec, kind="optimizer"):
             parameter = self._averaged(parameter, slots, iteration, updates)
         ops.assign(theta, parameter)
 
-    def _averaged(
-        self, parameter: Value, slots: Slots, iteration: Value, updates: Value
-    ) -> Value:
+    def _averaged(self, parameter: Value, slots: Slots, iteration: Value, updates: Value) -> Value:
         momentum = ops.where(updates > 1.0, self.ema_momentum, 0.0)
         average = ops.assign(
             slots(_AVERAGE), momentum * slots(_AVERAGE) + (1.0 - momentum) * parameter

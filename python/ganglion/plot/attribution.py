@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion import attribution
 from ganglion.attribution import Target
+from ganglion.data import whole_number
+from ganglion.errors import suggestion
 from ganglion.figure import panels, plain
 from ganglion.layers import Layer
 from ganglion.sequential import Sequential
@@ -197,9 +199,10 @@ def filters(
     >>> filters(net, shape=(3, 4)).get_title()
     'dense: 2 filters of 3 x 4'
     """
+    whole_number("filters", "count", count)
     name, kernel = _kernel(net, layer, shape)
     height, width, channels, units = kernel.shape
-    shown = kernel[..., : max(count, 1)].transpose(3, 0, 1, 2)
+    shown = kernel[..., :count].transpose(3, 0, 1, 2)
     # Each on its own scale: what a filter looks for, not how loud it answers.
     shown = shown / np.maximum(np.abs(shown).max(axis=(1, 2, 3), keepdims=True), 1e-12)
     columns = int(np.ceil(np.sqrt(len(shown))))
@@ -224,10 +227,11 @@ def _kernel(
 ) -> tuple[str, Array]:
     """Return a layer's name, and its kernel as (height, width, channels, units)."""
     weights = dict(zip(net.weight_names, net.get_weights(), strict=True))
-    for row in net.layer_rows:
-        kernel = weights.get(f"{row.name}/kernel")
-        if kernel is None or not (layer is None or row.layer is layer or row.name == layer):
+    having = [row for row in net.layer_rows if f"{row.name}/kernel" in weights]
+    for row in having:
+        if not (layer is None or row.layer is layer or row.name == layer):
             continue
+        kernel = weights[f"{row.name}/kernel"]
         if kernel.ndim == 4:
             return row.name, kernel
         if kernel.ndim == 2 and shape is not None and np.prod(shape) == len(kernel):
@@ -236,7 +240,11 @@ def _kernel(
             f"[filters] the kernel of layer {row.name!r} has shape {kernel.shape}: no pictures"
             + ("" if kernel.ndim != 2 else f" of shape {shape}; give shape=(height, width)")
         )
-    raise ValueError(f"[filters] no layer {'has a kernel' if layer is None else f'is {layer!r}'}")
+    if not having:
+        raise ValueError("[filters] no layer has a kernel")
+    raise ValueError(
+        f"[filters] no layer is {layer!r}{suggestion(layer, [row.name for row in having])}"
+    )
 
 
 def _pictures(place: str, X: ArrayLike, shape: tuple[int, int] | None) -> Array:
@@ -258,9 +266,7 @@ def _pictures(place: str, X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     return array
 
 
-def _overlaid(
-    place: str, pictures: Array, maps: Array, axes: Sequence[Axes] | None
-) -> list[Axes]:
+def _overlaid(place: str, pictures: Array, maps: Array, axes: Sequence[Axes] | None) -> list[Axes]:
     """Draw each picture in grey, and over it its map: the stronger, the less transparent."""
     drawn = panels(place, axes, len(pictures), columns=8, size=(1.7, 1.7))
     for panel, picture, values in zip(drawn, pictures, maps, strict=True):
