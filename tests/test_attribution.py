@@ -136,6 +136,43 @@ def test_grad_cam_finds_maps_within_other_layers():
     )
 
 
+def test_grad_cam_takes_the_maps_before_the_last_pooling():
+    net = Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(3, 3, padding="same", activation="relu", name="first"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(4, 3, padding="same", name="second"),
+            layers.BatchNormalization(),
+            layers.Activation("relu", name="maps"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+    X = np.random.default_rng(0).normal(size=(2, 8, 8, 1))
+    found = attribution.grad_cam(net, X)
+    assert found.shape == (2, 4, 4)
+    np.testing.assert_array_equal(found, attribution.grad_cam(net, X, "maps"))
+    assert attribution.grad_cam(net, X, "first").shape == (2, 8, 8)
+
+
+def test_saliency_of_a_convolution_is_its_gradient():
+    net = Sequential(
+        [
+            layers.Input(SHAPE),
+            layers.Conv2D(3, 3, activation="tanh"),
+            layers.AveragePooling2D(2, strides=1),
+            layers.Flatten(),
+            layers.Dense(3),
+        ],
+        dtype="float64",
+        random_state=0,
+    )
+    gradient = differences(lambda X: net.predict(X)[:, 2], PICTURES)
+    assert_near(attribution.saliency(net, PICTURES, 2), np.abs(gradient).max(axis=-1), GRADIENT)
+
+
 def test_grad_cam_of_sequences():
     net = Sequential(
         [layers.Input((9, 2)), layers.Dense(4, "relu"), layers.Flatten(), layers.Dense(2)]
@@ -261,6 +298,13 @@ def test_filters_are_the_columns_of_a_kernel():
     np.testing.assert_allclose(fifth.ravel(), kernel[:, 4] / np.abs(kernel[:, 4]).max(), rtol=1e-6)
     assert panel.get_title() == "units: 5 filters of 3 x 4"
     assert plot.filters(net, shape=(3, 4), count=2).get_title() == "units: 2 of 5 filters of 3 x 4"
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_filters_of_a_convolution(channels):
+    net = Sequential([layers.Input((8, 8, channels)), layers.Conv2D(6, (3, 2)), layers.Flatten()])
+    grid = plot.filters(net).images[0].get_array()
+    assert grid.shape == (2 * 4 + 1, 3 * 3 + 1, *((3,) if channels == 3 else ()))
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,37 @@ def test_a_fit_that_diverges_after_unfreezing_has_its_best_weights():
     assert net.epoch_ == 2
 
 
+def convolutional() -> Sequential:
+    return Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(4, 3, activation="relu", name="first"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Conv2D(6, 3, activation="relu", name="second"),
+            layers.Flatten(),
+            layers.Dense(3, "softmax", name="head"),
+        ],
+        loss="sparse_categorical_crossentropy",
+        random_state=0,
+    )
+
+
+def test_a_frozen_convolution_has_a_forward_pass_only(capsys):
+    net = convolutional()
+    assert any("gradient" in line for line in listing(net, capsys) if line.startswith("second"))
+    net.freeze()
+    frozen = listing(net, capsys)
+    assert not [line for line in frozen if "gradient" in line and not line.startswith("loss")]
+    images = np.random.default_rng(0).normal(size=(40, 8, 8, 1))
+    before = weights(net)
+    net.fit(images, np.arange(40) % 3, epochs=2)
+    assert changed(net, before) == {"head"}
+    net.discriminate(0.3)
+    net.fit(images, np.arange(40) % 3, epochs=5, callbacks=[callbacks.GradualUnfreezing()])
+    assert changed(net, before) == {"first", "batch_normalization", "second", "head"}
+
+
 # New heads.
 
 
