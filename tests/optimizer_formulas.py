@@ -97,10 +97,16 @@ OPTIMIZERS: dict[str, Callable[..., Array]] = {
 
 
 class Descent:
-    """An optimizer with everything around its formula: clipping, decay, accumulation, averages."""
+    """An optimizer with everything around its formula: clipping, decay, accumulation, averages.
 
-    def __init__(self, settings: Any, weights: list[Array]) -> None:
+    Each weight learns `multipliers` times as fast, where those are given.
+    """
+
+    def __init__(
+        self, settings: Any, weights: list[Array], multipliers: list[float] | None = None
+    ) -> None:
         self.s = settings
+        self.multipliers = multipliers or [1.0] * len(weights)
         self.weights = [w.copy() for w in weights]
         self.slots: list[Slots] = [{} for _ in weights]
         self.sums = [0 * w for w in weights]
@@ -135,10 +141,10 @@ class Descent:
         self.updates += 1
         formula = OPTIMIZERS[s.registered_name]
         for i, g in enumerate(gradients):
-            w = self.weights[i]
+            w, own_rate = self.weights[i], rate * self.multipliers[i]
             if s.weight_decay:
-                w = w - rate * s.weight_decay * w
-            self.weights[i] = formula(s, w, g, self.slots[i], rate, self.updates)
+                w = w - own_rate * s.weight_decay * w
+            self.weights[i] = formula(s, w, g, self.slots[i], own_rate, self.updates)
         if s.use_ema:
             self.average()
 

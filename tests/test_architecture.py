@@ -37,6 +37,7 @@ LEVELS = {
     **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
+    **dict.fromkeys(["transfer", "attribution"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "reports", "examples"], LEAVES),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,27 @@ STEPS = 12
 
 
 class Harness:
-    """An update program whose gradients are given from outside: one row of each input."""
+    """An update program whose gradients are given from outside: one row of each input.
 
-    def __init__(self, optimizer: Any, dtype: str, *, fuse: bool = True) -> None:
+    Each weight learns `multipliers` times as fast, from update number `first_update` on.
+    """
+
+    def __init__(
+        self,
+        optimizer: Any,
+        dtype: str,
+        *,
+        fuse: bool = True,
+        multipliers: Sequence[float] = (1.0, 1.0, 1.0),
+        first_update: int = 0,
+    ) -> None:
         self.optimizer, self.dtype = optimizer, dtype
         self.variables = Variables()
-        for i, shape in enumerate(SHAPES):
-            self.variables.get_or_add(f"w{i}", shape, Zeros())
+        for i, (shape, multiplier) in enumerate(zip(SHAPES, multipliers, strict=True)):
+            weight = self.variables.get_or_add(
+                f"w{i}", shape, Zeros(), learning_rate_multiplier=multiplier
+            )
+            weight.first_update = first_update
         self.variables.lay_out()
         trace = Trace(training=True, variables=self.variables)
         with trace:
@@ -117,6 +132,24 @@ OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("cls", names("optimizer"))
 def test_options_of_every_optimizer(cls: Any, options: dict[str, Any]) -> None:
     check_against_formula(cls(**options), "float64")
+
+
+@pytest.mark.parametrize("options", [{}, *OPTIONS], ids=lambda o: "-".join(o) or "none")
+@pytest.mark.parametrize("cls", names("optimizer"))
+def test_weights_learn_at_their_own_rates_and_from_their_own_first_update(
+    cls: Any, options: dict[str, Any]
+) -> None:
+    optimizer, multipliers, first = cls(**options), [0.1, 0.1, 3.0], 6
+    harness = Harness(optimizer, "float64", multipliers=multipliers, first_update=first)
+    assert len(harness.slots.groups) == 2
+    harness.set(start())
+    descent = Descent(optimizer, start(), multipliers)
+    for step in range(STEPS):
+        number = step + first * optimizer.batches_per_update
+        harness.step(gradients(step), number)
+        descent.step(gradients(step), float(optimizer.scalars([number])["learning_rate"][0]))
+    for got, wanted in zip(harness.get(harness.parameters.array), descent.weights, strict=True):
+        assert_near(got, wanted, TRAINING["float64"], name=repr(optimizer))
 
 
 @pytest.mark.parametrize("optimizer", examples("optimizer"))

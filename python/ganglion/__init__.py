@@ -27,7 +27,7 @@ from ganglion.sequential import Sequential
 from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from ganglion import datasets, examples, plot, reports
+    from ganglion import attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
         MLPClassifier,
         MLPRegressor,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ganglion.reports import inspect_data, metrics_by_group
 
 # What needs more than NumPy is loaded when it is first asked for.
-_LAZY_MODULES = frozenset({"datasets", "estimators", "examples", "plot", "reports"})
+_LAZY_MODULES = frozenset({"attribution", "datasets", "estimators", "examples", "plot", "reports"})
 _LAZY_NAMES = {
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
@@ -65,6 +65,7 @@ __all__ = [
     "TabularPreprocessor",
     "__version__",
     "activations",
+    "attribution",
     "callbacks",
     "datasets",
     "examples",

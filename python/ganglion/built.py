@@ -92,6 +92,7 @@ class Built:
             for call in trace.calls
             if isinstance(call.layer, Layer)
         ]
+        self._learning = self._learning_of_layers()
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
         self.parameters = _core.Store(recipe.variables.size, dtype)
@@ -103,6 +104,15 @@ class Built:
         own = self._within(path)
         trained = sum(variable.size for variable in own if variable.trainable)
         return LayerRow(path, layer, output_shape, sum(v.size for v in own), trained)
+
+    def _learning_of_layers(self) -> list[tuple[bool, float]]:
+        layers = (row.layer for row in self.rows)
+        return [(layer.trainable, layer.learning_rate_multiplier) for layer in layers]
+
+    @property
+    def outdated(self) -> bool:
+        """Whether what is trained, or how fast, was changed in a layer since."""
+        return self._learning != self._learning_of_layers()
 
     # Weights.
 
@@ -140,6 +150,13 @@ class Built:
             mine = self.recipe.variables
             if variable.name in mine and mine[variable.name].shape == variable.shape:
                 self.view(mine[variable.name])[...] = other.view(variable)
+
+    def laid_out_anew(self, flat: Array, other: Built) -> Array:
+        """Return weights in this layout, given flat as another network of the same lays them."""
+        anew = np.zeros_like(self.parameters.array)
+        for variable in self.variables:
+            anew[variable.span] = flat[other.recipe.variables[variable.name].span]
+        return anew
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights, or none when one does not fit.
@@ -214,8 +231,51 @@ class Built:
 
     def reset_states(self) -> None:
         """Set the optimizer's state to what it is before training."""
+        if self.first_updates:
+            # They are part of the programs, and of how the state is laid out.
+            self.first_updates = {}
+            self.states = self.slots = None
+            for flag in (False, True):
+                self._executables.pop(("train", flag), None)
         if self.states is not None and self.slots is not None:
             self.slots.fill(self.states.array)
+
+    @property
+    def first_updates(self) -> dict[str, int]:
+        """How many updates had been made when a weight was first trained, where not 0; by name."""
+        return {v.name: v.first_update for v in self.recipe.variables.trainable if v.first_update}
+
+    @first_updates.setter
+    def first_updates(self, counts: Mapping[str, int]) -> None:
+        for variable in self.variables:
+            variable.first_update = int(counts.get(variable.name, 0))
+
+    def take_training(self, other: Built, updates: int) -> None:
+        """Go on with another training of the same weights, of which some others were trained.
+
+        Parameters
+        ----------
+        other : Built
+            The network as it was built before.
+        updates : int
+            That were made so far: what was not trained begins there.
+        """
+        trained = {variable.name for variable in other.recipe.variables.trainable}
+        names = (variable.name for variable in self.recipe.variables.trainable)
+        begun = {name: updates for name in names if name not in trained}
+        self.first_updates = {**other.first_updates, **begun}
+        if other.states is None or other.slots is None:
+            return
+        weighted = ("train", True) in other._executables
+        self.executable("train", weighted)
+        assert self.states is not None and self.slots is not None
+        self.slots.take(
+            self.states.array,
+            self.recipe.variables,
+            other.slots,
+            other.states.array,
+            other.recipe.variables,
+        )
 
     def get_states(self) -> dict[str, Array]:
         """Return copies of the optimizer's state by name; empty before training."""
@@ -224,8 +284,17 @@ class Built:
         array = self.states.array
         return {slot.name: array[slot.span].reshape(slot.shape).copy() for slot in self.slots}
 
-    def set_states(self, states: Mapping[str, Array]) -> None:
+    def set_states(
+        self, states: Mapping[str, Array], first_updates: Mapping[str, int] | None = None
+    ) -> None:
         """Replace the optimizer's state, or nothing when it does not fit.
+
+        Parameters
+        ----------
+        states : dict of str to ndarray
+            As `get_states` returns it.
+        first_updates : dict of str to int, optional
+            As they were then.
 
         Raises
         ------
@@ -234,6 +303,7 @@ class Built:
         """
         if not states:
             return
+        self.first_updates = dict(first_updates or {})
         self.executable("train")
         assert self.states is not None and self.slots is not None
         expected = {slot.name: slot.shape for slot in self.slots}

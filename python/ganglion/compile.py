@@ -10,6 +10,7 @@ train       x, y[, weight]          the same; its update section changes weights
 gradient    x, y[, weight]          loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
 layers      x                       what each layer puts out
+score       x, d_score              what a layer puts out, and its gradient
 ==========  ======================  ==========================================================
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ganglion import _core
+from ganglion.activations import Sigmoid, Softmax
 from ganglion.layers import Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
@@ -169,6 +171,26 @@ def layers_program(recipe: Recipe) -> _core.Program:
         trace_layers(recipe, trace)
         for call in trace.calls:
             trace.output(call.path, call.output)
+    return trace.finish()
+
+
+def score_program(recipe: Recipe, path: str | None) -> _core.Program:
+    """Return the program from x and d_score to what a layer puts out, and the gradient of it.
+
+    The score is the prediction; before the softmax or sigmoid where the network ends in one, which
+    flattens it. Without a path the gradient alone is put out, that of x.
+    """
+    trace = Trace(training=False, variables=recipe.variables)
+    with trace:
+        seen, score = trace_layers(recipe, trace)
+        last = trace.activations[-1] if trace.activations else None
+        if last and last.output.id == score.id and isinstance(last.activation, (Softmax, Sigmoid)):
+            score = last.input
+        if path is not None:
+            seen = next(call.output for call in trace.calls if call.path == path)
+            trace.output("seen", seen)
+        seed = trace.input("d_score", score.shape)
+        trace.output("d_seen", trace.gradient(score, [seen], seed)[0])
     return trace.finish()
 
 

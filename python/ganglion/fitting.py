@@ -131,15 +131,11 @@ class Fit:
         verbose: int,
     ) -> None:
         self._net = net
-        self._built = built
-        self._steps = Steps(net, built, samples, batch_size)
-        self._validation = (
-            None
-            if validation is None
-            else Evaluation(built, validation, max(batch_size, EVALUATION_BATCH))
-        )
+        self._samples = samples
+        self._validation_samples = validation
         self._epochs = epochs
         self._batch_size = batch_size
+        self._take(built)
         self._callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
         self._shuffle = shuffle
         self._by_batch = any(
@@ -148,13 +144,30 @@ class Fit:
             for hook in ("on_train_batch_begin", "on_train_batch_end")
         )
         # What a fit that diverges goes back to: its best epoch, or where it began.
-        self._samples = samples
         self._first_weights: NDArray[np.floating[Any]] = built.parameters.array.copy()
         self._best_weights = self._first_weights.copy()
         self._best_loss = math.inf
         self._best_epoch: int | None = None
         # Last: from here on it is open until the end of `run`.
         self._progress = Progress(verbose, net.epoch_, epochs, len(samples))
+
+    def _take(self, built: Built) -> None:
+        """Make ready to train and evaluate the network as it is built now."""
+        self._built = built
+        self._steps = Steps(self._net, built, self._samples, self._batch_size)
+        self._validation: Evaluation | None = None
+        if self._validation_samples is not None:
+            batch = max(self._batch_size, EVALUATION_BATCH)
+            self._validation = Evaluation(built, self._validation_samples, batch)
+
+    def _follow(self) -> None:
+        """Go on with the network as a callback left it: with other layers trained, perhaps."""
+        before, built = self._built, self._net.current("fit")
+        if built is before:
+            return
+        self._take(built)
+        self._first_weights = built.laid_out_anew(self._first_weights, before)
+        self._best_weights = built.laid_out_anew(self._best_weights, before)
 
     def run(self) -> None:
         """Train. Callbacks end it early, and so does a loss that is not finite."""
@@ -196,14 +209,16 @@ class Fit:
     def _run_epoch(self, epoch: int) -> bool:
         """Train on all batches; False when the loss or the weights became infinite or NaN."""
         self._notify("on_epoch_begin", epoch, {})
+        self._follow()
         self._progress.begin_epoch(epoch)
         steps = self._steps
         steps.start_epoch(self._shuffle, epoch)
-        finite = (
-            self._run_batches()
-            if self._by_batch
-            else steps.run(steps.per_epoch, self._progress.if_shown())
-        )
+        with self._net.held():
+            finite = (
+                self._run_batches()
+                if self._by_batch
+                else steps.run(steps.per_epoch, self._progress.if_shown())
+            )
         # As one row they are read in a tenth of the time.
         weights = self._built.parameters.array[np.newaxis]
         if not finite or _core.first_not_finite(weights) >= 0:

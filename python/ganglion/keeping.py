@@ -107,7 +107,9 @@ class Keeping(Network):
 
     def training_state(self) -> dict[str, Any]:
         """Return what a resumed training needs beside the optimizer's state, fit for JSON."""
-        return {"epoch": self.epoch_, "step": self.step_, "history": self.history_}
+        counts = {"epoch": self.epoch_, "step": self.step_}
+        firsts = {} if self._built is None else self._built.first_updates
+        return {**counts, "history": self.history_, "first_updates": firsts}
 
     def optimizer_state(self) -> dict[str, Array]:
         """Return copies of the optimizer's state by name; empty before training."""
@@ -130,19 +132,23 @@ class Keeping(Network):
         """
         epoch, step = int(state["epoch"]), int(state["step"])
         history = {name: [float(v) for v in values] for name, values in state["history"].items()}
-        self._need_built("load").set_states(optimizer_state)
+        firsts = state.get("first_updates")
+        self._need_built("load").set_states(optimizer_state, firsts)
         self.epoch_, self.step_, self.history_ = epoch, step, history
         self._callback_states = list(callback_states)
 
     # Copies. What runs is made again when it is first needed.
 
     def __getstate__(self) -> dict[str, Any]:
+        self._follow_layers()
         state = self.__dict__.copy()
         for name in ("_built", "_row_shape", "_predict_rows", "_last_forward", "_callbacks"):
             state.pop(name, None)
+        state["_held"] = False
         if self._built is not None:
             built = self._built
-            state["_kept"] = built.recipe.input_shape, self.get_weights(), built.get_states()
+            states = built.get_states(), built.first_updates
+            state["_kept"] = built.recipe.input_shape, self.get_weights(), states
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -155,7 +161,7 @@ class Keeping(Network):
             input_shape, weights, states = kept
             built = self._make_built(input_shape)
             built.set_weights(weights)
-            built.set_states(states)
+            built.set_states(*states)
             self._set_built(built)
 
     def __copy__(self) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -62,6 +63,7 @@ class Network:
         if not isinstance(layers, Sequence):
             raise TypeError(f"[Sequential] layers must be a list of Layers, got {layers!r}")
         self.layers: list[Layer] = []
+        self._held = False
         self._set_built(None)
         self._forget_training()
         self.compile(loss=loss, optimizer=optimizer, metrics=metrics)
@@ -105,7 +107,7 @@ class Network:
     ) -> None:
         """Choose how the network is trained. Weights stay; the optimizer starts anew.
 
-        Also needed after a layer's ``trainable`` was changed, as in Keras.
+        Unlike in Keras, it is not needed after a layer's ``trainable`` was changed.
 
         Parameters
         ----------
@@ -179,7 +181,37 @@ class Network:
         built.take_weights(previous)
         self._set_built(built)
 
+    def _follow_layers(self) -> None:
+        """Build again where what layers train was changed; training goes on with what stays."""
+        previous = self._built
+        if previous is None or self._held or not previous.outdated:
+            return
+        built = self._make_built(previous.recipe.input_shape)
+        built.take_weights(previous)
+        built.take_training(previous, self.step_ // self.optimizer.batches_per_update)
+        self._set_built(built)
+
+    def current(self, place: str) -> Built:
+        """Return what the network is built as, with all that was changed in its layers.
+
+        Raises
+        ------
+        NotFittedError
+            Before it was built; ``place`` is named.
+        """
+        return self._need_built(place)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the batches of an epoch run, what is changed in layers waits for the next one."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
     def _need_built(self, place: str) -> Built:
+        self._follow_layers()
         if self._built is None:
             raise not_fitted(
                 f"[{place}] the network has no weights yet: call fit, or build((None, ...))"
@@ -231,7 +263,8 @@ class Network:
     def weights(self) -> list[Array]:
         """The weights themselves, in the order of `get_weights`: what is written here is used.
 
-        They are views of the network's memory, until `compile` or `add` give it another.
+        They are views of the network's memory, until `compile` or `add`, or what its layers train,
+        give it another.
         """
         built = self._need_built("weights")
         return [built.view(variable) for variable in built.variables]

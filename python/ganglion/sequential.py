@@ -16,10 +16,10 @@ from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
 from ganglion.summary import summary_html, summary_text
-from ganglion.training import Training
+from ganglion.transfer import Transfer
 
 
-class Sequential(Training):
+class Sequential(Transfer):
     """A neural network: layers applied one after the other.
 
     Parameters

@@ -50,6 +50,7 @@ class _Scope:
     def __init__(self, path: str) -> None:
         self.path = path
         self.trainable = True
+        self.learning_rate_multiplier = 1.0
         self.layers: dict[str, object] = {}  # within, by name
         self.reserved: set[str] = set()  # names that layers within were given
         self.weights: set[str] = set()  # added since it was last entered
@@ -208,7 +209,9 @@ class Trace:
         return self._stack[-1].trainable
 
     @contextmanager
-    def scope(self, path: str, trainable: bool = True) -> Iterator[None]:
+    def scope(
+        self, path: str, trainable: bool = True, learning_rate_multiplier: float = 1.0
+    ) -> Iterator[None]:
         """Label the operations within as those of a layer, a loss or an optimizer.
 
         Parameters
@@ -217,11 +220,14 @@ class Trace:
             Name under the current scope.
         trainable : bool
             False freezes all weights made within.
+        learning_rate_multiplier : float
+            How many times as fast all weights made within learn as those around.
         """
         outer = self._stack[-1]
         full = f"{outer.path}/{path}" if outer.path else path
         scope = self._scopes.setdefault(full, _Scope(full))
         scope.trainable = trainable and outer.trainable
+        scope.learning_rate_multiplier = learning_rate_multiplier * outer.learning_rate_multiplier
         scope.weights.clear()
         self._stack.append(scope)
         self.builder.label = full
@@ -286,6 +292,7 @@ class Trace:
             initializer,
             trainable=trainable and self.trainable,
             regularizer=regularizer,
+            learning_rate_multiplier=self._stack[-1].learning_rate_multiplier,
         )
         if path not in self.weights:  # a layer used again in one network shares its weights
             weight = self.parameter(path, variable.shape, variable.offset)

@@ -267,6 +267,7 @@ class Training(Passes):
         """Check the data, and build for it where that was not done; the network does not change."""
         loss = self._need_loss(place)
         array = self._check_inputs(place, X)
+        self._follow_layers()
         built = self._built or self._initialized((None, *array.shape[1:]))
         return built, check_samples(
             place, array, y, loss, built.output_shape, self.dtype, sample_weight

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,12 @@ class Variable:
         Whether the optimizer changes it. Moving statistics are not trainable.
     regularizer : Regularizer or None
         Penalty on it.
+    learning_rate_multiplier : float
+        The optimizer takes steps so many times as long.
     offset : int
         Elements from the start of the flat buffer, once the weights are laid out.
+    first_update : int
+        Updates that the optimizer had made before it was trained: above 0 where it was frozen.
     """
 
     name: str
@@ -44,7 +49,9 @@ class Variable:
     initializer: Initializer
     trainable: bool = True
     regularizer: Regularizer | None = None
+    learning_rate_multiplier: float = 1.0
     offset: int = 0
+    first_update: int = 0
 
     @property
     def size(self) -> int:
@@ -82,6 +89,35 @@ class Variable:
                 f"{self.name!r} of shape {self.shape}"
             )
         return value
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trained weights that lie side by side in the flat buffer and are updated alike.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the groups.
+    weights : slice
+        Its part of `Variables.trainable`.
+    span : slice
+        Its part of the flat buffer.
+    learning_rate_multiplier : float
+    first_update : int
+        As those of its weights.
+    """
+
+    index: int
+    weights: slice
+    span: slice
+    learning_rate_multiplier: float
+    first_update: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements, with the padding between weights."""
+        return int(self.span.stop - self.span.start)
 
 
 class Variables:
@@ -124,6 +160,22 @@ class Variables:
         """The weights that the optimizer changes, in order."""
         return [variable for variable in self if variable.trainable]
 
+    def groups(self) -> list[Group]:
+        """Return the trained weights, laid out, in as few groups as are updated alike."""
+        weights = self.trainable
+        groups: list[Group] = []
+        start = 0
+        for alike, run in groupby(
+            weights, lambda weight: (weight.learning_rate_multiplier, weight.first_update)
+        ):
+            end = start + len(list(run))
+            last = end == len(weights)
+            stop = self.trainable_size if last else weights[end].offset
+            span = slice(weights[start].offset, stop)
+            groups.append(Group(len(groups), slice(start, end), span, *alike))
+            start = end
+        return groups
+
     def get_or_add(
         self,
         name: str,
@@ -132,6 +184,7 @@ class Variables:
         *,
         trainable: bool = True,
         regularizer: Regularizer | None = None,
+        learning_rate_multiplier: float = 1.0,
     ) -> Variable:
         """Return the weight of that name, made by the first trace that asks for it.
 
@@ -147,7 +200,9 @@ class Variables:
                     f"[{name}] is a weight that the first pass through the network did not have; "
                     "a layer must make the same weights in training and in prediction"
                 )
-            found = Variable(name, shape, initializer, trainable, regularizer)
+            found = Variable(
+                name, shape, initializer, trainable, regularizer, learning_rate_multiplier
+            )
             self._by_name[name] = found
         elif found.shape != shape:
             raise ValueError(f"[{name}] has shape {found.shape}, this input needs {shape}")

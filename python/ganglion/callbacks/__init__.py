@@ -6,11 +6,13 @@ from ganglion.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPl
 from ganglion.callbacks.pruning import OptunaPruning
 from ganglion.callbacks.recording import LayerRecorder, WeightRecorder
 from ganglion.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from ganglion.callbacks.unfreezing import GradualUnfreezing
 
 __all__ = [
     "CSVLogger",
     "Callback",
     "EarlyStopping",
+    "GradualUnfreezing",
     "LambdaCallback",
     "LayerRecorder",
     "LearningRateScheduler",

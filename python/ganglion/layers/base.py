@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ganglion import initializers, ops, regularizers
-from ganglion.errors import check_boolean, place, suggestion
+from ganglion.errors import check_boolean, check_positive, place, suggestion
 from ganglion.initializers import Initializer
 from ganglion.regularizers import Regularizer
 from ganglion.spec import Spec, parameter_names
@@ -22,6 +22,7 @@ class LayerSettings(TypedDict, total=False):
 
     name: str | None
     trainable: bool
+    learning_rate_multiplier: float
     activity_regularizer: str | Regularizer | None
 
 
@@ -38,7 +39,13 @@ class Layer(Spec, kind="layer"):
     name : str, optional
         Name within the network, by default ``"dense"``, ``"dense_1"``, ... after the class.
     trainable : bool
-        False leaves the weights of this layer, and of the layers within it, as they are.
+        False leaves the weights of this layer, and of the layers within it, as they are, and
+        `BatchNormalization` acts as in prediction. It can be set at any time: what is trained next
+        follows it, and `Sequential.freeze` sets it of many layers.
+    learning_rate_multiplier : float, default=1.0
+        The weights of this layer learn with so many times the learning rate, whatever the optimizer
+        and its schedule; with that of the layer around it where it stands within one. Positive. Can
+        be set as ``trainable``, and `Sequential.discriminate` sets it of many layers.
     activity_regularizer : str or Regularizer, optional
         Penalty on what the layer puts out, divided by the number of samples.
 
@@ -66,6 +73,7 @@ class Layer(Spec, kind="layer"):
         *,
         name: str | None = None,
         trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
         activity_regularizer: str | Regularizer | None = None,
         **unknown: Any,
     ) -> None:
@@ -78,8 +86,13 @@ class Layer(Spec, kind="layer"):
             raise ValueError(f"{place(self)} name must be a word without '/', got {name!r}")
         self.name = name
         self.trainable = trainable
+        self.learning_rate_multiplier = learning_rate_multiplier
         self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._check_learning()
+
+    def _check_learning(self) -> None:
         check_boolean(self, "trainable")
+        check_positive(self, "learning_rate_multiplier")
 
     def build(self, x: Value) -> Value:
         """Append the operations of the layer to the program being written.
@@ -113,7 +126,9 @@ class Layer(Spec, kind="layer"):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
         if "trainable" not in vars(self):
             raise TypeError(f"{place(self)} its constructor must call super().__init__")
-        with trace.scope(trace.name_of(self, self.name), self.trainable):
+        self._check_learning()  # again, since both can be set
+        name = trace.name_of(self, self.name)
+        with trace.scope(name, self.trainable, self.learning_rate_multiplier):
             try:
                 y = self.build(x)
             except (TypeError, ValueError) as error:

@@ -25,7 +25,7 @@ from ganglion.schedules import Schedule
 from ganglion.spec import Spec, parameter_names
 from ganglion.tracing import Trace
 from ganglion.value import Value
-from ganglion.variables import Variables
+from ganglion.variables import Group, Variables
 
 Array = npt.NDArray[Any]
 LearningRate = float | Schedule | Callable[[Array], Array]
@@ -170,6 +170,9 @@ class Optimizer(Spec, kind="optimizer"):
     ) -> Value:
         """Return the new weights.
 
+        Where layers have learning rates of their own, it is called for each group of weights that
+        have the same.
+
         Parameters
         ----------
         parameter : Value, shape (P,)
@@ -179,7 +182,8 @@ class Optimizer(Spec, kind="optimizer"):
         slot : Slots
             `slot("momentum")` is what an earlier update left with `ops.assign`.
         learning_rate, iteration : Value, shape ()
-            The rate; the number of this update, from 1.
+            The rate; the number of this update, from 1. Weights that were frozen at first have
+            their own count.
 
         Returns
         -------
@@ -205,7 +209,8 @@ class Optimizer(Spec, kind="optimizer"):
             What state there is, for the flat buffer to be allocated, filled, saved and loaded.
         """
         size = variables.trainable_size
-        slots = Slots(trace, size)
+        groups = variables.groups()
+        slots = Slots(trace, size, groups)
         if not size:
             return slots
         with trace.scope(type(self).registered_name):
@@ -219,22 +224,48 @@ class Optimizer(Spec, kind="optimizer"):
                     ops.reshape(gradient[weight.span], weight.shape)
                     for weight in variables.trainable
                 ]
-            learning_rate, iteration = trace.scalar("learning_rate"), trace.scalar("iteration")
-            theta = trace.parameter("theta", (size,), 0)
-            parameter = theta
-            gradient = clipped(gradient, parts, self.clipnorm, self.clipvalue, self.global_clipnorm)
-            if self.weight_decay:
-                parameter = parameter - parameter * self.weight_decay * learning_rate
-            parameter = self.update(parameter, gradient, slots, learning_rate, iteration)
+            shortened = clipped(
+                gradient, parts, self.clipnorm, self.clipvalue, self.global_clipnorm
+            )
+            as_made = shortened is gradient and not self.gradient_accumulation_steps
+            scalars = trace.scalar("learning_rate"), trace.scalar("iteration")
+            for group in groups:
+                if len(groups) == 1:
+                    of_group = shortened
+                elif as_made:  # so that the update can follow the products that make it
+                    of_group = packed(parts[group.weights])
+                else:
+                    of_group = shortened[group.span]
+                slots.group = group
+                self._update_group(trace, group, of_group, slots, *scalars)
+            slots.group = None
             if self.gradient_accumulation_steps:
                 ops.assign(slots(_ACCUMULATOR), ops.broadcast_to(ops.constant(0.0), (size,)))
-            if self.use_ema:
-                parameter = self._averaged(parameter, slots, iteration)
-            ops.assign(theta, parameter)
         return slots
 
-    def _averaged(self, parameter: Value, slots: Slots, iteration: Value) -> Value:
-        momentum = ops.where(iteration > 1.0, self.ema_momentum, 0.0)
+    def _update_group(
+        self,
+        trace: Trace,
+        group: Group,
+        gradient: Value,
+        slots: Slots,
+        learning_rate: Value,
+        iteration: Value,
+    ) -> None:
+        if group.learning_rate_multiplier != 1:
+            learning_rate = learning_rate * group.learning_rate_multiplier
+        updates = iteration - float(group.first_update) if group.first_update else iteration
+        theta = trace.parameter("theta", (group.size,), group.span.start)
+        parameter = theta
+        if self.weight_decay:
+            parameter = parameter - parameter * self.weight_decay * learning_rate
+        parameter = self.update(parameter, gradient, slots, learning_rate, updates)
+        if self.use_ema:
+            parameter = self._averaged(parameter, slots, iteration, updates)
+        ops.assign(theta, parameter)
+
+    def _averaged(self, parameter: Value, slots: Slots, iteration: Value, updates: Value) -> Value:
+        momentum = ops.where(updates > 1.0, self.ema_momentum, 0.0)
         average = ops.assign(
             slots(_AVERAGE), momentum * slots(_AVERAGE) + (1.0 - momentum) * parameter
         )
@@ -303,9 +334,11 @@ class Optimizer(Spec, kind="optimizer"):
         updates : int
             Updates made so far; before the first there is no average.
         """
-        if self.use_ema and updates and _AVERAGE in slots:
-            average = state[slots[_AVERAGE].span]
-            weights[: len(average)] = average
+        if not self.use_ema or _AVERAGE not in slots:
+            return
+        for group in slots.groups:
+            if updates > group.first_update:
+                weights[group.span] = state[slots[_AVERAGE].part(group.span)]
 
     def drop_gradients(self, state: Array, slots: Slots) -> None:
         """Forget the gradients accumulated for the next update, after a step that diverged.

@@ -6,6 +6,7 @@ changes what it looks at. Needs matplotlib, which is loaded when used;
 """
 
 from ganglion.plot.activations import activations
+from ganglion.plot.attribution import filters, grad_cam, occlusion, saliency
 from ganglion.plot.classification import calibration_curve, confusion_matrix, roc_curve
 from ganglion.plot.curves import LiveCurves, learning_curves
 from ganglion.plot.diagram import network
@@ -18,10 +19,14 @@ __all__ = [
     "calibration_curve",
     "confusion_matrix",
     "dead_units",
+    "filters",
+    "grad_cam",
     "learning_curves",
     "loss_landscape",
     "network",
+    "occlusion",
     "roc_curve",
+    "saliency",
     "weight_histograms",
 ]
 
