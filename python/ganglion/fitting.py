@@ -16,6 +16,7 @@ from ganglion.errors import DivergenceWarning
 from ganglion.metrics import Metric
 from ganglion.progress import Progress
 from ganglion.samples import Samples
+from ganglion.streaming import rows_together, stop_reading
 
 if TYPE_CHECKING:
     from ganglion.built import Built
@@ -49,11 +50,15 @@ class Evaluation:
         self._metrics = built.recipe.metrics
         self._steps = -(-len(samples) // batch_size)
         self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+        self._samples = samples
 
     def run(self) -> Logs:
         """Evaluate now."""
-        self._trainer.start_epoch(None, 0)
-        self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+        try:
+            self._trainer.start_epoch(None, 0)
+            self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+        finally:
+            stop_reading(self._samples.X)
         return logs_of(self._trainer, self._metrics)
 
 
@@ -137,7 +142,11 @@ class Fit:
         self._validation = (
             None
             if validation is None
-            else Evaluation(built, validation, max(batch_size, EVALUATION_BATCH))
+            else Evaluation(
+                built,
+                validation,
+                max(batch_size, rows_together(validation.X, EVALUATION_BATCH)),
+            )
         )
         self._epochs = epochs
         self._batch_size = batch_size
@@ -187,6 +196,7 @@ class Fit:
             net.finalize()
             self._notify("on_train_end", logs)
         finally:
+            stop_reading(self._samples.X)
             net.end_callbacks()
             self._progress.close(logs)
 
@@ -248,7 +258,9 @@ class Fit:
 
     def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
         np.copyto(self._built.parameters.array, weights)
-        evaluation = self._validation or Evaluation(self._built, self._samples, EVALUATION_BATCH)
+        evaluation = self._validation or Evaluation(
+            self._built, self._samples, rows_together(self._samples.X, EVALUATION_BATCH)
+        )
         return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:
