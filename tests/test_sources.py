@@ -111,9 +111,7 @@ def test_predicts_evaluates_and_looks_as_from_an_array():
     assert net.evaluate(source) == net.evaluate(X, Y)
     assert net.evaluate(source, batch_size=10) == net.evaluate(X, Y, batch_size=10)
     np.testing.assert_array_equal(net.forward(source), net.forward(X))
-    np.testing.assert_array_equal(
-        net.layer_outputs(source)["dense"], net.layer_outputs(X)["dense"]
-    )
+    np.testing.assert_array_equal(net.layer_outputs(source)["dense"], net.layer_outputs(X)["dense"])
     loss, gradients = net.loss_and_gradients(source, Y)
     expected_loss, expected_gradients = net.loss_and_gradients(X, Y)
     assert loss == expected_loss

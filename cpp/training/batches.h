@@ -23,8 +23,8 @@ class Stream {
   virtual const void* batch(int64_t first, int64_t count) = 0;
 };
 
-// An array whose rows are the samples, of any real dtype and any strides, a sparse matrix, or a stream. Does not own the
-// memory.
+// An array whose rows are the samples, of any real dtype and any strides, a sparse matrix, or a stream. Does not own
+// the memory.
 class Source {
  public:
   // `extents` and `strides` (bytes) are those of one sample. A source that is not batched is one sample that
@@ -49,8 +49,8 @@ class Source {
   // T, contiguous. Those of a stream must be of the batch that was awaited.
   template <class T>
   void gather(T* out, const int64_t* rows, int64_t first, int64_t count) const;
-  // The first sample where it lies, if samples are contiguous numbers of T; null otherwise, for a stream, and for a file,
-  // whose pages would stay in memory.
+  // The first sample where it lies, if samples are contiguous numbers of T; null otherwise, for a stream, and for a
+  // file, whose pages would stay in memory.
   template <class T>
   const T* in_place() const;
   int64_t row_stride() const { return row_stride_; }  // bytes

@@ -159,7 +159,7 @@ class Source(ABC):
         return self.select(np.flatnonzero(~chosen)), self.select(np.flatnonzero(chosen))
 
     def _classes(self) -> list[NDArray[np.int64]]:
-        """The rows of each class; all of them where there are no classes."""
+        """Return the rows of each class; all of them where there are no classes."""
         if self.labels is None or self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
             return [np.arange(len(self))]
         return [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]

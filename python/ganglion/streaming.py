@@ -52,8 +52,16 @@ class Stream(_core.Stream):
         self._source = source
         self._network_dtype = dtype
         self._first_row = start
+        # Of the epoch: the order of its rows, where the next batch to be asked for begins, those
+        # that were asked for, and the one that the core has.
+        self._order = np.empty(0, np.int64)
+        self._batch_size = 0
+        self._next = 0
+        self._asked: deque[tuple[Array, list[Future[None]]]] = deque()
+        self._current: Array | None = None
+        self._current_first = 0
         self._executor: ThreadPoolExecutor | None = None
-        self.stop()
+        self._process = os.getpid()
 
     def __getitem__(self, rows: slice) -> Stream:
         start, stop, _ = rows.indices(len(self))
@@ -71,35 +79,34 @@ class Stream(_core.Stream):
         if self._process != os.getpid():  # a fork has none of the threads
             self._executor = None
             self._begin(first)
-        if first == self._current_first:
-            return self._current
         if self._current is not None:
+            if first == self._current_first:
+                return self._current
             self._ask_for_next(self._current)
-        self._current, pieces = self._asked.popleft()
+        samples, pieces = self._asked.popleft()
         try:
             for piece in pieces:
                 piece.result()
         except BaseException:
             self.stop()
             raise
-        self._current_first = first
-        return self._current
+        self._current, self._current_first = samples, first
+        return samples
 
     def stop(self) -> None:
         """End the epoch wherever it is: nothing is read any more, and no memory held."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = None
-        self._asked: deque[tuple[Array, list[Future[None]]]] = deque()
-        self._current: Any = None
-        self._current_first = -1
-        self._process = os.getpid()
+        self._asked.clear()
+        self._current = None
 
     def _begin(self, first: int) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
         self.stop()
         self._executor = ThreadPoolExecutor(self._source.workers, "ganglion-reading")
+        self._process = os.getpid()
         self._next = first
         shape = (self._batch_size, *self._source.sample_shape)
         batches = -(-(len(self) - first) // self._batch_size)
@@ -113,16 +120,16 @@ class Stream(_core.Stream):
         if not len(rows):
             self._executor.shutdown(wait=False)  # once it has read what it was asked for
             return
+        out = memory[: len(rows)]
         size = -(-len(rows) // self._source.workers)
         pieces = [
-            self._executor.submit(self._read, rows[at : at + size], memory[at : at + size])
+            self._executor.submit(self._read, rows[at : at + size], out[at : at + size])
             for at in range(0, len(rows), size)
         ]
         self._asked.append((memory, pieces))
         self._next += len(rows)
 
-    def _read(self, rows: NDArray[np.int64], memory: Array) -> None:
-        out = memory[: len(rows)]
+    def _read(self, rows: NDArray[np.int64], out: Array) -> None:
         self._source.read(rows, out)
         if out.dtype.kind != "f":
             return

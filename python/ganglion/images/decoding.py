@@ -70,9 +70,8 @@ class Decoder:
             _check_mode(image)
             least = (_DECODED_OVER_WANTED * width, _DECODED_OVER_WANTED * height)
             reduced = image.draft(mode, least)
-            box = reduced[1] if reduced else (0, 0, *image.size)
-            if self.crop_to_aspect_ratio:
-                box = _middle(*box[2:], width / height)
+            size = reduced[1][2:] if reduced else image.size
+            box = _middle(size, width / height) if self.crop_to_aspect_ratio else (0, 0, *size)
             method = pillow().Resampling[FILTERS[self.interpolation]]
             resized = _converted(image, mode).resize((width, height), method, box)
         out[...] = np.asarray(resized).reshape(out.shape)
@@ -111,8 +110,9 @@ def _converted(image: Any, mode: str) -> Any:
     return image.convert(mode)
 
 
-def _middle(width: float, height: float, ratio: float) -> tuple[float, float, float, float]:
+def _middle(size: tuple[float, float], ratio: float) -> tuple[float, float, float, float]:
     """Return the middle of an image, as large as a ratio of width to height allows."""
+    width, height = size
     inner_width, inner_height = min(width, height * ratio), min(height, width / ratio)
     left, top = (width - inner_width) / 2, (height - inner_height) / 2
     return left, top, left + inner_width, top + inner_height

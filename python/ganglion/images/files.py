@@ -52,8 +52,7 @@ def find_classes(path: str, class_names: Sequence[str] | None) -> list[str]:
     for name in chosen:
         if name not in folders:
             raise ValueError(
-                f"[ImageFolder] {path!r} has no folder of class {name!r}"
-                f"{suggestion(name, folders)}"
+                f"[ImageFolder] {path!r} has no folder of class {name!r}{suggestion(name, folders)}"
             )
     return chosen
 
@@ -81,7 +80,6 @@ def find_images(path: str, what: str) -> list[str]:
     ]
     if not found:
         raise ValueError(
-            f"[ImageFolder] {what} has no images: in {path!r} no file ends in "
-            f"{', '.join(_ENDINGS)}"
+            f"[ImageFolder] {what} has no images: in {path!r} no file ends in {', '.join(_ENDINGS)}"
         )
     return sorted(found)

@@ -186,8 +186,7 @@ class ImageFolder(Source):
     def __repr__(self) -> str:
         classes = f" of {len(self.class_names)} classes" if self.class_names else ""
         return (
-            f"ImageFolder({self.path!r}, image_size={self.image_size}): "
-            f"{len(self)} images{classes}"
+            f"ImageFolder({self.path!r}, image_size={self.image_size}): {len(self)} images{classes}"
         )
 
     def select(self, rows: ArrayLike) -> ImageFolder:
