@@ -11,6 +11,7 @@ import pytest
 from test_sources import no_thread_is_left, same_bits  # noqa: F401
 
 from ganglion import ImageFolder, NeuralClassifier, Sequential, layers, optimizers
+from ganglion._core import available_cores
 from ganglion.callbacks import LambdaCallback
 
 Image = pytest.importorskip("PIL.Image")
@@ -102,6 +103,15 @@ def test_images_in_folders_within_a_class_and_without_classes(path):
     assert net.predict(flat).shape == (41, 3)
     with pytest.raises(ValueError, match=r"\[fit\] y is missing"):
         net.fit(flat)
+
+
+def test_small_files_are_read_by_one_worker(path):
+    assert ImageFolder(path).workers == 1
+    for image in (path / "bees").iterdir():
+        picture(1, 0, size=(200, 200)).save(image.with_suffix(".png"))
+    large = ImageFolder(path, class_names=["bees"])
+    assert large.workers == available_cores()
+    assert ImageFolder(path, workers=5).workers == 5
 
 
 def test_a_folder_is_copied_with_its_settings(path):
