@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_sources import no_thread_is_left, same_bits  # noqa: F401
+from test_sources import megabytes, needs_proc, no_thread_is_left, same_bits  # noqa: F401
 
 from ganglion import ImageFolder, NeuralClassifier, Sequential, layers, optimizers
 from ganglion._core import available_cores
@@ -220,6 +220,17 @@ def test_a_fit_is_resumed_with_the_same_bits(path, tmp_path):
     expected = network().fit(folder, epochs=3)
     network().fit(folder, epochs=2).save(tmp_path / "net", training_state=True)
     assert same_bits(Sequential.load(tmp_path / "net").fit(folder), expected)
+
+
+@needs_proc
+def test_a_folder_of_120_megabytes_of_pixels_takes_little_memory(tmp_path):
+    for label in range(2):
+        (tmp_path / str(label)).mkdir()
+        for number in range(300):
+            image = Image.new("RGB", (256, 256), (label * 255, number % 256, 0))
+            image.save(tmp_path / str(label) / f"{number}.png")
+    program = "print(growth(ImageFolder(sys.argv[1], image_size=(256, 256), workers=2)))"
+    assert megabytes(program, str(tmp_path)) < 100
 
 
 # What cannot be read.

@@ -13,9 +13,19 @@ import numpy as np
 import pytest
 from test_threads import in_child, needs_fork
 
-from ganglion import NeuralClassifier, Sequential, Source, find_learning_rate, layers, optimizers
+from ganglion import (
+    DivergenceWarning,
+    NeuralClassifier,
+    Sequential,
+    Source,
+    find_learning_rate,
+    layers,
+    optimizers,
+)
 from ganglion.callbacks import EarlyStopping, LambdaCallback
 from ganglion.streaming import stream_of
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 X = np.random.default_rng(0).integers(0, 256, (203, 4, 3)).astype("u1")
 Y = np.random.default_rng(1).integers(0, 3, len(X))
@@ -196,7 +206,7 @@ def test_reading_and_training_overlap():
 MEMORY = """
 import sys
 import numpy as np
-from ganglion import Sequential, Source, layers
+from ganglion import ImageFolder, Sequential, Source, layers
 
 
 def peak():
@@ -204,6 +214,18 @@ def peak():
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
+def growth(source):
+    net = Sequential(
+        [layers.Input((256, 256, 3)), layers.Flatten(), layers.Dense(1, activation="sigmoid")],
+        loss="binary_crossentropy",
+    )
+    before = peak()
+    net.fit(source, batch_size=16, validation_data=source)
+    net.predict(source)
+    return peak() - before
+"""
+
+LARGE = """
 class Large(Source):
     sample_shape = (256, 256, 3)
     dtype = "uint8"
@@ -217,24 +239,25 @@ class Large(Source):
         out[...] = rows[:, None, None, None] % 251
 
 
-net = Sequential(
-    [layers.Input((256, 256, 3)), layers.Flatten(), layers.Dense(1, activation="sigmoid")],
-    loss="binary_crossentropy",
-)
-before = peak()
-net.fit(Large(), batch_size=16, validation_data=Large())
-net.predict(Large())
-print(peak() - before)
+print(growth(Large()))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_source_of_800_megabytes_takes_little_memory():
+def megabytes(program, *arguments):
+    """What a program says that its training took."""
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False
+        [sys.executable, "-c", MEMORY + program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 150
+    return float(done.stdout)
+
+
+@needs_proc
+def test_a_source_of_800_megabytes_takes_little_memory():
+    assert megabytes(LARGE) < 100
 
 
 # What goes wrong.
@@ -302,6 +325,16 @@ def test_early_ends_leave_no_thread():
     stopping = EarlyStopping(monitor="loss", patience=0, min_delta=1e9)
     net = network().fit(Rows(), epochs=50, callbacks=[stopping])
     assert len(net.history_["loss"]) < 5
+
+
+def test_a_fit_that_diverges_goes_back_to_its_first_weights():
+    net = network()
+    net.compile(loss=net.loss, optimizer=optimizers.SGD(1e30))
+    net.build((None, 4, 3))
+    before = net.get_weights()
+    with pytest.warns(DivergenceWarning):
+        net.fit(Rows(workers=2), epochs=3)
+    assert all(map(np.array_equal, net.get_weights(), before))
 
 
 @needs_fork
