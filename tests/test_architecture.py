@@ -34,12 +34,12 @@ LEVELS = {
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
-    **dict.fromkeys(["inputs", "frames", "sparse"], NETWORK),
+    **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution"], NETWORK),
     "estimators": ESTIMATORS,
-    **dict.fromkeys(["plot", "datasets", "reports", "examples"], LEAVES),
+    **dict.fromkeys(["plot", "datasets", "images", "reports", "examples"], LEAVES),
 }
 
 

@@ -18,7 +18,7 @@ import ganglion
 # Libraries that load when they are first used, never with ganglion itself.
 LAZY = [
     *("sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "pandas", "polars"),
-    *("onnx", "optuna", "keras", "torch"),
+    *("onnx", "optuna", "keras", "torch", "PIL"),
 ]
 PACKAGE = Path(ganglion.__file__).parent
 # The modules that a user takes names from.
@@ -90,6 +90,7 @@ def test_importing_costs_at_most_40_ms_over_numpy():
         ("sklearn", "import_module('ganglion.estimators')", "ganglion[sklearn]"),
         ("sklearn", "ganglion.inspect_data", "scikit-learn"),
         ("matplotlib", "ganglion.plot.learning_curves({'loss': [1.0]})", "ganglion[plot]"),
+        ("PIL", "ganglion.ImageFolder('nowhere')", "ganglion[images]"),
         ("optuna", "ganglion.callbacks.OptunaPruning(None)", "ganglion[search]"),
     ],
 )

@@ -1,6 +1,7 @@
 #include "bindings/arrays.h"
 
 #include "bindings/sparse_rows.h"
+#include "bindings/streams.h"
 #include "core/error.h"
 
 namespace py = pybind11;
@@ -20,6 +21,12 @@ Source read_array(const char* place, const std::string& name, const Shape& shape
     check(shape == Shape{true, {1, matrix.columns()}}, "[", place, "] input '", name, "' has ", matrix.columns(),
           " columns, expected shape ", to_string(shape));
     return matrix.source();
+  }
+  if (py::isinstance<BoundStream>(object)) {
+    auto& stream = object.cast<BoundStream&>();
+    check(shape == stream.shape(), "[", place, "] input '", name, "' has shape ", to_string(stream.shape()),
+          ", expected ", to_string(shape));
+    return stream.source();
   }
   if (!py::isinstance<py::array>(object)) {
     throw py::type_error(concatenate("[", place, "] input '", name, "' must be a NumPy array, got ",

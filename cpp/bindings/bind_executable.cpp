@@ -103,6 +103,7 @@ py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dic
           chosen->set_scalar(static_cast<int>(index), values[index]);
         }
         const RunKey key{seed, step};
+        for (const Source& source : sources) source.start_stream(nullptr, rows);
         Gathering<T> gathering(*chosen, sources);
         Run run{rows, key, gathering.from(nullptr, 0, rows, 0)};
         run.update = update;

@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bound_executable.h"
 #include "bindings/sparse_rows.h"
+#include "bindings/streams.h"
 #include "core/cores.h"
 #include "core/thread_pool.h"
 #include "training/finite.h"
@@ -37,6 +38,7 @@ int64_t first_not_finite_row(pybind11::handle array, double largest) {
 void bind_training(pybind11::module_& m) {
   namespace py = pybind11;
   bind_sparse_rows(m);
+  bind_streams(m);
   bind_executable(m);
   bind_trainer(m);
   m.def("first_not_finite", &first_not_finite_row, py::arg("array"),

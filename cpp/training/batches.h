@@ -11,7 +11,20 @@
 
 namespace ganglion {
 
-// An array whose rows are the samples, of any real dtype and any strides, or a sparse matrix. Does not own the memory.
+// Samples that are not in memory: somebody else reads them, batch by batch, ahead of who needs them.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual DataType type() const = 0;
+  // An epoch begins: its batches will be asked for one after the other, from rows in this order; null: as they lie.
+  virtual void start(const uint32_t* order, int64_t batch_size) = 0;
+  // The samples first ... first + count of the epoch, contiguous, once they are read; they stay until the next call.
+  // Throws what reading them threw.
+  virtual const void* batch(int64_t first, int64_t count) = 0;
+};
+
+// An array whose rows are the samples, of any real dtype and any strides, a sparse matrix, or a stream. Does not own
+// the memory.
 class Source {
  public:
   // `extents` and `strides` (bytes) are those of one sample. A source that is not batched is one sample that
@@ -20,18 +33,24 @@ class Source {
          std::vector<int64_t> strides);
   // The first `rows` of a sparse matrix, which was checked.
   Source(const SparseGatherSource& sparse, int64_t rows);
+  // A stream of that many rows, each of `sample_size` numbers.
+  Source(Stream& stream, int64_t rows, int64_t sample_size);
 
   DataType type() const { return type_; }
   bool batched() const { return batched_; }
   int64_t rows() const { return rows_; }
   int64_t sample_size() const { return sample_size_; }
 
+  // For a stream: before the batches of an epoch, and before each of them is gathered.
+  void start_stream(const uint32_t* order, int64_t batch_size) const;
+  void await_batch(int64_t first, int64_t count);
+
   // out (count, sample) = the samples `rows[0 ... count)`, or first, first + 1, ... when `rows` is null; converted to
-  // T, contiguous.
+  // T, contiguous. Those of a stream must be of the batch that was awaited.
   template <class T>
   void gather(T* out, const int64_t* rows, int64_t first, int64_t count) const;
-  // The first sample where it lies, if samples are contiguous numbers of T; null otherwise, and for a file, whose pages
-  // would stay in memory.
+  // The first sample where it lies, if samples are contiguous numbers of T; null otherwise, for a stream, and for a
+  // file, whose pages would stay in memory.
   template <class T>
   const T* in_place() const;
   int64_t row_stride() const { return row_stride_; }  // bytes
@@ -59,7 +78,10 @@ class Source {
   MappedFile file_;
   int64_t row_bytes_ = 0;
   int64_t row_origin_ = 0;
-  std::optional<SparseGatherSource> sparse_;  // what is read instead
+  // What is read instead.
+  std::optional<SparseGatherSource> sparse_;
+  Stream* stream_ = nullptr;
+  int64_t batch_first_ = 0;  // the position in the epoch of the batch at data_
 };
 
 // The order of an epoch: a permutation of the rows that is a function of (seed, epoch) alone, every one equally
@@ -73,6 +95,8 @@ class EpochOrder {
   // As many row numbers as there are rows; copied.
   void take(const int64_t* order);
 
+  // All rows of the epoch; null when they are their numbers themselves.
+  const uint32_t* rows() const { return shuffled_ ? order_.data() : nullptr; }
   // Rows `first ... first + count` of the epoch; null when they are these numbers themselves. Holds until the
   // next call.
   const int64_t* rows(int64_t first, int64_t count);

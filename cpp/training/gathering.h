@@ -17,7 +17,7 @@ template <class T>
 class Gathering {
  public:
   // `checked`: numbers that are not finite are noticed.
-  Gathering(Executable<T>& executable, const std::vector<Source>& inputs, bool checked = false)
+  Gathering(Executable<T>& executable, std::vector<Source>& inputs, bool checked = false)
       : executable_(executable), inputs_(inputs), checked_(checked), lent_(inputs.size()), announced_(inputs.size()) {}
   Gathering(const Gathering&) = delete;
   Gathering& operator=(const Gathering&) = delete;
@@ -38,7 +38,8 @@ class Gathering {
     next_ = rows ? rows + count : nullptr;
     ahead_ = ahead;
     for (size_t index = 0; index < inputs_.size(); ++index) {
-      const Source& input = inputs_[index];
+      Source& input = inputs_[index];
+      input.await_batch(first, count);
       if (!input.batched()) {
         input.gather(executable_.input(static_cast<int>(index)), nullptr, 0, 1);
       } else if (rows) {
@@ -106,7 +107,7 @@ class Gathering {
   }
 
   Executable<T>& executable_;
-  const std::vector<Source>& inputs_;
+  std::vector<Source>& inputs_;
   const bool checked_;
   // For each input: where it is read instead of being gathered, or null; the rows of the next batch, if somebody asks
   // for them.

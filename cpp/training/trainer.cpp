@@ -82,6 +82,7 @@ void Trainer<T>::begin() {
   position_ = 0;
   rows_seen_ = 0;
   for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);
+  for (const Source& input : inputs_) input.start_stream(order_.rows(), batch_size_);
 }
 
 template <class T>
@@ -135,6 +136,7 @@ Ending predict(Executable<T>& executable, std::vector<Source>& inputs, int64_t r
   Clock clock;
   auto ended = [&] { return clock.due() && !poll(0, 0.0); };
   const Watch watch = watch_with(ended);
+  for (const Source& input : inputs) input.start_stream(nullptr, batch_size);
   Gathering<T> gathering(executable, inputs, checked);
   for (int64_t first = 0; first < rows; first += batch_size, ++key.step) {
     const int64_t count = std::min(batch_size, rows - first);

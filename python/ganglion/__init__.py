@@ -24,6 +24,7 @@ from ganglion import (
 from ganglion._core import __version__
 from ganglion.errors import DivergenceWarning, NotFittedError
 from ganglion.sequential import Sequential
+from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
         NeuralTransformer,
         TabularPreprocessor,
     )
+    from ganglion.images import ImageFolder
     from ganglion.range_test import find_learning_rate
     from ganglion.reports import inspect_data, metrics_by_group
 
 # What needs more than NumPy is loaded when it is first asked for.
 _LAZY_MODULES = frozenset({"attribution", "datasets", "estimators", "examples", "plot", "reports"})
 _LAZY_NAMES = {
+    "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
     "NeuralClassifier": "ganglion.estimators",
@@ -55,6 +58,7 @@ _LAZY_NAMES = {
 
 __all__ = [
     "DivergenceWarning",
+    "ImageFolder",
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",
@@ -62,6 +66,7 @@ __all__ = [
     "NeuralTransformer",
     "NotFittedError",
     "Sequential",
+    "Source",
     "TabularPreprocessor",
     "__version__",
     "activations",

@@ -82,7 +82,19 @@ class SparseRows:
     @property
     def indptr(self) -> NDArray[np.int64]: ...
 
-_Inputs = list[_Array] | list[_Array | SparseRows]
+class Stream:
+    """Samples that are read batch by batch while a program works on the batch before."""
+
+    def __init__(self, rows: int, sample_shape: Sequence[int], dtype: np.dtype[Any]) -> None: ...
+    def __len__(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+_Inputs = Sequence[_Array | SparseRows | Stream]
 
 class Executable:
     """A program made ready to run on the CPU, one run at a time."""

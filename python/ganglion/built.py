@@ -15,6 +15,7 @@ from ganglion.data import as_array
 from ganglion.inputs import Inputs
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
+from ganglion.streaming import rows_together
 from ganglion.tracing import Trace
 from ganglion.value import Shape
 from ganglion.variables import Variable
@@ -203,7 +204,7 @@ class Built:
 
         Parameters
         ----------
-        X : ndarray or SparseRows, shape (n, ...)
+        X : ndarray, SparseRows or Stream, shape (n, ...)
             Read in batches.
         seed : int
             What the weights were drawn with.
@@ -223,8 +224,9 @@ class Built:
         """Yield, batch by batch, what the layers before make of the data."""
         program = compile.reaching_program(self.recipe, path)
         executable = _core.Executable(program, self.dtype, self.parameters, None)
-        for start in range(0, len(X), _ADAPT_ROWS):
-            batch = X[start : start + _ADAPT_ROWS]
+        rows = rows_together(X, _ADAPT_ROWS)
+        for start in range(0, len(X), rows):
+            batch = X[start : start + rows]
             yield executable.predict([batch], len(batch))[0]
 
     # The state of the optimizer.

@@ -15,6 +15,7 @@ from ganglion.errors import DivergenceWarning, warn
 from ganglion.metrics import Metric
 from ganglion.progress import Progress
 from ganglion.samples import Samples
+from ganglion.streaming import rows_together, stop_reading
 
 if TYPE_CHECKING:
     from ganglion.built import Built
@@ -48,11 +49,15 @@ class Evaluation:
         self._metrics = built.recipe.metrics
         self._steps = -(-len(samples) // batch_size)
         self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+        self._samples = samples
 
     def run(self) -> Logs:
         """Evaluate now."""
-        self._trainer.start_epoch(None, 0)
-        self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+        try:
+            self._trainer.start_epoch(None, 0)
+            self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+        finally:
+            stop_reading(self._samples.X)
         return logs_of(self._trainer, self._metrics)
 
 
@@ -157,7 +162,8 @@ class Fit:
         self._steps = Steps(self._net, built, self._samples, self._batch_size)
         self._validation: Evaluation | None = None
         if self._validation_samples is not None:
-            batch = max(self._batch_size, EVALUATION_BATCH)
+            together = rows_together(self._validation_samples.X, EVALUATION_BATCH)
+            batch = max(self._batch_size, together)
             self._validation = Evaluation(built, self._validation_samples, batch)
 
     def _follow(self) -> None:
@@ -199,6 +205,7 @@ class Fit:
             net.finalize()
             self._notify("on_train_end", logs)
         finally:
+            stop_reading(self._samples.X)
             net.end_callbacks()
             self._progress.close(logs)
 
@@ -262,7 +269,9 @@ class Fit:
 
     def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
         np.copyto(self._built.parameters.array, weights)
-        evaluation = self._validation or Evaluation(self._built, self._samples, EVALUATION_BATCH)
+        evaluation = self._validation or Evaluation(
+            self._built, self._samples, rows_together(self._samples.X, EVALUATION_BATCH)
+        )
         return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:

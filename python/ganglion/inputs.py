@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from ganglion import _core
 from ganglion.data import as_array, check_finite, describe_position, describe_value
 from ganglion.frames import column_names, frame_array, is_frame, is_sparse_frame
+from ganglion.source import Source
 from ganglion.sparse import is_sparse, sparse_rows
+from ganglion.streaming import Stream, stream_of
 from ganglion.value import Shape
 
-# What a program reads in place: an array, or the rows of a sparse matrix.
-Inputs = NDArray[Any] | _core.SparseRows
+# What a program reads: an array or the rows of a sparse matrix in place, or a source as it goes on.
+Inputs = NDArray[Any] | _core.SparseRows | Stream
 
 
 def check_inputs(
@@ -27,8 +29,8 @@ def check_inputs(
     ----------
     place : str
         What was called, for the error.
-    X : array_like, sparse matrix or data frame, shape (n, ...)
-        Finite numbers.
+    X : array_like, sparse matrix, data frame or Source, shape (n, ...)
+        Finite numbers. Those of a source are looked at when they are read.
     shape : tuple or None
         (None, ...) of the network; None while it is not built.
     dtype : {"float32", "float64"}
@@ -38,7 +40,7 @@ def check_inputs(
 
     Returns
     -------
-    ndarray or SparseRows
+    ndarray, SparseRows or Stream
         The very array given, wherever that is possible.
 
     Raises
@@ -59,7 +61,9 @@ def check_inputs(
     if is_sparse_frame(X):
         X = X.sparse.to_coo()
     inputs: Inputs
-    if is_sparse(X):
+    if isinstance(X, Source):
+        inputs = stream_of(place, X, dtype)
+    elif is_sparse(X):
         inputs = sparse_rows(place, "X", X)
     elif is_frame(X):
         inputs = frame_array(place, "X", X)
@@ -95,7 +99,7 @@ def check_inputs_finite(
     ----------
     place : str
         What was called, for the error.
-    inputs : ndarray or SparseRows
+    inputs : ndarray, SparseRows or Stream
         As `check_inputs` returns them.
     dtype : {"float32", "float64"}
         Of the network.
@@ -107,6 +111,8 @@ def check_inputs_finite(
     ValueError
         Naming the row, the column and what was found there.
     """
+    if isinstance(inputs, Stream):
+        return
     if not isinstance(inputs, _core.SparseRows):
         check_finite(place, "X", inputs, dtype, columns)
         return

@@ -13,6 +13,8 @@ from ganglion.frames import column_names
 from ganglion.inputs import Inputs, check_inputs, check_inputs_finite
 from ganglion.keeping import Keeping
 from ganglion.samples import check_samples
+from ganglion.source import Source
+from ganglion.streaming import rows_together, stop_reading
 
 Array = NDArray[Any]
 
@@ -29,15 +31,16 @@ _PROFILE_RUNS = 20
 class Passes(Keeping):
     """Prediction and gradients. `Sequential` documents what a user sees of it."""
 
-    def predict(self, X: ArrayLike, batch_size: int = PREDICTION_BATCH) -> Array:
+    def predict(self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH) -> Array:
         """Return the network's output for each sample.
 
         Parameters
         ----------
-        X : array_like, shape (n, ...), sparse matrix or data frame
+        X : array_like, shape (n, ...), sparse matrix, data frame or Source
             Finite numbers of any real type, read in place.
         batch_size : int, default=512
-            Samples in memory at a time. The results do not depend on it.
+            Samples in memory at a time; fewer of a source whose samples are large. The results do
+            not depend on it.
 
         Returns
         -------
@@ -76,7 +79,10 @@ class Passes(Keeping):
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
         self._row_shape = (1, *array.shape[1:])
-        outputs = executable.predict([array], batch_size, checked=True)
+        try:
+            outputs = executable.predict([array], rows_together(array, batch_size), checked=True)
+        finally:
+            stop_reading(array)
         if outputs is None:
             check_inputs_finite("predict", array, self.dtype, column_names(X))
         assert outputs is not None  # else the check has raised
@@ -191,7 +197,10 @@ class Passes(Keeping):
         built = self._need_built("layer_outputs")
         array = self._check_inputs("layer_outputs", X)
         executable = built.executable("layers")
-        outputs = executable.predict([array], PREDICTION_BATCH)
+        try:
+            outputs = executable.predict([array], rows_together(array, PREDICTION_BATCH))
+        finally:
+            stop_reading(array)
         names = [name for name, _ in executable.program.outputs]
         return dict(zip(names, outputs, strict=True))
 

@@ -13,6 +13,7 @@ from ganglion.data import as_array, check_finite, non_negative
 from ganglion.inputs import Inputs
 from ganglion.losses import Loss
 from ganglion.losses.targets import check_values
+from ganglion.streaming import Stream
 from ganglion.value import Shape
 
 Array = NDArray[Any]
@@ -24,7 +25,7 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray or SparseRows, shape (n, ...)
+    X : ndarray, SparseRows or Stream, shape (n, ...)
         Inputs.
     y : ndarray, shape (n, ...)
         Targets, in the shape that the loss takes.
@@ -65,7 +66,7 @@ def check_samples(
     ----------
     place : str
         What was called, for the error.
-    X : ndarray or SparseRows, shape (n, ...)
+    X : ndarray, SparseRows or Stream, shape (n, ...)
         Checked inputs.
     y : array_like, shape (n, ...)
         Targets that fit the loss.
@@ -177,10 +178,16 @@ def split(samples: Samples, validation_split: float) -> tuple[Samples, Samples |
     Raises
     ------
     ValueError
-        When one of the parts would be empty.
+        When one of the parts would be empty, or the samples come from a source.
     """
     if validation_split == 0:
         return samples, None
+    if isinstance(samples.X, Stream):
+        raise ValueError(
+            f"[fit] validation_split {validation_split} takes the last samples, and those of a "
+            "source may all be of one class: use training, validation = "
+            f"source.split({validation_split}) and validation_data=validation"
+        )
     kept = int(len(samples) * (1 - validation_split))
     if kept == 0 or kept == len(samples):
         raise ValueError(

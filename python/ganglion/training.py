@@ -17,6 +17,8 @@ from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
+from ganglion.source import Source
+from ganglion.streaming import rows_together
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,11 +32,11 @@ class Training(Passes):
 
     def fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Source,
+        y: ArrayLike | None = None,
         epochs: int = 1,
         batch_size: int | None = 32,
-        validation_data: Sequence[Any] | None = None,
+        validation_data: Sequence[Any] | Source | None = None,
         validation_split: float = 0.0,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
@@ -53,22 +55,23 @@ class Training(Passes):
 
         Parameters
         ----------
-        X : array_like, shape (n, ...), sparse matrix or data frame
+        X : array_like, shape (n, ...), sparse matrix, data frame or Source
             Finite numbers of any real type. SciPy's sparse matrices of shape (n, features) are
             never made dense as a whole; formats other than CSR are converted to it once. So are
-            frames of pandas and polars whose columns are of several types, to one array.
-        y : array_like, shape (n,) or (n, ...)
-            Targets that fit the loss.
+            frames of pandas and polars whose columns are of several types, to one array. An
+            `ImageFolder`, or another `Source`, is read while the network trains.
+        y : array_like, shape (n,) or (n, ...), optional
+            Targets that fit the loss. Without them those of the source are taken.
         epochs : int, default=1
             Passes over the data.
         batch_size : int or None, default=32
             Samples of one update; the last batch of an epoch may have fewer. None for all of them,
             1 for stochastic descent.
-        validation_data : (X, y) or (X, y, sample_weight), optional
+        validation_data : (X, y), (X, y, sample_weight) or Source, optional
             What loss and metrics are also computed on, after each epoch.
         validation_split : float, default=0.0
             Fraction of the samples, from the end, that is set aside for validation. Not looked at
-            with ``validation_data``.
+            with ``validation_data``. Not for sources, which have a method ``split``.
         sample_weight : array_like, shape (n,), optional
             What each sample counts in the loss, at least 0.
         class_weight : dict of int to float, optional
@@ -128,8 +131,8 @@ class Training(Passes):
 
     def partial_fit(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Source,
+        y: ArrayLike | None = None,
         batch_size: int | None = 32,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
@@ -191,8 +194,8 @@ class Training(Passes):
 
     def evaluate(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Source,
+        y: ArrayLike | None = None,
         batch_size: int = EVALUATION_BATCH,
         sample_weight: ArrayLike | None = None,
     ) -> dict[str, float]:
@@ -203,7 +206,7 @@ class Training(Passes):
         X, y, sample_weight
             As for `fit`.
         batch_size : int, default=512
-            Samples in memory at a time.
+            Samples in memory at a time; fewer of a source whose samples are large.
 
         Returns
         -------
@@ -220,7 +223,7 @@ class Training(Passes):
         self._need_built("evaluate")
         built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
-        return Evaluation(built, samples, batch).run()
+        return Evaluation(built, samples, rows_together(samples.X, batch)).run()
 
     def loss_and_gradients(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -266,6 +269,8 @@ class Training(Passes):
     def _check(self, place: str, X: Any, y: Any, sample_weight: Any) -> tuple[Built, Samples]:
         """Check the data, and build for it where that was not done; the network does not change."""
         loss = self._need_loss(place)
+        if y is None and isinstance(X, Source):
+            y = X.labels
         array = self._check_inputs(place, X)
         self._follow_layers()
         built = self._built or self._initialized((None, *array.shape[1:]))
@@ -273,10 +278,12 @@ class Training(Passes):
             place, array, y, loss, built.output_shape, self.dtype, sample_weight
         )
 
-    def _check_validation(self, built: Built, validation_data: Sequence[Any]) -> Samples:
+    def _check_validation(self, built: Built, validation_data: Any) -> Samples:
+        if isinstance(validation_data, Source):
+            validation_data = (validation_data, validation_data.labels)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             raise ValueError(
-                "[fit] validation_data must be (X, y) or (X, y, sample_weight), got "
+                "[fit] validation_data must be (X, y), (X, y, sample_weight) or a Source, got "
                 f"{type(validation_data).__name__}"
             )
         X, y, *weight = validation_data

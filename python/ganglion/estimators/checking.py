@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ganglion.data import check_finite
 from ganglion.frames import column_names, frame_array, is_frame, is_missing, is_sparse_frame
+from ganglion.source import Source
 
 # "numeric" keeps integers and float32 as they are: the core reads them in place.
 _ACCEPTED = {"accept_sparse": "csr", "dtype": "numeric", "allow_nd": True}
@@ -34,6 +35,7 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
         scikit-learn's; and for a frame, naming the column that holds no numbers, or has a value
         missing.
     """
+    _check_in_memory(estimator, X)
     if not _is_dense_frame(X):
         return validate_data(estimator, X, reset=reset, **_ACCEPTED)
     values = _frame_values(estimator, X)
@@ -56,6 +58,7 @@ def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, 
     ValueError, TypeError
         As `check_inputs`; for a target that is missing or not finite, and for unequal lengths.
     """
+    _check_in_memory(estimator, X)
     _check_missing(estimator, y)
     if not _is_dense_frame(X):
         X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **_ACCEPTED)
@@ -64,6 +67,14 @@ def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, 
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     X, y = check_X_y(values, y, multi_output=True, estimator=estimator, **_ACCEPTED)
     return X, y
+
+
+def _check_in_memory(estimator: Any, X: Any) -> None:
+    if isinstance(X, Source):
+        raise TypeError(
+            f"[{type(estimator).__name__}] X must be in memory, got {type(X).__name__}: use a "
+            "Sequential, which reads it while it trains, or X.load() where it is small"
+        )
 
 
 def _is_dense_frame(X: Any) -> bool:
