@@ -30,6 +30,36 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.Flatten(), (2, 3, 4)),
     (layers.Activation("log_softmax"), (3, 4)),
     (layers.Dropout(0.5), (4,)),
+    (layers.MaxPooling2D(3, strides=2), (7, 5, 2)),
+    (layers.MaxPooling2D((1, 4), padding="same"), (2, 9, 17)),
+    (layers.MaxPooling1D(2, strides=3), (8, 1)),
+    (layers.AveragePooling2D((2, 3), strides=(1, 2)), (5, 7, 3)),
+    (layers.AveragePooling1D(3, strides=2, padding="same"), (7, 2)),
+    (layers.UpSampling2D(3), (1, 5, 1)),
+    (layers.Resizing(4, 4), (4, 4, 2)),
+    (layers.Resizing(3, 8, "nearest"), (9, 4, 1)),
+    (layers.Resizing(6, 5, crop_to_aspect_ratio=True), (3, 9, 1)),
+    (layers.CenterCrop(2, 9), (5, 4, 1)),
+    (layers.ZeroPadding2D(((0, 0), (0, 2))), (2, 3, 1)),
+    (layers.Cropping2D((0, 1)), (3, 4, 2)),
+    (layers.Permute((2, 1)), (3, 4)),
+    (layers.GroupNormalization(3), (5, 9)),
+    (layers.GroupNormalization(2, gamma_regularizer="l2", beta_regularizer="l1"), (4,)),
+    (layers.BatchNormalization(), (3, 4, 5)),
+    (layers.LayerNormalization(), (3, 4, 5)),
+    (
+        layers.Residual(
+            [layers.MaxPooling2D(), layers.BatchNormalization()],
+            shortcut=[layers.AveragePooling2D(2)],
+        ),
+        (4, 6, 3),
+    ),
+    (
+        layers.Branches(
+            [[layers.MaxPooling2D(3, strides=1, padding="same")], [layers.Dense(2)], []]
+        ),
+        (4, 5, 3),
+    ),
     (
         layers.Residual([layers.BatchNormalization(), layers.Dense(5)], activity_regularizer="l2"),
         (5,),
@@ -39,4 +69,4 @@ EVERY = [
     *(pytest.param(p.values[0], p.values[0].example_shape, id=p.id) for p in examples("layer")),
     *(pytest.param(layer, shape, id=f"{layer!r}-{shape}") for layer, shape in GRID),
 ]
-RANDOM = {"dropout", "gaussian_noise"}
+RANDOM = {"dropout", "gaussian_noise", "spatial_dropout1d", "spatial_dropout2d"}

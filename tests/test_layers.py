@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from formulas import ACTIVATIONS
+from image_formulas import IMAGE_LAYERS
 from layer_grid import EVERY, RANDOM
 from registry import classes
 from tolerances import FORWARD, STANDARD_ERRORS, assert_near
@@ -67,33 +68,6 @@ def normalization(s: Any, w: Weights, x: Array, training: bool) -> Array:
     return x * scale + offset if s.invert else (x - offset) / scale
 
 
-def pooled(reduce: Callable[..., Any]) -> Callable[[Any, Weights, Array, bool], Array]:
-    """The formula that reduces each window, a slice of the input, along the axes of the sizes."""
-
-    def formula(s: Any, w: Weights, x: Array, training: bool) -> Array:
-        axes = range(1, x.ndim - 1)
-        window = np.broadcast_to(s.pool_size, len(axes))
-        stride = window if s.strides is None else np.broadcast_to(s.strides, len(axes))
-        if s.padding == "same":
-            counts = [-(-x.shape[axis] // step) for axis, step in zip(axes, stride, strict=True)]
-        else:
-            spans = zip(axes, window, stride, strict=True)
-            counts = [(x.shape[axis] - size) // step + 1 for axis, size, step in spans]
-        y = np.empty((len(x), *counts, x.shape[-1]))
-        for at in np.ndindex(*counts):
-            part = []
-            for axis, place, size, step in zip(axes, at, window, stride, strict=True):
-                outside = 0
-                if s.padding == "same":
-                    outside = max((-(-x.shape[axis] // step) - 1) * step + size - x.shape[axis], 0)
-                start = place * step - outside // 2
-                part.append(slice(max(start, 0), start + size))
-            y[(slice(None), *at)] = reduce(x[(slice(None), *part)], axis=tuple(axes))
-        return y
-
-    return formula
-
-
 def chain(inner: list[Any], w: Weights, x: Array, training: bool, counts: dict[str, int]) -> Array:
     """Layers within a combinator: their weights stand under their own names."""
     for layer in inner:
@@ -141,12 +115,9 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "batch_normalization": batch_normalization,
     "layer_normalization": layer_normalization,
     "normalization": normalization,
-    "max_pooling1d": pooled(np.max),
-    "max_pooling2d": pooled(np.max),
-    "average_pooling1d": pooled(np.mean),
-    "average_pooling2d": pooled(np.mean),
     "residual": residual,
     "branches": branches,
+    **IMAGE_LAYERS,
 }
 
 

@@ -5,8 +5,16 @@ from ganglion.layers.adapted import Normalization
 from ganglion.layers.base import Layer
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
+from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from ganglion.layers.dense import Dense
-from ganglion.layers.dropout import Dropout, GaussianNoise
+from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from ganglion.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+)
+from ganglion.layers.group_normalization import GroupNormalization
 from ganglion.layers.input import Input
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
@@ -16,7 +24,8 @@ from ganglion.layers.pooling import (
     MaxPooling2D,
 )
 from ganglion.layers.regularization import ActivityRegularization
-from ganglion.layers.shape import Flatten, Rescaling, Reshape
+from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
+from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 
 __all__ = [
     "Activation",
@@ -27,10 +36,18 @@ __all__ = [
     "Branches",
     "Conv1D",
     "Conv2D",
+    "CenterCrop",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "Layer",
     "LayerNormalization",
@@ -38,9 +55,16 @@ __all__ = [
     "MaxPooling2D",
     "Normalization",
     "PReLU",
+    "Permute",
     "Rescaling",
     "Reshape",
     "Residual",
+    "Resizing",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
 ]
 
 

@@ -15,7 +15,7 @@ _FIRST_CHANNELS = (1, 3)
 _SMALLEST_PICTURE = 8
 
 
-def check_images(layer: Layer, x: Value, axes: int) -> tuple[int, ...]:
+def check_images(layer: Layer, x: Value, axes: int = 2) -> tuple[int, ...]:
     """Return the sizes along the axes before the channels, or say what is wrong with ``x``.
 
     Parameters

@@ -82,6 +82,51 @@ class Reshape(Layer):
         return ops.reshape(x, (None, *self.target_shape))
 
 
+class Permute(Layer):
+    """Put the axes of a sample into another order.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Axis ``i`` of the result is axis ``dims[i - 1]`` of the input; the first axis behind the
+        batch is 1.
+    **settings
+        ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
+
+    Examples
+    --------
+    Images with channels first, as PyTorch has them, to channels last:
+
+    >>> import numpy as np
+    >>> ops.evaluate(Permute((2, 3, 1)), np.zeros((5, 3, 28, 32))).shape
+    (5, 28, 32, 3)
+    """
+
+    example_shape = (2, 3, 4)
+
+    def __init__(self, dims: Sequence[int], **settings: Unpack[LayerSettings]) -> None:
+        super().__init__(**settings)
+        axes = list(dims) if isinstance(dims, (list, tuple)) else []
+        if (
+            not axes
+            or any(isinstance(axis, bool) for axis in axes)
+            or (set(axes) != set(range(1, len(axes) + 1)) or len(set(axes)) < len(axes))
+        ):
+            raise ValueError(
+                f"[Permute] dims must be the numbers from 1 on in some order, got {dims!r}"
+            )
+        self.dims = tuple(axes)
+
+    @classmethod
+    def examples(cls) -> list[Permute]:
+        return [cls((3, 1, 2)), cls((1, 3, 2))]
+
+    def build(self, x: Value) -> Value:
+        if len(x.shape) != len(self.dims) + 1:
+            raise ValueError(f"[Permute] dims {self.dims} do not fit an input of shape {x.shape}")
+        return ops.transpose(x, (0, *self.dims))
+
+
 class Rescaling(Layer):
     """``x * scale + offset``.
 

@@ -66,6 +66,7 @@ from ganglion.ops.program import (
     stop_gradient,
 )
 from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
+from ganglion.ops.resizing import resize
 from ganglion.ops.structure import (
     broadcast_to,
     concat,
@@ -132,6 +133,7 @@ __all__ = [
     "reciprocal",
     "relu",
     "reshape",
+    "resize",
     "rows",
     "rsqrt",
     "sigmoid",
