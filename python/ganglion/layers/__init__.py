@@ -16,7 +16,9 @@ from ganglion.layers.pooling import (
     MaxPooling2D,
 )
 from ganglion.layers.regularization import ActivityRegularization
+from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
 from ganglion.layers.shape import Flatten, Rescaling, Reshape
+from ganglion.layers.transposed import Conv2DTranspose
 
 __all__ = [
     "Activation",
@@ -27,7 +29,9 @@ __all__ = [
     "Branches",
     "Conv1D",
     "Conv2D",
+    "Conv2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianNoise",
@@ -41,6 +45,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Residual",
+    "SeparableConv2D",
 ]
 
 
