@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import convolution_formulas
 import numpy as np
 import pytest
 from formulas import ACTIVATIONS
@@ -29,6 +30,16 @@ def activated(activation: Any, x: Array) -> Array:
 def dense(s: Any, w: Weights, x: Array, training: bool) -> Array:
     y = x @ w["kernel"]
     return activated(s.activation, y + w["bias"] if s.use_bias else y)
+
+
+def windowed(formula: Callable[[Any, Weights, Array], Array]) -> Callable[..., Array]:
+    """A convolution with its bias and activation."""
+
+    def layer(s: Any, w: Weights, x: Array, training: bool) -> Array:
+        y = formula(s, w, x)
+        return activated(s.activation, y + w["bias"] if s.use_bias else y)
+
+    return layer
 
 
 def batch_normalization(s: Any, w: Weights, x: Array, training: bool) -> Array:
@@ -115,6 +126,11 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "batch_normalization": batch_normalization,
     "layer_normalization": layer_normalization,
     "normalization": normalization,
+    "conv1d": windowed(convolution_formulas.convolution),
+    "conv2d": windowed(convolution_formulas.convolution),
+    "conv2d_transpose": windowed(convolution_formulas.transposed),
+    "depthwise_conv2d": windowed(convolution_formulas.depthwise),
+    "separable_conv2d": windowed(convolution_formulas.separable),
     "residual": residual,
     "branches": branches,
     **IMAGE_LAYERS,

@@ -37,6 +37,7 @@ WITHOUT = {
     "random_normal": "random",
     "pack": "joins gradients",
     "max_pool_gradient": "a gradient",
+    "convolution_weight_gradient": "a gradient",
     "crossentropy": "a loss",
     "sparse_crossentropy": "a loss",
     "softmax_gradient": "a gradient",

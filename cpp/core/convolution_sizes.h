@@ -23,8 +23,8 @@ struct ConvolutionSizes {
   int64_t group_channels() const { return channels / groups; }
   int64_t group_filters() const { return filters / groups; }
   int64_t taps() const { return rows.kernel * columns.kernel; }
-  int64_t image() const { return rows.input * columns.input * channels; }     // elements of a sample of x
-  int64_t result() const { return rows.output * columns.output * filters; }   // of y
+  int64_t image() const { return rows.input * columns.input * channels; }    // elements of a sample of x
+  int64_t result() const { return rows.output * columns.output * filters; }  // of y
   int64_t weights() const { return taps() * group_channels() * filters; }
   bool is_padded() const { return rows.is_padded() || columns.is_padded(); }
   // Whether what the kernel reads of a row of x is one run of memory, rather than one for each of its columns.

@@ -6,8 +6,8 @@
 namespace ganglion {
 namespace GANGLION_ISA {
 
-// As it lies in x or, where zeros surround it, copied with them. Result row `line` of the band, counted over the images,
-// begins at line(line), and its element at column j of row i of the kernel at tap(i, j) from there.
+// As it lies in x or, where zeros surround it, copied with them. Result row `line` of the band, counted over the
+// images, begins at line(line), and its element at column j of row i of the kernel at tap(i, j) from there.
 template <class T>
 struct BandInput {
   const T* start;
@@ -20,8 +20,7 @@ struct BandInput {
 // Elements of the copy; vectors read beyond its end.
 template <class T>
 int64_t band_workspace(const ConvolutionSizes& sizes, int64_t images, int64_t rows) {
-  return images * sizes.rows.reach(rows) * sizes.columns.reach(sizes.columns.output) * sizes.channels +
-         Simd<T>::lanes;
+  return images * sizes.rows.reach(rows) * sizes.columns.reach(sizes.columns.output) * sizes.channels + Simd<T>::lanes;
 }
 
 template <class T>

@@ -85,19 +85,21 @@ void convolution_input_gradient(const ConvolutionSizes& sizes, const Convolution
       for (int64_t part = 0; part < sizes.groups; ++part) {
         for (int64_t run = 0; run < runs.count; run += joined) {
           const int64_t end = smaller(run + joined, runs.count), width = (end - run) * runs.size;
-          const TileProduct<T> product{lines * columns,
-                                       width,
-                                       filters,
-                                       d_y + (image * sizes.rows.output + row) * columns * sizes.filters + part * filters,
-                                       sizes.filters,
-                                       1,
-                                       turned + part * all * filters + run * runs.size,
-                                       all,
-                                       1,
-                                       false,
-                                       nullptr,
-                                       0};
-          run_panels(product, MatmulPlan{}, workspace, width, false, static_cast<T*>(nullptr), static_cast<T*>(nullptr));
+          const TileProduct<T> product{
+              lines * columns,
+              width,
+              filters,
+              d_y + (image * sizes.rows.output + row) * columns * sizes.filters + part * filters,
+              sizes.filters,
+              1,
+              turned + part * all * filters + run * runs.size,
+              all,
+              1,
+              false,
+              nullptr,
+              0};
+          run_panels(product, MatmulPlan{}, workspace, width, false, static_cast<T*>(nullptr),
+                     static_cast<T*>(nullptr));
           for (int64_t line = 0; line < lines; ++line) {
             T* const to = d_x + (image + line / band_rows) * sizes.image() + part * sizes.group_channels();
             scatter_line(sizes, runs, run, end, row + line % band_rows, to, workspace + line * columns * width);
@@ -120,9 +122,7 @@ inline int64_t convolution_sum_rows(const ConvolutionSizes& sizes) {
 constexpr int64_t kSummedElements = 9000, kSummedResults = 32, kStripFilters = 32;
 
 // Rows beyond a run are read too: there must be some.
-inline bool copies_input(const ConvolutionSizes& sizes) {
-  return sizes.is_padded() || KernelRuns(sizes).size % 3 != 0;
-}
+inline bool copies_input(const ConvolutionSizes& sizes) { return sizes.is_padded() || KernelRuns(sizes).size % 3 != 0; }
 
 template <class T>
 ConvolutionCut convolution_weight_cut(const ConvolutionSizes& sizes) {

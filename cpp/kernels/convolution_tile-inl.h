@@ -57,8 +57,8 @@ struct ConvolutionTileKinds {
 // By rows and width: 1, 2, 4, 8 vectors.
 template <class T, int... R>
 constexpr const ConvolutionTile<T>* kConvolutionTiles[][4] = {
-    {ConvolutionTileKinds<T, R + 1, 1>::of, ConvolutionTileKinds<T, R + 1, 2>::of, ConvolutionTileKinds<T, R + 1, 4>::of,
-     ConvolutionTileKinds<T, R + 1, 8>::of}...};
+    {ConvolutionTileKinds<T, R + 1, 1>::of, ConvolutionTileKinds<T, R + 1, 2>::of,
+     ConvolutionTileKinds<T, R + 1, 4>::of, ConvolutionTileKinds<T, R + 1, 8>::of}...};
 
 template <class T, int... R>
 GANGLION_INLINE ConvolutionTile<T> convolution_tile_at(int64_t rows, int width, bool partial,

@@ -45,8 +45,8 @@ struct MatmulPlan {
   bool turned = false, pack_left = false, pack_right = false;
 };
 
-// How the kernels of a convolution go over the results: some rows of an image at a time or, of small images, all rows of
-// some images; a function of the sizes alone. Of the rows of each image, the last band may have fewer.
+// How the kernels of a convolution go over the results: some rows of an image at a time or, of small images, all rows
+// of some images; a function of the sizes alone. Of the rows of each image, the last band may have fewer.
 struct ConvolutionCut {
   int64_t images = 1, rows = 1;
   int64_t thread_workspace = 0;  // elements of T, one per thread, aligned to 64 bytes

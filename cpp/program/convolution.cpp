@@ -132,8 +132,8 @@ ConvolutionSizes convolution_sizes(const Program& program, const Operation& oper
   check(sizes.groups > 0, "[", kind, "] groups must be positive, got ", sizes.groups);
   if (kind == kWeightGradient) {
     const std::vector<int64_t>& kernel = attribute_pair(operation, "size");
-    check(first.batched == second.batched && first.dims[0] == second.dims[0], "[", kind, "] the batches differ: ",
-          to_string(first), " and ", to_string(second));
+    check(first.batched == second.batched && first.dims[0] == second.dims[0], "[", kind,
+          "] the batches differ: ", to_string(first), " and ", to_string(second));
     sizes.channels = first.dims[3];
     sizes.filters = second.dims[3];
     sizes.rows = axis_of(operation, 0, first.dims[1], kernel[0]);

@@ -21,15 +21,13 @@ def padded(x: Array, attributes: Attributes) -> Array:
 def taps(
     x: Array, kernel: tuple[int, int], result: tuple[int, int], attributes: Attributes
 ) -> Iterator[tuple[int, int, Array]]:
-    """For each tap, its place in the kernel and the part of the padded x that it reads, as a view."""
+    """For each tap, its place in the kernel and a view of what it reads of the padded x."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             first = [i * attributes["dilation"][0], j * attributes["dilation"][1]]
             rows, columns = (
                 slice(start, start + (size - 1) * stride + 1, stride)
-                for start, size, stride in zip(
-                    first, result, attributes["strides"], strict=True
-                )
+                for start, size, stride in zip(first, result, attributes["strides"], strict=True)
             )
             yield i, j, x[:, rows, columns]
 

@@ -77,9 +77,7 @@ class ConvolutionWeightStep : public Step<T> {
 
  private:
   int64_t weight_rows() const { return sizes_.taps() * sizes_.group_channels(); }
-  int64_t filters_of(int64_t block) const {
-    return std::min(block_filters_, sizes_.filters - block * block_filters_);
-  }
+  int64_t filters_of(int64_t block) const { return std::min(block_filters_, sizes_.filters - block * block_filters_); }
   T* sums_at(int64_t part, int64_t block) {
     return all_sums_.data() + part * sums_ + sums_ / sizes_.filters * block * block_filters_;
   }
@@ -103,7 +101,7 @@ class ConvolutionWeightStep : public Step<T> {
   const ConvolutionCut cut_;
   const int place_;
   std::optional<ExpressionRunner<T>> epilogue_;
-  Buffer<T> all_sums_;                        // (part, block, run, row of the run, filter of the block)
+  Buffer<T> all_sums_;                         // (part, block, run, row of the run, filter of the block)
   int64_t run_ = 0, run_rows_ = 0, sums_ = 0;  // rows of the weights in a run, with those that fill it up; all sums
   int64_t images_ = 0, parts_ = 1, block_filters_ = 1, blocks_ = 1;
   int64_t chunk_rows_ = 1, product_size_ = 0;

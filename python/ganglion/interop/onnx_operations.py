@@ -117,6 +117,57 @@ def _matmul(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.add("MatMul", *factors)
 
 
+_KERNEL_FIRST = [3, 2, 0, 1]  # (rows, columns, channels, filters) as ONNX has it
+_CHANNELS_FIRST, _CHANNELS_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
+
+
+def _convolved(
+    nodes: OnnxNodes, op_type: str, operation: Operation, inputs: list[str], **settings: Any
+) -> str:
+    """Write a convolution, whose channels come first in ONNX."""
+    attributes = operation["attributes"]
+    single = nodes.dtype == np.float32  # ONNX Runtime has convolutions in float32 alone
+    x, kernel = (
+        nodes.add("Transpose", name if single else nodes.add("Cast", name, to=_FLOAT32), perm=order)
+        for name, order in zip(inputs, (_CHANNELS_FIRST, _KERNEL_FIRST), strict=True)
+    )
+    y = nodes.add(
+        op_type,
+        x,
+        kernel,
+        strides=attributes["strides"],
+        dilations=attributes["dilation"],
+        group=attributes["groups"],
+        **settings,
+    )
+    return nodes.add("Transpose", y if single else nodes.cast(y), perm=_CHANNELS_LAST)
+
+
+def _convolution(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    top, bottom, left, right = operation["attributes"]["padding"]
+    return _convolved(nodes, "Conv", operation, inputs, pads=[top, left, bottom, right])
+
+
+def _convolution_input_gradient(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    attributes, (x, kernel) = operation["attributes"], operation["shapes"]
+    before = attributes["padding"][::2]
+    after, missing = [], []
+    for axis in range(2):
+        full = (x[1 + axis] - 1) * attributes["strides"][axis] + 1
+        full += (kernel[axis] - 1) * attributes["dilation"][axis]
+        beyond = full - before[axis] - attributes["size"][axis]
+        after.append(max(beyond, 0))
+        missing.append(max(-beyond, 0))
+    return _convolved(
+        nodes,
+        "ConvTranspose",
+        operation,
+        inputs,
+        pads=[*before, *after],
+        output_padding=missing,
+    )
+
+
 def _axes(operation: Operation) -> list[int]:
     return list(range(operation["attributes"]["first"], operation["attributes"]["last"] + 1))
 
@@ -234,6 +285,8 @@ OPERATIONS: dict[str, Writer] = {
     "erf": _erf,
     "argmax": _argmax,
     "matmul": _matmul,
+    "convolution": _convolution,
+    "convolution_input_gradient": _convolution_input_gradient,
     "reduce_sum": _reduce_sum,
     "reduce_max": _reduce_max,
     "axis_size": _axis_size,

@@ -25,7 +25,9 @@ from ganglion.layers.pooling import (
 )
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
+from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
+from ganglion.layers.transposed import Conv2DTranspose
 
 __all__ = [
     "Activation",
@@ -39,7 +41,9 @@ __all__ = [
     "CenterCrop",
     "Cropping1D",
     "Cropping2D",
+    "Conv2DTranspose",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Flatten",
     "GaussianNoise",
@@ -65,6 +69,7 @@ __all__ = [
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "SeparableConv2D",
 ]
 
 

@@ -122,7 +122,9 @@ class _Convolution(Windowed, registered=False):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         check_count(self, "filters", "groups")
         if filters % groups:
-            raise ValueError(f"{place(self)} groups must divide the {filters} filters, got {groups}")
+            raise ValueError(
+                f"{place(self)} groups must divide the {filters} filters, got {groups}"
+            )
 
     def build(self, x: Value) -> Value:
         channels = self.check_input(x)

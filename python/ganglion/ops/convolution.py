@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ganglion.ops.pooling import per_axis, same_padding
 from ganglion.ops.structure import reshape
 from ganglion.tracing import current_trace
@@ -56,10 +54,8 @@ def convolution(
     array([0., 5., 0.])
     """
     axes = _axes("convolution", x, kernel)
-    sizes = [size for size in x.shape[1:-1] if size is not None]
-    windows = [size for size in kernel.shape[:-2] if size is not None]
     settings = _settings(axes, strides, dilation_rate, groups)
-    pads = _padding(sizes, windows, settings, padding)
+    pads = _padding(_sizes(x.shape[1:-1]), _sizes(kernel.shape[:-2]), settings, padding)
     y = current_trace().apply(
         "convolution", as_images(x), _as_kernel(kernel), **settings, padding=pads
     )
@@ -100,21 +96,19 @@ def convolution_transpose(
     Examples
     --------
     >>> from ganglion.ops import constant, evaluate
-    >>> twice = constant(np.ones((2, 1, 1)))
-    >>> x = np.array([1.0, 2.0]).reshape(1, 2, 1)
-    >>> evaluate(lambda x: convolution_transpose(x, twice, 4, strides=2), x).ravel()
+    >>> twice, x = np.ones((2, 1, 1)), np.array([1.0, 2.0]).reshape(1, 2, 1)
+    >>> evaluate(lambda x: convolution_transpose(x, constant(twice), 4, strides=2), x).ravel()
     array([1., 1., 2., 2.])
     """
     axes = _axes("convolution_transpose", x, kernel)
     settings = _settings(axes, strides, dilation_rate, 1)
     wanted, cut = _both_axes(size, axes), _both_axes(before, axes, 0)
     pads = []
-    for axis, (given, window) in enumerate(
-        zip(as_images(x).shape[1:3], _as_kernel(kernel).shape[:2], strict=True)
-    ):
+    given, windows = _sizes(as_images(x).shape[1:3]), _sizes(_as_kernel(kernel).shape[:2])
+    for axis in range(2):
         # Zeros that make the convolution of the result as large as x.
-        span = (window - 1) * settings["dilation"][axis] + 1
-        reach = (given - 1) * settings["strides"][axis] + span
+        span = (windows[axis] - 1) * settings["dilation"][axis] + 1
+        reach = (given[axis] - 1) * settings["strides"][axis] + span
         pads += [cut[axis], max(reach - wanted[axis] - cut[axis], 0)]
     y = current_trace().apply(
         "convolution_input_gradient",
@@ -134,6 +128,10 @@ def as_images(x: Value) -> Value:
 
 def _as_kernel(kernel: Value) -> Value:
     return kernel if len(kernel.shape) == 4 else reshape(kernel, (1, *kernel.shape))
+
+
+def _sizes(shape: Sequence[int | None]) -> list[int]:
+    return [size for size in shape if size is not None]
 
 
 def _axes(place: str, x: Value, kernel: Value) -> int:
@@ -164,7 +162,7 @@ def _padding(
     sizes: Sequence[int], windows: Sequence[int], settings: dict[str, Any], padding: str
 ) -> list[int]:
     """Zeros above, below, left and right."""
-    pads = []
+    pads: list[int] = []
     strides, dilation = settings["strides"][-len(sizes) :], settings["dilation"][-len(sizes) :]
     for size, window, stride, rate in zip(sizes, windows, strides, dilation, strict=True):
         span = (window - 1) * rate + 1
