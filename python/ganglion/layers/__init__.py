@@ -3,11 +3,20 @@
 from ganglion.layers.activation import Activation, PReLU
 from ganglion.layers.adapted import Normalization
 from ganglion.layers.base import Layer
+from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise
+from ganglion.layers.geometry import (
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from ganglion.layers.input import Input
+from ganglion.layers.mixing import CutMix, MixUp
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
     AveragePooling1D,
@@ -27,6 +36,7 @@ __all__ = [
     "Branches",
     "Conv1D",
     "Conv2D",
+    "CutMix",
     "Dense",
     "Dropout",
     "Flatten",
@@ -36,8 +46,17 @@ __all__ = [
     "LayerNormalization",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MixUp",
     "Normalization",
     "PReLU",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Rescaling",
     "Reshape",
     "Residual",
