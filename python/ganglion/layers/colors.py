@@ -183,7 +183,7 @@ class RandomErasing(Layer):
         bounds(self, "factor", 0, 1)
         bounds(self, "scale", 0, 1)
         check_value_range(self, value_range)
-        if np.ndim(fill_value) == 0 and fill_value is not None:
+        if fill_value is not None and np.ndim(fill_value) == 0:
             check_number(self, "fill_value")
         check_seed(self)
 
