@@ -339,6 +339,8 @@ def pooling_cases(kind: str) -> list[Case]:
         pooling_case(kind, image, dict(zip(names, map(list, settings), strict=True)))
         for image, *settings in WINDOWS
     ]
+
+
 def matrices(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Of images that are moved and turned; in 64ths, so that places are exact in float32."""
     near = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
