@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
+from reference import ELEMENTWISE
 
 
 def _sigmoid(x: Any) -> Any:
@@ -33,6 +34,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "erf": _erf,
+    "sinpi": ELEMENTWISE["sinpi"],
+    "cospi": ELEMENTWISE["cospi"],
 }
 
 

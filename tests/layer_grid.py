@@ -82,4 +82,19 @@ EVERY = [
     *(pytest.param(p.values[0], p.values[0].example_shape, id=p.id) for p in examples("layer")),
     *(pytest.param(layer, shape, id=f"{layer!r}-{shape}") for layer, shape in GRID),
 ]
-RANDOM = {"dropout", "gaussian_noise", "spatial_dropout1d", "spatial_dropout2d"}
+RANDOM = {
+    "dropout",
+    "gaussian_noise",
+    "spatial_dropout1d",
+    "spatial_dropout2d",
+    "random_flip",
+    "random_translation",
+    "random_rotation",
+    "random_zoom",
+    "random_crop",
+    "random_contrast",
+    "random_brightness",
+    "random_erasing",
+    "mix_up",
+    "cut_mix",
+}

@@ -94,6 +94,8 @@ UNARY_DOMAINS: dict[str, Domain] = {
     "sigmoid": normal,
     "softplus": normal,
     "erf": normal,
+    "sinpi": normal,
+    "cospi": normal,
     "relu": apart,
     "is_finite": normal,
 }
@@ -285,6 +287,11 @@ def layout_cases() -> dict[str, list[Case]]:
                 ([(2, 3), (4, 3)], 0),
             ]
         ],
+        "roll": [
+            case("roll", (None, 3), shift=1),
+            case("roll", (None, 2, 3), shift=-40),
+            case("roll", (None,), shift=2),
+        ],
         "pack": [
             operation_case("pack", list(map(Operand, shapes)))
             for shapes in [[(3, 5), (5,)], [(16,)], [(), (17,), (2, 2, 2)]]
@@ -332,6 +339,43 @@ def pooling_cases(kind: str) -> list[Case]:
         pooling_case(kind, image, dict(zip(names, map(list, settings), strict=True)))
         for image, *settings in WINDOWS
     ]
+
+
+def matrices(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Of images that are moved and turned; in 64ths, so that places are exact in float32."""
+    near = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
+    drawn = near + generator.normal(scale=[0.5, 0.5, 3.0, 0.5, 0.5, 3.0], size=shape)
+    return np.round(drawn * 64.0) / 64.0
+
+
+def resampling_cases(kind: str) -> list[Case]:
+    """Each fill mode (constant, nearest, reflect, wrap), nearest pixel and bilinear; any sizes."""
+    cases = []
+    for (height, width, channels), size, fill_modes in [
+        ((5, 4, 3), [5, 4], range(4)),
+        ((4, 7, 1), [3, 9], range(4)),
+        ((6, 5, 2), [6, 5], [0]),
+        ((3, 4, 17), [4, 3], [2]),
+        ((1, 1, 3), [2, 2], [3]),
+        ((2, 70, 3), [2, 131], [2]),
+    ]:
+        for fill_mode in fill_modes:
+            for interpolation in (0, 1):
+                images: list[Shape] = [(None, height, width, channels), (None, *size, channels)]
+                sizes = [[height, width], size]
+                forward = kind == "resample"
+                cases.append(
+                    operation_case(
+                        kind,
+                        [Operand(images[not forward]), Operand((None, 6), matrices, False)],
+                        {
+                            "size": sizes[forward],
+                            "fill_mode": fill_mode,
+                            "interpolation": interpolation,
+                        },
+                    )
+                )
+    return cases
 
 
 def random_cases(kind: str) -> list[Case]:
@@ -394,6 +438,7 @@ CASES: dict[str, list[Case]] = {
     **layout_cases(),
     **{kind: random_cases(kind) for kind in ("random_uniform", "random_normal")},
     **{kind: pooling_cases(kind) for kind in ("max_pool", "window_sum", "window_spread")},
+    **{kind: resampling_cases(kind) for kind in ("resample", "resample_gradient")},
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],

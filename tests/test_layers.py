@@ -112,13 +112,18 @@ def branches(s: Any, w: Weights, x: Array, training: bool) -> Array:
     return np.asarray(merge[s.merge](results, axis=0))
 
 
+def middle(s: Any, w: Weights, x: Array, training: bool) -> Array:
+    top, left = (x.shape[1] - s.height) // 2, (x.shape[2] - s.width) // 2
+    return x[:, top : top + s.height, left : left + s.width]
+
+
 LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "input": lambda s, w, x, training: x,
     "dense": dense,
     "activation": lambda s, w, x, training: activated(s.activation, x),
     "p_re_lu": lambda s, w, x, training: np.where(x > 0, x, w["alpha"] * x),
-    "dropout": lambda s, w, x, training: x,
-    "gaussian_noise": lambda s, w, x, training: x,
+    **dict.fromkeys(RANDOM, lambda s, w, x, training: x),
+    "random_crop": middle,
     "activity_regularization": lambda s, w, x, training: x,
     "flatten": lambda s, w, x, training: x.reshape(len(x), -1),
     "reshape": lambda s, w, x, training: x.reshape(len(x), *s.target_shape),

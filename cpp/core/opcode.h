@@ -21,6 +21,8 @@
   X(sigmoid, 1)                 \
   X(softplus, 1)                \
   X(erf, 1)                     \
+  X(sinpi, 1)                   \
+  X(cospi, 1)                   \
   X(relu, 1)                    \
   X(is_finite, 1)               \
   X(add, 2)                     \

@@ -31,6 +31,8 @@ struct Elementwise {
   static GANGLION_INLINE T sigmoid(T a) { return GANGLION_ISA::sigmoid(a); }
   static GANGLION_INLINE T softplus(T a) { return GANGLION_ISA::softplus(a); }
   static GANGLION_INLINE T erf(T a) { return GANGLION_ISA::erf(a); }
+  static GANGLION_INLINE T sinpi(T a) { return GANGLION_ISA::sinpi(a); }
+  static GANGLION_INLINE T cospi(T a) { return GANGLION_ISA::cospi(a); }
   static GANGLION_INLINE T relu(T a) { return a < 0 ? T{0} : a; }
   static GANGLION_INLINE T is_finite(T a) { return magnitude(a) <= Format<T>::largest ? T{1} : T{0}; }
   static GANGLION_INLINE T add(T a, T b) { return a + b; }

@@ -80,6 +80,18 @@ struct RandomKey {
   uint64_t step;
 };
 
+// What stands beyond the edges of an image: zeros, the pixel at the edge, or the image again, mirrored
+// (c b a | a b c | c b a) or repeated (a b c | a b c | a b c).
+enum class FillMode : int32_t { constant, nearest, reflect, wrap };
+
+// Images (height, width, channels) read at other places: pixel (x, y) of a result (out_height, out_width, channels) at
+// (a0 x + a1 y + a2, b0 x + b1 y + b2), from the four pixels around that place or the nearest one.
+struct Resampling {
+  int64_t height, width, channels, out_height, out_width;
+  FillMode fill_mode;
+  bool bilinear;
+};
+
 // What one gather reads: rows of a user's array, of any real dtype and any strides.
 enum class DataType : int32_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64, boolean };
 
@@ -182,6 +194,10 @@ struct KernelTable {
   void (*window_sum)(T* out, const T* x, const Pooling& pooling, int64_t images);
   // The transpose: x (out_height, out_width, channels) added to each element of its window in the image `out`.
   void (*window_spread)(T* out, const T* x, const Pooling& pooling, int64_t images);
+  // out (images, out_height, out_width, channels) of x (images, height, width, channels); matrix (images, 6) holds
+  // a0 a1 a2 b0 b1 b2 of each. The gradient adds up in d_x what was read there.
+  void (*resample)(T* out, const T* x, const T* matrix, const Resampling& sizes, int64_t images);
+  void (*resample_gradient)(T* d_x, const T* d_out, const T* matrix, const Resampling& sizes, int64_t images);
 
   // out[i] = sample rows[i] of the source, converted, contiguous; rows == nullptr means first, first + 1, ...
   void (*gather)(T* out, const GatherSource& source, const int64_t* rows, int64_t first, int64_t count);

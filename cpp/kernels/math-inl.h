@@ -237,5 +237,37 @@ GANGLION_INLINE T power(T x, T y) {
   return y == 0 || x == 1 || (x == -1 && magnitude(y) == kInfinity<T>) ? T{1} : result;
 }
 
+// ---- turns
+
+// Sine and cosine of pi x, 0 <= x <= 2: x is whole halves and t, |t| <= 1/4.
+template <class T>
+struct HalfTurns {
+  T sine, cosine;
+  GANGLION_INLINE explicit HalfTurns(T x) {
+    const T half = static_cast<T>(0.5), quarter = round_down(fma(x, T{2}, half));
+    const T t = fma(quarter, -half, x), turn = half * t, z = turn * turn;
+    const T s = t * (half * polynomial(z, Coefficients<T>::sin)), c = fma(z, polynomial(z, Coefficients<T>::cos), T{1});
+    const bool first = quarter == 1, second = quarter == 2, third = quarter == 3;
+    const T across = first | third ? s : c, up = first | third ? c : s;
+    cosine = first | second ? -across : across;
+    sine = second | third ? -up : up;
+  }
+};
+
+// sin(pi x) and cos(pi x), exact about every multiple of 1/2 however large: |x| less whole turns is exact.
+template <class T>
+GANGLION_INLINE T without_turns(T x) {
+  const T size = magnitude(x);
+  return size - 2 * round_down(static_cast<T>(0.5) * size);
+}
+template <class T>
+GANGLION_INLINE T sinpi(T x) {
+  return HalfTurns<T>(without_turns(x)).sine * with_sign_of(T{1}, x);
+}
+template <class T>
+GANGLION_INLINE T cospi(T x) {
+  return HalfTurns<T>(without_turns(x)).cosine;
+}
+
 }  // namespace GANGLION_ISA
 }  // namespace ganglion

@@ -81,16 +81,9 @@ void normal_chunk(RandomChunk<T>& chunk, const RandomKey& key, uint64_t first_bl
   for (int pair = 0; pair < 4; pair += 2) {
     for (int i = 0; i < kRandomBlocks; ++i) {
       const T radius = square_root(-2 * log(fractions.positive(pair, i)));
-      // A turn is `quarter` quarters and t, |t| <= 1/8.
-      const T v = fractions.uniform(pair + 1, i);
-      const T quarter = round_down(fma(v, T{4}, static_cast<T>(0.5)));
-      const T t = fma(quarter, static_cast<T>(-0.25), v), z = t * t;
-      const T sine = t * polynomial(z, Coefficients<T>::sin),
-              cosine = fma(z, polynomial(z, Coefficients<T>::cos), T{1});
-      const bool first = quarter == 1, second = quarter == 2, third = quarter == 3;
-      const T x = first | third ? sine : cosine, y = first | third ? cosine : sine;
-      chunk.value[pair][i] = radius * (first | second ? -x : x);
-      chunk.value[pair + 1][i] = radius * (second | third ? -y : y);
+      const HalfTurns<T> angle(2 * fractions.uniform(pair + 1, i));
+      chunk.value[pair][i] = radius * angle.cosine;
+      chunk.value[pair + 1][i] = radius * angle.sine;
     }
   }
 }

@@ -8,6 +8,7 @@
 #include "kernels/pooling-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/reduce-inl.h"
+#include "kernels/resampling-inl.h"
 #include "kernels/softmax-inl.h"
 #include "kernels/tables.h"
 
@@ -88,6 +89,8 @@ KernelTable<T> make_table() {
   table.max_pool_gradient = max_pool_gradient<T>;
   table.window_sum = window_sum<T>;
   table.window_spread = window_spread<T>;
+  table.resample = resample<T>;
+  table.resample_gradient = resample_gradient<T>;
   table.gather = gather<T>;
   table.gather_sparse = gather_sparse<T>;
   table.multiply_adds = multiply_adds<T>;

@@ -102,6 +102,7 @@ void add_rule(RuleTable& rules, const char* kind) {
 
 using D = std::vector<int>;
 constexpr double kTwoOverSqrtPi = 1.12837916709551257390;
+constexpr double kPi = 3.14159265358979323846;
 
 D d_copy(const Chain& c) { return {c.g}; }
 D d_negative(const Chain& c) { return {c.f("negative", c.g)}; }
@@ -126,6 +127,8 @@ D d_erf(const Chain& c) {
   const int bell = c.f("exp", c.f("negative", c.f("square", c.a(0))));
   return {c.f("multiply", c.g, c.f("multiply", c.number(kTwoOverSqrtPi), bell))};
 }
+D d_sinpi(const Chain& c) { return {c.f("multiply", c.g, c.f("multiply", c.number(kPi), c.f("cospi", c.a(0))))}; }
+D d_cospi(const Chain& c) { return {c.f("multiply", c.g, c.f("multiply", c.number(-kPi), c.f("sinpi", c.a(0))))}; }
 // From y, which is kept anyway, so that the argument need not be stored.
 D d_relu(const Chain& c) { return {c.where(c.f("greater", c.y(), c.zero()), c.g, c.zero())}; }
 D d_add(const Chain& c) { return {c.g, c.g}; }
@@ -188,6 +191,8 @@ void add_elementwise_rules(RuleTable& rules) {
   add_rule<d_sigmoid>(rules, "sigmoid");
   add_rule<d_softplus>(rules, "softplus");
   add_rule<d_erf>(rules, "erf");
+  add_rule<d_sinpi>(rules, "sinpi");
+  add_rule<d_cospi>(rules, "cospi");
   add_rule<d_relu>(rules, "relu");
   add_rule<d_add>(rules, "add");
   add_rule<d_subtract>(rules, "subtract");

@@ -1,5 +1,5 @@
-// Operations that move values and compute nothing: reshape, transpose, slice, pad, concat, and pack, which
-// joins gradients into the flat buffer an optimizer works on.
+// Operations that move values and compute nothing: reshape, transpose, slice, pad, concat, roll, which gives each
+// sample's place to another, and pack, which joins gradients into the flat buffer an optimizer works on.
 #include "core/error.h"
 #include "program/builder.h"
 #include "program/rule.h"
@@ -136,6 +136,21 @@ Gradients d_concat(Builder& builder, const Operation& operation, const Gradients
   return d_inputs;
 }
 
+std::vector<Shape> infer_roll(const Program& program, const Operation& operation) {
+  const Shape& x = program.shape(operation.inputs[0]);
+  attribute_int(operation, "shift");
+  check(x.batched && x.dims[0] == 1, "[roll] needs a value with one row for each sample, got ", to_string(x));
+  return {x};
+}
+
+int simplify_roll(Builder&, const Operation& operation) {
+  return attribute_int(operation, "shift") == 0 ? operation.inputs[0] : -1;
+}
+
+Gradients d_roll(Builder& builder, const Operation& operation, const Gradients& d_outputs) {
+  return {builder.emit("roll", {d_outputs[0]}, {{"shift", -attribute_int(operation, "shift")}})};
+}
+
 std::vector<Shape> infer_pack(const Program& program, const Operation& operation) {
   int64_t size = 0;
   for (int value : operation.inputs) {
@@ -167,6 +182,8 @@ void add_layout_rules(RuleTable& rules) {
   rules["slice"] = layout_rule(1, infer_slice, d_slice, nullptr);
   rules["pad"] = layout_rule(1, infer_pad, d_pad, nullptr);
   rules["concat"] = layout_rule(-1, infer_concat, d_concat, simplify_concat);
+  rules["roll"] = layout_rule(1, infer_roll, d_roll, simplify_roll);
+  rules["roll"].mixes_samples = true;
   rules["pack"] = layout_rule(-1, infer_pack, nullptr, nullptr);
   rules["pack"].in_place = true;
 }

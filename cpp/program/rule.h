@@ -13,6 +13,9 @@ namespace ganglion {
 
 class Builder;
 
+// In place of a gradient: there is one, but no rule for it. An error when it is needed.
+constexpr int kUnknownGradient = -2;
+
 struct Rule {
   int arity = 1;  // number of inputs, -1 for any
 
@@ -20,7 +23,8 @@ struct Rule {
   std::vector<Shape> (*infer)(const Program& program, const Operation& operation) = nullptr;
 
   // Emits the gradients with respect to the inputs, given those with respect to the outputs (-1 where an
-  // output has none). Returns one value per input, -1 where it is zero. Null: not known, an error when it is needed.
+  // output has none). Returns one value per input, -1 where it is zero. Null: none is known, as kUnknownGradient for
+  // all.
   std::vector<int> (*gradient)(Builder& builder, const Operation& operation,
                                const std::vector<int>& d_outputs) = nullptr;
 
@@ -39,6 +43,9 @@ struct Rule {
   // The inputs are computed where they stand in the output, so that next to nothing is moved.
   bool in_place = false;
 
+  // The result has a batch, and yet its samples are made of others than those of the operands.
+  bool mixes_samples = false;
+
   // Only the input's shape is looked at, never its elements.
   bool shape_only = false;
 
@@ -56,6 +63,7 @@ void add_layout_rules(RuleTable& rules);
 void add_softmax_rules(RuleTable& rules);
 void add_pooling_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
+void add_resampling_rules(RuleTable& rules);
 
 // For Rule::flops of what computes nothing.
 int64_t no_flops(const Program& program, const Operation& operation, int64_t rows);

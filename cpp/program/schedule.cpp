@@ -90,8 +90,9 @@ class Scheduler {
 
 }  // namespace
 
-// So it is for every kind: one that joins samples has a result without a batch.
+// So it is for nearly every kind: one that joins samples has a result without a batch.
 bool is_samplewise(const Program& program, const Operation& operation) {
+  if (operation.kind != "expression" && find_rule(operation.kind).mixes_samples) return false;
   return std::all_of(operation.outputs.begin(), operation.outputs.end(),
                      [&](int value) { return program.shape(value).batched; });
 }

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ganglion import _core
+from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
 from ganglion.layers import Layer
 from ganglion.losses import Loss
@@ -113,13 +113,31 @@ def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
     target = trace.input("y", recipe.loss.target_shape(prediction.shape))
     weight = trace.input("weight", (None,)) if weighted else None
     with trace.scope("loss"):
-        losses = recipe.loss(target, prediction)  # (None, ...)
-        loss = recipe.loss.reduce(losses, weight, trace.penalties)
+        if trace.target_shares:
+            loss = _mixed_loss(recipe.loss, trace, target, prediction, weight)
+        else:
+            losses = recipe.loss(target, prediction)  # (None, ...)
+            loss = recipe.loss.reduce(losses, weight, trace.penalties)
     trace.output("loss", loss)
     for name, metric in recipe.metrics.items():
         with trace.scope(name):
             trace.output(name, metric.update(target, prediction, weight))
     return loss
+
+
+def _mixed_loss(
+    loss: Loss, trace: Trace, target: Value, prediction: Value, weight: Value | None
+) -> Value:
+    """Return the loss where a layer mixed samples: each target, with its weight, for its share."""
+    total = None
+    for distance, share in trace.target_shares.items():
+        losses = loss(ops.roll(target, distance), prediction)
+        shared = losses * ops.reshape(share, (None, *[1] * (len(losses.shape) - 1)))
+        moved = None if weight is None else ops.roll(weight, distance)
+        part = loss.reduce(shared, moved, [] if total is not None else trace.penalties)
+        total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 def evaluate_program(recipe: Recipe, weighted: bool) -> _core.Program:

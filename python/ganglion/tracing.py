@@ -72,6 +72,9 @@ class Trace:
         Scalars to be added to the loss: regularizers, and what layers gave to ``add_loss``.
     calls : list of LayerCall
         The layers applied, in order, inner ones before the combinator around them.
+    target_shares : dict of int to Value
+        Where samples are mixed: what the target of the sample that many places before counts in the
+        loss of each, (None,). Empty where each has its own target alone.
     activations : list of ActivationCall
         The activations applied, in order.
     weights : dict of str to Value
@@ -92,6 +95,7 @@ class Trace:
         self.training = training
         self.variables = variables
         self.penalties: list[Value] = []
+        self.target_shares: dict[int, Value] = {}
         self.calls: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}

@@ -35,7 +35,10 @@ MODULES = {
 WITHOUT: dict[str, dict[str, str]] = {
     "activation": {"prelu": "a layer in Keras: compared as one"},
     "schedule": {"one_cycle": "Keras has none; tests/test_schedules.py has the formula"},
-    "layer": {"input": "no layer in Keras, but where a model begins"},
+    "layer": {
+        "input": "no layer in Keras, but where a model begins",
+        "random_crop": "Keras cuts nothing in prediction",
+    },
     "loss": {
         "function_loss": "made from a user's function",
         "quantile": "Keras has none; tests/test_losses.py has the formula",

@@ -98,6 +98,11 @@ def concat(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return np.concatenate(inputs, axis=attributes["axis"])
 
 
+@operation("roll")
+def roll(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    return np.roll(inputs[0], attributes["shift"], axis=0)
+
+
 @operation("pack")
 def pack(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     padded = [np.pad(x.ravel(), (0, -x.size % ALIGNMENT)) for x in inputs]

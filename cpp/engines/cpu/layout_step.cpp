@@ -114,6 +114,39 @@ class JoinStep : public Step<T> {
   int64_t sample_ = 1;  // rows
 };
 
+// roll: sample i goes to the place of sample i + shift, and from the end to the start.
+template <class T>
+class RollStep : public Step<T> {
+ public:
+  explicit RollStep(const StepSource<T>& source) : source_(source) {}
+
+  void bind(int64_t rows) override {
+    rows_ = rows;
+    sample_ = source_.shape(source_.output()).sample_size();
+    const int64_t shift = attribute_int(source_.operation, "shift") % rows;
+    shift_ = shift < 0 ? shift + rows : shift;
+    rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / sample_);
+  }
+  int64_t chunks(int) const override { return chunk_count(rows_, rows_per_chunk_); }
+  void run(int, int64_t chunk, int, const RunKey&) override {
+    const int64_t begin = chunk * rows_per_chunk_, end = std::min(begin + rows_per_chunk_, rows_);
+    const int64_t turn = std::clamp(shift_, begin, end);
+    copy(begin, turn, begin - shift_ + rows_);
+    copy(turn, end, turn - shift_);
+  }
+
+ private:
+  void copy(int64_t begin, int64_t end, int64_t from) {
+    if (begin == end) return;
+    const T* const start = source_.at(source_.input(0)) + from * sample_;
+    std::copy(start, start + (end - begin) * sample_, source_.at(source_.output()) + begin * sample_);
+  }
+
+  StepSource<T> source_;
+  int64_t rows_ = 0, sample_ = 1, shift_ = 0;
+  int64_t rows_per_chunk_ = 1;
+};
+
 // pack: most parts were computed in place; zeros stand between them.
 template <class T>
 class PackStep : public Step<T> {
@@ -140,6 +173,7 @@ class PackStep : public Step<T> {
 template <class T>
 StepPointer<T> make_layout_step(const StepSource<T>& source) {
   const std::string& kind = source.operation.kind;
+  if (kind == "roll") return std::make_unique<RollStep<T>>(source);
   if (kind == "pack") return std::make_unique<PackStep<T>>(source);
   if (kind == "concat" || kind == "pad") return std::make_unique<JoinStep<T>>(source);
   return std::make_unique<StridedCopyStep<T>>(source);

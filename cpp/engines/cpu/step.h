@@ -65,5 +65,7 @@ template <class T>
 StepPointer<T> make_pooling_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_layout_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_resampling_step(const StepSource<T>& source);
 
 }  // namespace ganglion

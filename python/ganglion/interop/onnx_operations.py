@@ -99,6 +99,12 @@ def _erf(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.cast(nodes.add("Erf", nodes.add("Cast", *inputs, to=_FLOAT32)))
 
 
+def _of_pi(op_type: str) -> Writer:
+    return lambda nodes, operation, inputs: nodes.add(
+        op_type, nodes.add("Mul", *inputs, nodes.numbers(np.pi))
+    )
+
+
 def _argmax(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.cast(nodes.add("ArgMax", *inputs, axis=-1, keepdims=0))
 
@@ -283,6 +289,8 @@ OPERATIONS: dict[str, Writer] = {
     "log1p": _log1p,
     "softplus": _softplus,
     "erf": _erf,
+    "sinpi": _of_pi("Sin"),
+    "cospi": _of_pi("Cos"),
     "argmax": _argmax,
     "matmul": _matmul,
     "convolution": _convolution,

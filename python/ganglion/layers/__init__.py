@@ -3,11 +3,19 @@
 from ganglion.layers.activation import Activation, PReLU
 from ganglion.layers.adapted import Normalization
 from ganglion.layers.base import Layer
+from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
 from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from ganglion.layers.geometry import (
+    RandomCrop,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+)
 from ganglion.layers.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -16,6 +24,7 @@ from ganglion.layers.global_pooling import (
 )
 from ganglion.layers.group_normalization import GroupNormalization
 from ganglion.layers.input import Input
+from ganglion.layers.mixing import CutMix, MixUp
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
     AveragePooling1D,
@@ -36,12 +45,13 @@ __all__ = [
     "AveragePooling2D",
     "BatchNormalization",
     "Branches",
+    "CenterCrop",
     "Conv1D",
     "Conv2D",
-    "CenterCrop",
+    "Conv2DTranspose",
     "Cropping1D",
     "Cropping2D",
-    "Conv2DTranspose",
+    "CutMix",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -57,19 +67,28 @@ __all__ = [
     "LayerNormalization",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MixUp",
     "Normalization",
     "PReLU",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "Rescaling",
     "Reshape",
     "Residual",
     "Resizing",
+    "SeparableConv2D",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",
-    "SeparableConv2D",
 ]
 
 

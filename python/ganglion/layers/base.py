@@ -212,6 +212,35 @@ class Layer(Spec, kind="layer"):
             raise ValueError(f"{place(self)} add_loss needs a scalar, got shape {penalty.shape}")
         current_trace().penalties.append(penalty)
 
+    def mix_targets(self, share: Value, shift: int) -> None:
+        """Mix the targets as the layer mixes the samples; to be called in :meth:`build`.
+
+        The loss of a sample becomes ``share`` of the loss against what was its target so far, and
+        the rest of the loss against that of the sample ``shift`` places before.
+
+        Parameters
+        ----------
+        share : Value
+            (None,), between 0 and 1.
+        shift : int
+            As ``ops.roll(x, shift)`` brings the other sample.
+
+        Raises
+        ------
+        ValueError
+            Within another layer, where only a part of what the network computes would be mixed.
+        """
+        trace = current_trace()
+        if "/" in trace.path:
+            raise ValueError(f"{place(self)} mixes targets: it cannot stand within another layer")
+        before = trace.target_shares or {0: ops.broadcast_to(ops.constant(1.0), (None,))}
+        mixed = {distance: share * part for distance, part in before.items()}
+        for distance, part in before.items():
+            moved = (1.0 - share) * ops.roll(part, shift)
+            known = mixed.get(distance + shift)
+            mixed[distance + shift] = moved if known is None else known + moved
+        trace.target_shares = mixed
+
     def adapt(self, batches: Iterable[npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float64]]:
         """Learn from the data before training, where ``needs_adapt`` says so.
 

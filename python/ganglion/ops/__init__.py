@@ -15,6 +15,7 @@ from ganglion.ops.elementwise import (
     absolute,
     add,
     clip,
+    cospi,
     divide,
     equal,
     erf,
@@ -40,6 +41,7 @@ from ganglion.ops.elementwise import (
     rsqrt,
     sigmoid,
     sign,
+    sinpi,
     softplus,
     sqrt,
     square,
@@ -66,6 +68,7 @@ from ganglion.ops.program import (
     stop_gradient,
 )
 from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
+from ganglion.ops.resampling import resample
 from ganglion.ops.resizing import resize
 from ganglion.ops.structure import (
     broadcast_to,
@@ -75,6 +78,7 @@ from ganglion.ops.structure import (
     flatten,
     pad,
     reshape,
+    roll,
     rows,
     slice,
     squeeze,
@@ -94,6 +98,7 @@ __all__ = [
     "constant",
     "convolution",
     "convolution_transpose",
+    "cospi",
     "crossentropy",
     "divide",
     "equal",
@@ -132,12 +137,15 @@ __all__ = [
     "random_uniform",
     "reciprocal",
     "relu",
+    "resample",
     "reshape",
     "resize",
+    "roll",
     "rows",
     "rsqrt",
     "sigmoid",
     "sign",
+    "sinpi",
     "slice",
     "softmax",
     "softplus",

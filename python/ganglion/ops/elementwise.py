@@ -89,6 +89,16 @@ def erf(x: Operand) -> Value:
     return current_trace().apply("erf", x)
 
 
+def sinpi(x: Operand) -> Value:
+    """Return the sine of ``pi * x``, exact about every whole number however large."""
+    return current_trace().apply("sinpi", x)
+
+
+def cospi(x: Operand) -> Value:
+    """Return the cosine of ``pi * x``, exact about every odd half however large."""
+    return current_trace().apply("cospi", x)
+
+
 def relu(x: Operand) -> Value:
     """Return ``max(x, 0)``; the gradient at 0 is 0."""
     return current_trace().apply("relu", x)

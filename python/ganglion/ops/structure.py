@@ -237,6 +237,29 @@ def _index(key: Any, size: int | None, x: Value) -> int:
     return index % size
 
 
+def roll(x: Value, shift: int) -> Value:
+    """Return the samples in other places: each goes ``shift`` places on, from the end to the start.
+
+    It is the one operation that mixes the samples of a batch. What it returns in prediction depends
+    on how samples were divided into batches.
+
+    Parameters
+    ----------
+    x : Value
+        (None, ...)
+    shift : int
+        Places along the batch; may be negative, or larger than the batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda x: roll(x, 1), np.array([1.0, 2.0, 3.0]))
+    array([3., 1., 2.])
+    """
+    return current_trace().apply("roll", x, shift=shift)
+
+
 def pad(x: Value, axis: int, before: int, after: int) -> Value:
     """Return ``x`` with zeros put before and after its elements along an axis, not the batch."""
     at = normalize_axis("pad", x, axis)
