@@ -81,6 +81,36 @@ def test_a_random_program_gives_the_same_bits_for_any_reserve_and_batch(seed: in
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("seed", range(100))
+def test_a_random_program_gives_the_same_bits_on_any_number_of_threads(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANGLION_SHARE_ALL", "1")
+    rows = [1, 2, 5, 33, 64, 700][seed % 6]
+    written = Writer(seed).write(10 + seed % 60, seed % 7 > 0)
+    draw = np.random.default_rng(seed)
+    inputs = [draw.normal(size=(rows, *shape[1:])) for shape in written.inputs]
+    scalars = {"rate": 0.5} if "rate" in written.program.scalars else {}
+    before = _core.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2, 5):
+            _core.set_num_threads(threads)
+            sizes = (written.parameters, written.states)
+            stores = [_core.Store(max(size, 16), "float32") for size in sizes]
+            for store in stores:
+                store.array[:] = np.linspace(-1, 1, store.array.size)
+            executable = _core.Executable(written.program, "float32", *stores)
+            for step in (1, 2, 3):
+                outputs = executable.run(inputs, rows, scalars, seed, step)
+            results.append([*outputs, *(store.array.copy() for store in stores)])
+    finally:
+        _core.set_num_threads(before)
+    for alone, *shared in zip(*results, strict=True):
+        for other in shared:
+            np.testing.assert_array_equal(alone, other)
+
+
 class Net:
     """One short program for a fusion test, written twice."""
 

@@ -25,7 +25,7 @@ struct MatmulCost {
   // which compute longer for each line they read, hardly feel it.
   static constexpr int64_t page = 4096 / bytes;
   static constexpr bool wide = kVectorBytes == 64;
-  bool copies_right(int64_t rows) const { return x.right_row >= page && rows >= (wide ? 40 : 8) * kTileRows; }
+  bool copies_right(int64_t rows) const { return x.right_row >= page && rows >= (wide ? 20 : 8) * kTileRows; }
   bool left_spread() const { return x.left_row == 1 && x.left_column >= page; }
   bool copies_left() const { return left_spread() && !wide; }
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <string>
 
@@ -22,6 +23,12 @@ namespace {
 // and fetching what it wrote costs as much as it would save. Of too few samples for ranges threads share each
 // operation, and meet after each.
 constexpr int64_t kParallelWork = 1'500'000, kParallelWorkOfFew = 8'000'000;
+
+// GANGLION_SHARE_ALL=1 has threads share runs of any size; tests have several meet in small programs so.
+bool shares_all() {
+  const char* const setting = std::getenv("GANGLION_SHARE_ALL");
+  return setting && std::string(setting) == "1";
+}
 
 // Work of a run that may take so long, some milliseconds, that somebody could want to end it.
 constexpr int64_t kWatchedWork = 1'000'000'000;
@@ -169,7 +176,8 @@ class CpuExecutable : public Executable<T> {
     binding.inputs = inputs_;
   }
 
-  static int threads_for(const Binding& binding) {
+  int threads_for(const Binding& binding) const {
+    if (shares_all_) return get_num_threads();
     const bool few = binding.rows < 2 * kFewestRows;
     return binding.work < (few ? kParallelWorkOfFew : kParallelWork) ? 1 : get_num_threads();
   }
@@ -237,6 +245,7 @@ class CpuExecutable : public Executable<T> {
   }
 
   const Program program_;
+  const bool shares_all_ = shares_all();
   Memory<T> memory_;
   Binding bindings_[2];
   int recent_ = 0;          // binding used last

@@ -16,7 +16,7 @@ constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;
 // What a range reads and writes stays in the second cache from one step to the next: few weights with the samples. Of
 // many weights each range reads all from further away, so there should be few ranges.
 constexpr int64_t kCachedRange = 384 << 10, kCachedWeights = 256 << 10, kFewestCachedRows = 32;
-constexpr int64_t kFewestUncachedRows = 128;
+constexpr int64_t kFewestUncachedRows = 256;
 
 // Into how many ranges a chain of samplewise operations is cut.
 template <class T>
