@@ -149,8 +149,8 @@ def test_batches_of_callbacks_and_a_range_test_read_a_source():
     watch = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
     assert same_bits(network().fit(Rows(), callbacks=[watch]), network().fit(X, Y))
     assert seen == list(range(7))
-    found = find_learning_rate(network(), Rows(), Y, steps=40)
-    assert found.suggestion == find_learning_rate(network(), X, Y, steps=40).suggestion
+    found = find_learning_rate(network(), Rows(), Y, steps=50)
+    assert found.suggestion == find_learning_rate(network(), X, Y, steps=50).suggestion
 
 
 def test_a_fit_is_resumed_with_the_same_bits(tmp_path):

@@ -193,6 +193,8 @@ def _checked(place: str, net: Passes, X: Any) -> Array:
     inputs = check_inputs(place, X, _built(place, net).recipe.input_shape, net.dtype)
     if isinstance(inputs, _core.SparseRows):
         raise TypeError(f"[{place}] X must be dense, got a sparse matrix: X.toarray() is")
+    if not isinstance(inputs, np.ndarray):
+        raise TypeError(f"[{place}] X must be an array, got {type(X).__name__}")
     return inputs
 
 
