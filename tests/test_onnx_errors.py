@@ -32,7 +32,7 @@ def refused(made: Any, tmp_path: Path, message: str, output: str | None = None) 
             "node 'node_y' is a Conv, which is not supported; supported are Add, .*Gemm, ",
         ),
         ([node("Pow", "x x", "y")], "node 'node_y' is a Pow of several inputs"),
-        ([node("Transpose", "x", "y", perm=[0, 3, 1, 2])], r"\(Transpose\).* order of axes"),
+        ([node("Transpose", "x", "y", perm=[1, 0, 2, 3])], r"\(Transpose\).* samples to another"),
         ([node("Softmax", "x", "y", axis=0)], r"\(Softmax\).* axis 0 of 4"),
         (
             [node("Cast", "x", "i", to=TensorProto.INT64), node("Cast", "i", "y", to=1)],

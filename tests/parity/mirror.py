@@ -46,7 +46,12 @@ WITHOUT: dict[str, dict[str, str]] = {
 }
 
 # Settings that the Keras class does not take.
-OURS_ALONE = {"normalization": {"method"}, "activity_regularization": {"activity_regularizer"}}
+OURS_ALONE = {
+    "normalization": {"method"},
+    "activity_regularization": {"activity_regularizer"},
+    "spatial_dropout1d": {"trainable", "activity_regularizer"},
+    "spatial_dropout2d": {"trainable", "activity_regularizer"},
+}
 
 
 def chain(layers: Sequence[Any], x: Any) -> Any:

@@ -126,7 +126,10 @@ def functional(*used: Any) -> Any:
             lambda: functional(theirs.Conv1D(2, 2, name="image")),
             "'image' is a Conv1D, which is not",
         ),
-        (lambda: functional(theirs.Permute((2, 1))), "is a Permute, .* supported are .*Dense"),
+        (
+            lambda: functional(theirs.UnitNormalization()),
+            "is a UnitNormalization, .* supported are .*Dense",
+        ),
         (
             lambda: functional(theirs.Dense(3, kernel_constraint="non_neg", name="d")),
             r"'d' \(Dense\) has kernel_constraint",
@@ -151,7 +154,7 @@ def functional(*used: Any) -> Any:
     ],
     ids=[
         "layer",
-        "shape",
+        "listed",
         "constraint",
         "activation",
         "name",

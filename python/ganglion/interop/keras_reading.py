@@ -31,7 +31,7 @@ _ACTIVATIONS = {
 }
 # What a layer may say beside the settings known here: that it does without.
 _WITHOUT = (None, False, "channels_last")
-_WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum"})
+_WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum", "fill_mode"})
 
 
 @dataclass(eq=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ganglion import activations, layers
 from ganglion.interop.onnx_nodes import OnnxNodes
+from ganglion.ops.pooling import windows_over
 from ganglion.tracing import ActivationCall, LayerCall, Trace
 from ganglion.value import Value
 
@@ -109,6 +110,91 @@ def _layer_normalization(call: LayerCall, trace: Trace) -> Form | None:
     return Form([x.id, *found.values()], write)
 
 
+def _average_pooling(call: LayerCall, trace: Trace) -> Form | None:
+    layer, x = call.layer, call.input
+    assert isinstance(layer, (layers.AveragePooling1D, layers.AveragePooling2D))
+    axes = layer.axes
+    windows = windows_over(
+        type(layer).__name__, x, layer.pool_size, layer.strides, layer.window_padding
+    )
+    window, strides, before, after = (
+        windows[name][-axes:] for name in ("window", "strides", "before", "after")
+    )
+    first, last = [0, axes + 1, *range(1, axes + 1)], [0, *range(2, axes + 2), 1]
+
+    def write(nodes: OnnxNodes, names: list[str]) -> str:
+        means = nodes.add(
+            "AveragePool",
+            nodes.add("Transpose", names[0], perm=first),
+            kernel_shape=window,
+            strides=strides,
+            pads=[*before, *after],
+        )
+        return nodes.add("Transpose", means, perm=last)
+
+    return Form([x.id], write)
+
+
+def _global_pooling(op_type: str) -> Callable[[LayerCall, Trace], Form]:
+    def form(call: LayerCall, trace: Trace) -> Form:
+        axes = list(range(1, len(call.input.shape) - 1))
+        keepdims = len(call.output.shape) == len(call.input.shape)
+        return operator(op_type, [call.input.id], axes=axes, keepdims=int(keepdims))
+
+    return form
+
+
+def _group_normalization(call: LayerCall, trace: Trace) -> Form:
+    """Return the normalisation of rows, one of each group of channels."""
+    layer, x = call.layer, call.input
+    assert isinstance(layer, layers.GroupNormalization)
+    *sizes, channels = (size or 1 for size in x.shape[1:])
+    groups = channels if layer.groups == -1 else layer.groups
+    first = [0, len(sizes) + 1, *range(1, len(sizes) + 1)]
+    found = [
+        trace.weights[f"{call.path}/{name}"].id
+        for name in ("gamma", "beta")
+        if f"{call.path}/{name}" in trace.weights
+    ]
+
+    def write(nodes: OnnxNodes, names: list[str]) -> str:
+        y = nodes.add("Transpose", names[0], perm=first)
+        rows = nodes.add(
+            "Reshape", y, nodes.integers([-1, groups, int(np.prod(sizes)) * channels // groups])
+        )
+        rows = nodes.add("Sub", rows, nodes.add("ReduceMean", rows, axes=[-1]))
+        variance = nodes.add("ReduceMean", nodes.add("Mul", rows, rows), axes=[-1])
+        deviation = nodes.add("Sqrt", nodes.add("Add", variance, nodes.numbers(layer.epsilon)))
+        rows = nodes.add("Div", rows, deviation)
+        y = nodes.add("Reshape", rows, nodes.integers([-1, channels, *sizes]))
+        y = nodes.add("Transpose", y, perm=list(np.argsort(first)))
+        for op_type, name in zip(
+            ["Mul"] * layer.scale + ["Add"] * layer.center, names[1:], strict=True
+        ):
+            y = nodes.add(op_type, y, name)
+        return y
+
+    return Form([x.id, *found], write)
+
+
+# In both precisions.
+_LAYERS: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] = {
+    layers.BatchNormalization: _batch_normalization,
+    layers.GlobalAveragePooling1D: _global_pooling("ReduceMean"),
+    layers.GlobalAveragePooling2D: _global_pooling("ReduceMean"),
+    layers.GlobalMaxPooling1D: _global_pooling("ReduceMax"),
+    layers.GlobalMaxPooling2D: _global_pooling("ReduceMax"),
+    layers.GroupNormalization: _group_normalization,
+}
+# The moments of ONNX's layer normalisation are taken in float32, unless an attribute that runtimes
+# ignore says otherwise. ONNX Runtime has averages in float32 alone.
+_LAYERS_IN_FLOAT32: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] = {
+    layers.LayerNormalization: _layer_normalization,
+    layers.AveragePooling1D: _average_pooling,
+    layers.AveragePooling2D: _average_pooling,
+}
+
+
 def forms_of(trace: Trace, dtype: str) -> dict[int, Form]:
     """Return the form of each result that has one, by its number in the program."""
     known = _ACTIVATIONS | _IN_FLOAT32 if dtype == "float32" else _ACTIVATIONS
@@ -119,10 +205,9 @@ def forms_of(trace: Trace, dtype: str) -> dict[int, Form]:
             found[call.output.id] = _prelu(call, trace)
         elif kind in known and call.input.id != call.output.id:
             found[call.output.id] = known[kind](call.activation, call.input)
+    written = _LAYERS | _LAYERS_IN_FLOAT32 if dtype == "float32" else _LAYERS
     for layer_call in trace.calls:
-        if type(layer_call.layer) is layers.BatchNormalization:
-            found[layer_call.output.id] = _batch_normalization(layer_call, trace)
-        # Its moments are taken in float32, unless an attribute that runtimes ignore says otherwise.
-        if type(layer_call.layer) is layers.LayerNormalization and dtype == "float32":
-            found[layer_call.output.id] = _layer_normalization(layer_call, trace)
+        form = written.get(type(layer_call.layer))
+        if form is not None:
+            found[layer_call.output.id] = form(layer_call, trace)
     return {value: form for value, form in found.items() if form is not None}

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from ganglion import layers
+from ganglion.interop.axis_order import composed, is_none, moved_before
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
 from ganglion.interop.onnx_composites import find, regions
+from ganglion.interop.onnx_images import IMAGES
 from ganglion.interop.onnx_layers import LAYERS, Refused, rescaling
 from ganglion.interop.onnx_reading import OnnxFile, OnnxNode
+
+_READ = LAYERS | IMAGES
 
 
 def load(make: Callable[..., Any], path: str | os.PathLike[str], output: str | None) -> Any:
@@ -61,12 +65,12 @@ class _OnnxReader(GraphReader):
 
     def pieces_of(self, node: Node) -> list[Piece]:
         assert isinstance(node, OnnxNode)
-        if node.kind not in LAYERS:
+        if node.kind not in _READ:
             if node.kind in self.merges:
                 raise self.refused(node, "needs several results that are no constants")
             raise self.unsupported(node)
         try:
-            return LAYERS[node.kind](node, self._file.opset)
+            return _READ[node.kind](node, self._file.opset)
         except Refused as error:
             raise self.refused(node, f"cannot be read: {error}") from None
 
@@ -80,11 +84,36 @@ class _OnnxReader(GraphReader):
 
     def append(self, pieces: list[Piece], piece: Piece) -> None:
         """Put a layer behind others, or into the last of them where that is the same."""
-        joined = _joined(pieces[-1], piece) if pieces else None
-        if joined is None:
+        if not pieces:
             pieces.append(piece)
-        else:
+            return
+        last = pieces[-1]
+        joined = _joined(last, piece)
+        if joined is not None:
             pieces[-1] = joined
+        elif isinstance(last.layer, layers.Permute) and self._swap(pieces, piece):
+            pass
+        else:
+            pieces.append(piece)
+
+    def _swap(self, pieces: list[Piece], piece: Piece) -> bool:
+        """Put a layer before the `Permute` that is the last one, or cancel that; tell if it was."""
+        permute = pieces[-1]
+        assert isinstance(permute.layer, layers.Permute)
+        order = permute.layer.dims
+        if isinstance(piece.layer, layers.Permute):
+            pieces.pop()
+            both = composed(order, piece.layer.dims)
+            if not is_none(both):
+                pieces.append(Piece(layers.Permute(both), []))
+            return True
+        before = moved_before(order, piece.layer)
+        if before is None:
+            return False
+        pieces.pop()
+        self.append(pieces, Piece(before, piece.weights))
+        pieces.append(permute)
+        return True
 
     def composite(self, node: Node) -> tuple[Node, list[Piece]] | None:
         assert isinstance(node, OnnxNode)
@@ -96,7 +125,7 @@ class _OnnxReader(GraphReader):
 
     @property
     def supported(self) -> list[str]:
-        return list({*LAYERS, *self.merges})
+        return list({*_READ, *self.merges})
 
 
 def _joined(last: Piece, piece: Piece) -> Piece | None:

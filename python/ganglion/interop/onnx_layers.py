@@ -298,13 +298,6 @@ def _reshape(node: OnnxNode, opset: int) -> list[Piece]:
     return [Piece(layers.Flatten() if flat else layers.Reshape(node.output_shape), [])]
 
 
-def _transpose(node: OnnxNode, opset: int) -> list[Piece]:
-    order = list(node.attributes.get("perm", range(_rank(node))[::-1]))
-    if order != sorted(order):
-        raise Refused("it changes the order of axes")
-    return []
-
-
 def _cast(node: OnnxNode, opset: int) -> list[Piece]:
     if node.attributes["to"] not in FLOATS:
         raise Refused("it makes other than floating-point numbers")
@@ -348,7 +341,6 @@ LAYERS: dict[str, Translate] = {
     "Reshape": _reshape,
     "Squeeze": _reshape,
     "Unsqueeze": _reshape,
-    "Transpose": _transpose,
     "Cast": _cast,
     "Identity": _nothing,
     "Dropout": _nothing,

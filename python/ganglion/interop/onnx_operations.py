@@ -248,14 +248,14 @@ def _in_windows(size: int, count: int, attributes: dict[str, Any], axis: int) ->
     return inside
 
 
-def _times(nodes: OnnxNodes, name: str, shape: list[int], factors: list[Array]) -> str:
-    """Multiply images of a shape by a matrix from the left along their height and their width."""
+def _times(nodes: OnnxNodes, images: str, factors: list[Array]) -> str:
+    """Multiply images by a matrix along their height and one along their width."""
     down, across = factors
-    _, height, width, channels = shape
-    rows = nodes.add("Reshape", name, nodes.integers([-1, height, width * channels]))
-    rows = nodes.add("MatMul", nodes.numbers(down), rows)
-    images = nodes.add("Reshape", rows, nodes.integers([-1, len(down), width, channels]))
-    return nodes.add("MatMul", nodes.numbers(across), images)
+    rows = nodes.add("Transpose", images, perm=[0, 1, 3, 2])
+    rows = nodes.add("MatMul", rows, nodes.numbers(across.T))
+    columns = nodes.add("Transpose", rows, perm=[0, 2, 3, 1])
+    columns = nodes.add("MatMul", columns, nodes.numbers(down.T))
+    return nodes.add("Transpose", columns, perm=[0, 3, 2, 1])
 
 
 def _window_sum(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
@@ -266,7 +266,7 @@ def _window_sum(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> st
         stretch = size + outside - attributes["window"][axis]
         count = stretch // attributes["strides"][axis] + 1
         factors.append(_in_windows(size, count, attributes, axis))
-    return _times(nodes, inputs[0], shape, factors)
+    return _times(nodes, inputs[0], factors)
 
 
 def _window_spread(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
@@ -275,7 +275,7 @@ def _window_spread(nodes: OnnxNodes, operation: Operation, inputs: list[str]) ->
     factors = [
         _in_windows(size, count, attributes, axis).T for axis, (size, count) in enumerate(sizes)
     ]
-    return _times(nodes, inputs[0], shape, factors)
+    return _times(nodes, inputs[0], factors)
 
 
 OPERATIONS: dict[str, Writer] = {

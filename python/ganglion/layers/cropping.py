@@ -3,43 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganglion import ops
 from ganglion.errors import place
 from ganglion.layers.base import Layer, LayerSettings
-from ganglion.layers.images import check_images
+from ganglion.layers.images import Edges, as_tuples, check_images, edges_of
 from ganglion.value import Value
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-Edges = int | Sequence[int] | Sequence[Sequence[int]]
-
-
-def _is_width(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _edges(owner: Layer, name: str, given: Any, axes: int) -> list[tuple[int, int]]:
-    """Return the widths before and after for each axis, as the setting stands for them."""
-    entries = [given] * axes if axes == 1 or _is_width(given) else given
-    if isinstance(entries, (list, tuple)) and len(entries) == axes:
-        pairs = [(entry, entry) if _is_width(entry) else entry for entry in entries]
-        if all(
-            isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_width, pair))
-            for pair in pairs
-        ):
-            return [(pair[0], pair[1]) for pair in pairs]
-    forms = "(before, after)" if axes == 1 else "(down, across), ((top, bottom), (left, right))"
-    raise ValueError(
-        f"{place(owner)} {name} must be a non-negative integer or {forms}, got {given!r}"
-    )
-
-
-def _stored(given: Edges) -> Any:
-    """Return lists as tuples, within tuples too."""
-    return tuple(map(_stored, given)) if isinstance(given, (list, tuple)) else given
 
 
 def _padded(x: Value, edges: Sequence[tuple[int, int]]) -> Value:
@@ -86,8 +59,8 @@ class ZeroPadding2D(Layer):
 
     def __init__(self, padding: Edges = (1, 1), **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
-        self.padding = _stored(padding)
-        _edges(self, "padding", padding, 2)
+        self.padding = as_tuples(padding)
+        edges_of(self, "padding", 2)
 
     @classmethod
     def examples(cls) -> list[ZeroPadding2D]:
@@ -95,7 +68,7 @@ class ZeroPadding2D(Layer):
 
     def build(self, x: Value) -> Value:
         check_images(self, x, 2)
-        return _padded(x, _edges(self, "padding", self.padding, 2))
+        return _padded(x, edges_of(self, "padding", 2))
 
 
 class ZeroPadding1D(Layer):
@@ -118,8 +91,8 @@ class ZeroPadding1D(Layer):
 
     def __init__(self, padding: Edges = 1, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
-        self.padding = _stored(padding)
-        _edges(self, "padding", padding, 1)
+        self.padding = as_tuples(padding)
+        edges_of(self, "padding", 1)
 
     @classmethod
     def examples(cls) -> list[ZeroPadding1D]:
@@ -127,7 +100,7 @@ class ZeroPadding1D(Layer):
 
     def build(self, x: Value) -> Value:
         check_images(self, x, 1)
-        return _padded(x, _edges(self, "padding", self.padding, 1))
+        return _padded(x, edges_of(self, "padding", 1))
 
 
 class Cropping2D(Layer):
@@ -160,15 +133,15 @@ class Cropping2D(Layer):
         self, cropping: Edges = ((0, 0), (0, 0)), **settings: Unpack[LayerSettings]
     ) -> None:
         super().__init__(**settings)
-        self.cropping = _stored(cropping)
-        _edges(self, "cropping", cropping, 2)
+        self.cropping = as_tuples(cropping)
+        edges_of(self, "cropping", 2)
 
     @classmethod
     def examples(cls) -> list[Cropping2D]:
         return [cls(1), cls(((1, 0), (2, 1)))]
 
     def build(self, x: Value) -> Value:
-        return _cropped(self, x, _edges(self, "cropping", self.cropping, 2))
+        return _cropped(self, x, edges_of(self, "cropping", 2))
 
 
 class Cropping1D(Layer):
@@ -191,12 +164,12 @@ class Cropping1D(Layer):
 
     def __init__(self, cropping: Edges = (1, 1), **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
-        self.cropping = _stored(cropping)
-        _edges(self, "cropping", cropping, 1)
+        self.cropping = as_tuples(cropping)
+        edges_of(self, "cropping", 1)
 
     @classmethod
     def examples(cls) -> list[Cropping1D]:
         return [cls(), cls((0, 3))]
 
     def build(self, x: Value) -> Value:
-        return _cropped(self, x, _edges(self, "cropping", self.cropping, 1))
+        return _cropped(self, x, edges_of(self, "cropping", 1))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ganglion.errors import place
 from ganglion.layers.base import Layer
 from ganglion.ops.pooling import per_axis
 from ganglion.value import Value
+
+Edges = int | Sequence[int] | Sequence[Sequence[int]]
+"""Widths on the sides of an image or a sequence, as Keras takes them."""
 
 _AXES = {1: "steps", 2: "height, width"}
 # What pictures come with when their channels are first: gray, or colours.
@@ -86,3 +90,44 @@ def check_windows(
             f"{place(layer)} {name} {window} is larger than the input of {shown}; with "
             "padding='same' it may be"
         )
+
+
+def as_tuples(given: Any) -> Any:
+    """Return lists as tuples, also within others: a setting that can be compared."""
+    return tuple(map(as_tuples, given)) if isinstance(given, (list, tuple)) else given
+
+
+def edges_of(owner: Layer, name: str, axes: int) -> list[tuple[int, int]]:
+    """Return the widths before and after that a setting stands for, for each axis.
+
+    Parameters
+    ----------
+    owner : Layer
+        Named in the error.
+    name : str
+        The setting: one number for all sides; for an image (down, across) or
+        ((top, bottom), (left, right)); for a sequence (before, after).
+    axes : {1, 2}
+        Axes between the batch and the channels.
+
+    Raises
+    ------
+    ValueError
+        None of these.
+    """
+    given = getattr(owner, name)
+    entries = [given] * axes if axes == 1 or _is_width(given) else given
+    if isinstance(entries, (list, tuple)) and len(entries) == axes:
+        pairs = [(entry, entry) if _is_width(entry) else entry for entry in entries]
+        if all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs) and all(
+            map(_is_width, (width for pair in pairs for width in pair))
+        ):
+            return [(pair[0], pair[1]) for pair in pairs]
+    forms = "(before, after)" if axes == 1 else "(down, across), ((top, bottom), (left, right))"
+    raise ValueError(
+        f"{place(owner)} {name} must be a non-negative integer or {forms}, got {given!r}"
+    )
+
+
+def _is_width(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

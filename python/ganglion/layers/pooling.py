@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from ganglion import ops
-from ganglion.errors import as_tuple, check_choice, check_sizes
+from ganglion.errors import as_tuple, check_choice, check_sizes, place
 from ganglion.layers.base import Layer, LayerSettings
-from ganglion.layers.images import check_images, check_windows
+from ganglion.layers.images import Edges, as_tuples, check_images, check_windows, edges_of
+from ganglion.ops.pooling import per_axis
 from ganglion.value import Value
 
 if TYPE_CHECKING:
@@ -25,23 +26,45 @@ class _Pooling(Layer, registered=False):
         self,
         pool_size: int | Sequence[int],
         strides: int | Sequence[int] | None = None,
-        padding: str = "valid",
+        padding: str | Edges = "valid",
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
         self.pool_size = as_tuple(pool_size)
         self.strides = as_tuple(strides)
-        self.padding = padding
+        self.padding = as_tuples(padding)
         check_sizes(self, self.axes, "pool_size")
         if strides is not None:
             check_sizes(self, self.axes, "strides")
-        check_choice(self, ("valid", "same"), "padding")
+        if isinstance(padding, str):
+            check_choice(self, ("valid", "same"), "padding")
+        elif any(
+            max(edges) >= window
+            for edges, window in zip(
+                edges_of(self, "padding", self.axes),
+                per_axis(self.pool_size, self.axes),
+                strict=True,
+            )
+        ):
+            raise ValueError(
+                f"{place(self)} padding must be less than pool_size {pool_size}, got {padding}"
+            )
 
     def build(self, x: Value) -> Value:
         sizes = check_images(self, x, self.axes)
-        if self.padding == "valid":
+        padding = self.window_padding
+        if not isinstance(padding, str):
+            sizes = tuple(sum(edges, size) for edges, size in zip(padding, sizes, strict=True))
+        if padding != "same":
             check_windows(self, "pool_size", self.pool_size, sizes)
-        return type(self).pool(x, self.pool_size, self.strides, self.padding)
+        return type(self).pool(x, self.pool_size, self.strides, padding)
+
+    @property
+    def window_padding(self) -> str | list[tuple[int, int]]:
+        """The padding, where it is no word as widths before and after each axis."""
+        return (
+            self.padding if isinstance(self.padding, str) else edges_of(self, "padding", self.axes)
+        )
 
 
 class MaxPooling2D(_Pooling):
@@ -56,8 +79,10 @@ class MaxPooling2D(_Pooling):
         Height and width of a window; one number for both.
     strides : int or sequence of int, optional
         Steps from window to window, down and across; by default the size of a window.
-    padding : {"valid", "same"}
-        Windows within the image alone, or one at each stride: what lies outside counts for nothing.
+    padding : {"valid", "same"}, int, (int, int) or ((int, int), (int, int))
+        Windows within the image alone; or one at each stride; or, which Keras has not, as many rows
+        and columns more on each side, given as for :class:`ZeroPadding2D` and less than a window.
+        What lies outside counts for nothing.
     **settings
         ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
 
@@ -82,7 +107,7 @@ class MaxPooling2D(_Pooling):
         self,
         pool_size: int | Sequence[int] = (2, 2),
         strides: int | Sequence[int] | None = None,
-        padding: str = "valid",
+        padding: str | Edges = "valid",
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(pool_size, strides, padding, **settings)
@@ -118,7 +143,7 @@ class MaxPooling1D(_Pooling):
         self,
         pool_size: int | Sequence[int] = 2,
         strides: int | Sequence[int] | None = None,
-        padding: str = "valid",
+        padding: str | Edges = "valid",
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(pool_size, strides, padding, **settings)

@@ -35,7 +35,7 @@ def max_pool(
     x: Value,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str = "valid",
+    padding: str | Sequence[tuple[int, int]] = "valid",
 ) -> Value:
     """Return the largest element of each window, in each channel by itself.
 
@@ -49,8 +49,9 @@ def max_pool(
         Size of a window.
     strides : int or sequence of int, optional
         Distance between windows, by default their size.
-    padding : {"valid", "same"}
-        Windows within ``x`` alone, or one at each stride: what lies outside counts for nothing.
+    padding : {"valid", "same"} or sequence of (int, int)
+        Windows within ``x`` alone; or one at each stride; or as many elements more before and after
+        each axis, less than a window. What lies outside counts for nothing.
 
     Raises
     ------
@@ -64,14 +65,16 @@ def max_pool(
     array([[ 5.,  7.],
            [13., 15.]])
     """
-    return _over_windows("max_pool", x, _windows("max_pool", x, pool_size, strides, padding))
+    return _overwindows_over(
+        "max_pool", x, windows_over("max_pool", x, pool_size, strides, padding)
+    )
 
 
 def average_pool(
     x: Value,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str = "valid",
+    padding: str | Sequence[tuple[int, int]] = "valid",
 ) -> Value:
     """Return the mean of each window, in each channel by itself; arguments as for `max_pool`.
 
@@ -83,8 +86,8 @@ def average_pool(
     array([[2. , 3.5],
            [6.5, 8. ]])
     """
-    windows = _windows("average_pool", x, pool_size, strides, padding)
-    total = _over_windows("window_sum", x, windows)
+    windows = windows_over("average_pool", x, pool_size, strides, padding)
+    total = _overwindows_over("window_sum", x, windows)
     counts = _counts(windows, x.shape)
     if np.all(counts == counts[0, 0]):
         return total * float(1.0 / counts[0, 0])
@@ -92,21 +95,29 @@ def average_pool(
     return total * (shares if len(x.shape) == 4 else shares[0])
 
 
-def _windows(
+def windows_over(
     place: str,
     x: Value,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None,
-    padding: str,
+    padding: str | Sequence[tuple[int, int]],
 ) -> dict[str, list[int]]:
-    """Return the attributes that the core takes; a sequence is an image of height 1."""
+    """Return the attributes that the core takes, for images: a sequence is one of height 1.
+
+    Parameters
+    ----------
+    place : str
+        What errors name.
+    x, pool_size, strides, padding
+        See :func:`max_pool`.
+    """
     axes = len(x.shape) - 2
     if axes not in (1, 2):
         raise ValueError(
             f"[{place}] needs images (None, height, width, channels) or sequences (None, steps, "
             f"channels), got {x.shape}"
         )
-    if padding not in ("valid", "same"):
+    if isinstance(padding, str) and padding not in ("valid", "same"):
         raise ValueError(f"[{place}] padding must be 'valid' or 'same', got {padding!r}")
     window = per_axis(pool_size, axes)
     stride = window if strides is None else per_axis(strides, axes)
@@ -116,7 +127,9 @@ def _windows(
             f"{pool_size} and {strides}"
         )
     outside = [(0, 0)] * axes
-    if padding == "same":
+    if not isinstance(padding, str):
+        outside = list(padding)
+    elif padding == "same":
         sizes = [size or 1 for size in x.shape[1:-1]]
         outside = [same_padding(*one) for one in zip(sizes, window, stride, strict=True)]
     attributes = {
@@ -131,7 +144,7 @@ def _windows(
     return attributes
 
 
-def _over_windows(kind: str, x: Value, windows: dict[str, list[int]]) -> Value:
+def _overwindows_over(kind: str, x: Value, windows: dict[str, list[int]]) -> Value:
     """Apply a primitive of images to ``x``, which may be a sequence."""
     if len(x.shape) == 4:
         return current_trace().apply(kind, x, **windows)
