@@ -24,7 +24,7 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.DepthwiseConv2D(2, depth_multiplier=3, dilation_rate=2), (5, 4, 2)),
     (layers.SeparableConv2D(3, 3, strides=2, pointwise_regularizer="l2"), (7, 6, 4)),
     (layers.Conv2DTranspose(2, 3, strides=2, padding="same"), (3, 4, 3)),
-    (layers.Conv2DTranspose(3, (1, 2), strides=3, use_bias=False), (2, 3, 1)),
+    (layers.Conv2DTranspose(3, (1, 2), strides=3, use_bias=False), (2, 3, 2)),
     (layers.Conv2DTranspose(2, 4, strides=2, activation="tanh"), (3, 3, 2)),
     (layers.Conv2DTranspose(4, 2, dilation_rate=2), (4, 3, 2)),
     (layers.BatchNormalization(axis=1, momentum=0.7, epsilon=0.01), (3, 5)),

@@ -7,6 +7,9 @@
 
 namespace ganglion {
 
+// Taps of a kernel whose channels are convolved by themselves, at most; a larger kernel is one of many groups.
+constexpr int64_t kDepthwiseTaps = 64;
+
 // One axis: output i reads inputs i * stride - before + j * dilation, for j < kernel; outside [0, input) are zeros.
 struct ConvolutionAxis {
   int64_t input, kernel, output, stride, before, dilation;
@@ -26,6 +29,7 @@ struct ConvolutionSizes {
   int64_t image() const { return rows.input * columns.input * channels; }    // elements of a sample of x
   int64_t result() const { return rows.output * columns.output * filters; }  // of y
   int64_t weights() const { return taps() * group_channels() * filters; }
+  bool is_depthwise() const { return channels > 1 && groups == channels && taps() <= kDepthwiseTaps; }
   bool is_padded() const { return rows.is_padded() || columns.is_padded(); }
   // Whether what the kernel reads of a row of x is one run of memory, rather than one for each of its columns.
   bool joins_columns() const { return groups == 1 && (columns.dilation == 1 || columns.kernel == 1); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/convolution_band-inl.h"
+#include "kernels/convolution_depthwise-inl.h"
 #include "kernels/convolution_tile-inl.h"
 #include "kernels/matmul_block-inl.h"
 
@@ -10,7 +11,10 @@ namespace GANGLION_ISA {
 
 // Elements of the results of a band, which stay in the first cache until the epilogue has read them; at least as many
 // results as make reading large weights worth it.
-constexpr int64_t kBandElements = 8192, kBandResults = 48;
+constexpr int64_t kBandElements = 8192, kBandResults = 48, kFewResults = 8, kCachedWeights = 1 << 16;
+inline int64_t fewest_results(const ConvolutionSizes& sizes) {
+  return sizes.weights() > kCachedWeights ? kBandResults : kFewResults;
+}
 // Elements of a panel of the weights, which stays in the second cache while the results of a band run over it.
 constexpr int64_t kPanelRows = 1024;
 constexpr int64_t kMostSegments = 64;
@@ -26,9 +30,11 @@ inline ConvolutionCut cut_bands(const ConvolutionSizes& sizes, int64_t rows) {
 template <class T>
 ConvolutionCut convolution_cut(const ConvolutionSizes& sizes) {
   const int64_t columns = sizes.columns.output;
-  const int64_t rows = larger(kBandElements / (columns * sizes.filters), divide_up(kBandResults, columns));
+  const int64_t rows = larger(kBandElements / (columns * sizes.filters), divide_up(fewest_results(sizes), columns));
   ConvolutionCut cut = cut_bands(sizes, rows);
-  cut.thread_workspace = sizes.is_padded() ? band_workspace<T>(sizes, cut.images, cut.rows) : 0;
+  cut.thread_workspace = sizes.is_depthwise() ? depthwise_workspace<T>(sizes, cut.images, cut.rows)
+                         : sizes.is_padded()  ? band_workspace<T>(sizes, cut.images, cut.rows)
+                                              : 0;
   return cut;
 }
 
@@ -36,6 +42,7 @@ ConvolutionCut convolution_cut(const ConvolutionSizes& sizes) {
 template <class T>
 void convolution(const ConvolutionSizes& sizes, const ConvolutionBand& band, T* y, const T* x, const T* weights,
                  T* workspace) {
+  if (sizes.is_depthwise()) return depthwise(sizes, band, y, x, weights, workspace);
   const BandInput<T> input = band_input(sizes, x, band, sizes.is_padded(), workspace);
   const int64_t filters = sizes.filters, of_group = sizes.group_filters(), columns = sizes.columns.output;
   const KernelRuns runs(sizes);

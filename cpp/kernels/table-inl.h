@@ -1,7 +1,8 @@
 // The table of one instruction set.
 #pragma once
 
-#include "kernels/convolution_gradient-inl.h"
+#include "kernels/convolution_input_gradient-inl.h"
+#include "kernels/convolution_weight_gradient-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/gather_sparse-inl.h"
 #include "kernels/matmul_plan-inl.h"

@@ -315,9 +315,11 @@ class Sequential(Transfer):
         """Take over the weights of a PyTorch model, which has the same layers in the same order.
 
         The first layer with weights gets those of the first module, and so on, whatever their
-        names. `layers.Dense` gets those of ``Linear``, transposed, the two normalisations those of
+        names. `layers.Dense` gets those of ``Linear``, transposed, convolutions those of theirs,
+        `layers.SeparableConv2D` those of two; the two normalisations those of
         ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` those of ``PReLU``; a layer of your own
-        those whose names are its own. `layers.Normalization` keeps its statistics.
+        those whose names are its own. `layers.Normalization` keeps its statistics. PyTorch has
+        channels first: behind a flattened image the features are put into our order.
 
         A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
         ``momentum=0.1`` is 0.9 here.

@@ -113,3 +113,46 @@ def test_weights_in_bfloat16() -> None:
     net = Sequential([layers.Input((3,)), layers.Dense(2)])
     net.load_state_dict(model.state_dict())
     np.testing.assert_array_equal(net.get_weights()[0], model.weight.detach().float().numpy().T)
+
+
+def convolutional(dtype: str) -> torch.nn.Sequential:
+    """Every kind of convolution, and features of a flattened image."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(2, 4, (3, 2), padding="same", groups=2),
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(4, 8, 3, groups=4),  # depthwise
+        torch.nn.Conv2d(8, 8, 2, groups=8, bias=False),  # these two are separable
+        torch.nn.Conv2d(8, 3, 1),
+        torch.nn.ConvTranspose2d(3, 5, 3, stride=2),
+        torch.nn.Flatten(),
+        torch.nn.BatchNorm1d(5 * 9 * 7),
+        torch.nn.Tanh(),
+        torch.nn.Linear(5 * 9 * 7, 2),
+    ).to(getattr(torch, dtype))
+
+
+def test_weights_of_convolutions(dtype: str) -> None:
+    model = convolutional(dtype).eval()
+    draw = np.random.default_rng(0)
+    with torch.no_grad():
+        for weight in [*model.parameters(), *model.buffers()]:
+            if weight.is_floating_point():
+                weight.copy_(torch.tensor(draw.uniform(0.1, 0.5, tuple(weight.shape))))
+    net = Sequential(
+        [
+            layers.Conv2D(4, (3, 2), padding="same", groups=2, activation="relu"),
+            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            layers.SeparableConv2D(3, 2),
+            layers.Conv2DTranspose(5, 3, strides=2),
+            layers.Flatten(),
+            layers.BatchNormalization(epsilon=1e-5),
+            layers.Activation("tanh"),
+            layers.Dense(2),
+        ],
+        dtype=dtype,
+    )
+    net.build((None, 7, 6, 2))
+    net.load_state_dict(model.state_dict())
+    x = draw.normal(size=(3, 7, 6, 2)).astype(dtype)
+    there = model(torch.tensor(np.moveaxis(x, 3, 1).copy())).detach().numpy()
+    assert_near(net.predict(x), there, PARITY[dtype])

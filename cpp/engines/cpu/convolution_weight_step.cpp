@@ -36,7 +36,7 @@ class ConvolutionWeightStep : public Step<T> {
     d_y_ = source_.at(source_.input(1));
     parts_ = std::max<int64_t>(1, std::min({kParts, images_, kSumElements / sums_}));
     const bool parted = sizes_.groups == 1 && parts_ < kParts && sizes_.filters > kFilters;
-    block_filters_ = parted ? kFilters : sizes_.group_filters();
+    block_filters_ = parted ? kFilters : sizes_.is_depthwise() ? sizes_.filters : sizes_.group_filters();
     blocks_ = chunk_count(sizes_.filters, block_filters_);
     all_sums_ = Buffer<T>(parts_ * sums_);
     out_ = place_ < 0 ? nullptr : source_.at(place_);

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganglion import compile, layers
 from ganglion.built import Built
 from ganglion.data import as_array
+from ganglion.layers.convolution import Windowed
+from ganglion.tracing import LayerCall
 from ganglion.variables import Variable
 
 Array = NDArray[Any]
@@ -17,6 +20,8 @@ Array = NDArray[Any]
 # What PyTorch calls a weight that has another name here.
 _NAMES = {
     "kernel": "weight",
+    "depthwise_kernel": "weight",
+    "pointwise_kernel": "weight",
     "gamma": "weight",
     "beta": "bias",
     "alpha": "weight",
@@ -26,6 +31,15 @@ _NAMES = {
 # A counter of PyTorch's, and layers that it does not have: they keep their statistics.
 _IGNORED = "num_batches_tracked"
 _KEPT = ({"mean", "variance", "count"}, {"minimum", "maximum", "count"})
+# What leaves the features of a sample in their order; a weight of theirs has one number for each.
+_PASSING = (
+    layers.Activation,
+    layers.BatchNormalization,
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.LayerNormalization,
+    layers.PReLU,
+)
 
 
 def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
@@ -50,15 +64,22 @@ def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
             f"[load_state_dict] the network has {len(ours)} layers with weights, {paths}, and the "
             f"dict has {len(theirs)}, {_listed(theirs)}"
         )
+    calls = compile.predict_trace(built.recipe).calls
+    applied = {call.path: call.layer for call in calls}
+    orders = _feature_orders(calls)
     given: dict[str, Array] = {}
-    for (path, layer), (module, names) in zip(ours, theirs.items(), strict=True):
-        if layer.keys() != set(names):
+    for (path, weights), (module, names) in zip(ours, theirs.items(), strict=True):
+        if weights.keys() != set(names):
             raise ValueError(
-                f"[load_state_dict] layer {path!r} needs {_listed(layer)}, and {module!r} of the "
+                f"[load_state_dict] layer {path!r} needs {_listed(weights)}, and {module!r} of the "
                 f"dict has {_listed(names)}"
             )
-        for name, variable in layer.items():
-            given[variable.name] = _fitting(variable, names[name], state[names[name]])
+        for name, variable in weights.items():
+            layer = applied.get(path)
+            array = _fitting(variable, layer, names[name], state[names[name]])
+            if path in orders and (_is_kernel(variable) or isinstance(layer, _PASSING)):
+                array = array[orders[path]]
+            given[variable.name] = array
     return [given.get(variable.name, built.view(variable)) for variable in built.variables]
 
 
@@ -85,8 +106,41 @@ def _their_modules(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _fitting(variable: Variable, key: str, value: Any) -> Array:
-    """Return a value in the layout of a weight."""
+def _feature_orders(calls: list[LayerCall]) -> dict[str, Array]:
+    """Return for the layers behind a flattened image where each feature is in PyTorch.
+
+    There the channels of what a convolution puts out are first, and so they are when it is
+    flattened.
+    """
+    orders: dict[str, Array] = {}
+    flattened: dict[int, Array] = {}
+    convolved = False
+    for call in calls:
+        convolved = convolved or isinstance(call.layer, Windowed)
+        sizes = [size for size in call.input.shape if size is not None]
+        if isinstance(call.layer, layers.Flatten) and convolved and len(sizes) > 1:
+            first = np.arange(np.prod(sizes)).reshape(sizes[-1], *sizes[:-1])
+            flattened[call.output.id] = np.moveaxis(first, 0, -1).ravel()
+        elif call.input.id in flattened:
+            orders[call.path] = flattened[call.input.id]
+            if isinstance(call.layer, _PASSING):
+                flattened[call.output.id] = flattened[call.input.id]
+    return orders
+
+
+def _is_kernel(variable: Variable) -> bool:
+    return variable.name.endswith("kernel")
+
+
+def _is_depthwise(variable: Variable, layer: object) -> bool:
+    own = variable.name.rpartition("/")[2]
+    return own == "depthwise_kernel" or (
+        own == "kernel" and isinstance(layer, layers.DepthwiseConv2D)
+    )
+
+
+def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
+    """Return a value in the layout of a weight: of kernels, PyTorch has the outputs first."""
     # A tensor of PyTorch's that is trained, or not in the processor's memory, is no array; nor is
     # one of a dtype that NumPy lacks.
     if hasattr(value, "detach"):
@@ -94,17 +148,24 @@ def _fitting(variable: Variable, key: str, value: Any) -> Array:
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
     array = as_array("load_state_dict", repr(key), value)
     own = variable.name.rpartition("/")[2]
-    wanted = variable.shape[::-1] if own == "kernel" else variable.shape
+    wanted = variable.shape
+    if _is_depthwise(variable, layer):
+        *window, channels, multiplier = variable.shape
+        wanted = (channels * multiplier, 1, *window)
+    elif _is_kernel(variable):
+        wanted = (*variable.shape[:-3:-1], *variable.shape[:-2])
     if own == "alpha" and array.size == 1:  # one for all features
         array = np.broadcast_to(array.reshape(()), variable.shape)
     if array.shape != wanted:
         raise ValueError(
             f"[load_state_dict] {key!r} has shape {array.shape}, and {variable.name!r} needs "
-            f"{wanted}" + (", outputs first" if own == "kernel" else "")
+            f"{wanted}" + (", outputs first" if _is_kernel(variable) else "")
         )
     if not np.isfinite(array).all():
         raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
-    return array.T if own == "kernel" else array
+    if _is_kernel(variable):
+        array = array.transpose(*range(2, array.ndim), 1, 0).reshape(variable.shape)
+    return array
 
 
 def _listed(names: Any) -> str:
