@@ -66,10 +66,10 @@ class PoolingStep : public Step<T> {
   int64_t chunks(int) const override { return chunk_count(images_, images_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t first = chunk * images_per_chunk_;
-    run_images(first, std::min(first + images_per_chunk_, images_));
+    run_images(first, std::min(first + images_per_chunk_, images_), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override {
-    run_images(begin * images_per_sample_, end * images_per_sample_);
+  void run_range(const Range& range, const RunKey&) override {
+    run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range);
   }
 
  private:
@@ -84,10 +84,14 @@ class PoolingStep : public Step<T> {
                        [&](const auto& output) { return output.second == value; });
   }
 
-  void run_images(int64_t begin, int64_t end) {
+  void run_images(int64_t begin, int64_t end, const Range& range) {
+    const Operation& operation = source_.operation;
+    const auto shift = [&](int value) { return source_.memory.shift(source_.memory.local_sample(value), range); };
     Images<T> part = all_;
-    for (int i = 0; i < 2; ++i) part.in[i] += begin * in_size_;
-    for (int i = 0; i < 2; ++i) part.out[i] = part.out[i] ? part.out[i] + begin * out_size_ : nullptr;
+    for (size_t i = 0; i < operation.inputs.size(); ++i) part.in[i] += begin * in_size_ + shift(source_.input(i));
+    for (size_t i = 0; i < operation.outputs.size(); ++i) {
+      if (part.out[i]) part.out[i] += begin * out_size_ + shift(source_.output(i));
+    }
     kernel_(part, pooling_, end - begin);
   }
 
