@@ -310,11 +310,13 @@ def test_ctrl_c_leaves_a_usable_network(where):
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     started = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(source, batch_size=4, epochs=100)
-    assert time.perf_counter() - started < 3
-    stop.set()
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(source, batch_size=4, epochs=100)
+        assert time.perf_counter() - started < 3
+    finally:
+        stop.set()
+        timer.join()
     net.fit(Rows())
     assert len(net.history_["loss"]) == 2
 
