@@ -40,6 +40,7 @@ LEVELS = {
     **dict.fromkeys(["transfer", "attribution"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "images", "reports", "examples"], LEAVES),
+    "applications": LEAVES,
 }
 
 

@@ -17,6 +17,7 @@ from ganglion.examples import (
     gallery,
     regression,
     search,
+    transfer,
 )
 
 PNG = b"\x89PNG"
@@ -61,7 +62,7 @@ def test_regression_compares_every_method(tmp_path, capsys):
 
 def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
     written = gallery.main(["--out", str(tmp_path / "new" / "gallery")])
-    assert len(written) == len(set(written)) == 13
+    assert len(written) == len(set(written)) == 17
     for picture in written:
         assert picture.read_bytes().startswith(PNG), picture
         assert picture.stat().st_size > 5000, picture
@@ -69,6 +70,27 @@ def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
     code = inspect.getsource(gallery)
     drawn = set(plot.__all__) - {"LiveCurves"}
     assert {name for name in drawn if f"plot.{name}" not in code} == set()
+
+
+def test_transfer_compares_every_method(tmp_path, capsys):
+    picture = tmp_path / "transfer.png"
+    scores = transfer.main(["--quick", "--output", str(picture)])
+    assert picture.read_bytes().startswith(PNG)
+    printed = capsys.readouterr().out
+    for method, areas in scores.items():
+        assert f"\n{method} " in printed
+        assert areas.shape == (2, 3)
+        assert areas.min() > 0.8
+
+
+def test_transfer_reads_the_data_that_it_is_given(data_directory):
+    fashion, chests = data_directory / "fashion-mnist", data_directory / "pneumonia-mnist"
+    tasks = transfer.clothes_and_chests(fashion, chests / "pneumoniamnist.npz")
+    assert (tasks.X_first.shape, tasks.X.shape) == ((60000, 28, 28), (4708, 28, 28))
+    trained = transfer.first_network(tasks, seed=0).fit(
+        tasks.X_first[:6000], tasks.y_first[:6000], batch_size=64
+    )
+    assert transfer.learn("unfrozen layer by layer", tasks, trained, 200, 60) > 0.75
 
 
 def test_fashion_mnist_reaches_its_accuracy(data_directory):
@@ -116,6 +138,8 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (digits, ["--output", "nowhere/x.png"], "--output: folder nowhere does not exist"),
         (digits, ["--output", "x.foo"], "--output: must end in one of"),
         (gallery, ["--out", __file__], "argument --out: "),
+        (transfer, ["--data", "x.npz"], "--fashion and --data: give both, or none for digits"),
+        (transfer, ["--data", "x.npz", "--fashion", "nowhere"], "folder nowhere does not exist"),
         (digits, ["--outputs"], "unrecognized arguments: --outputs"),
     ],
 )
@@ -158,6 +182,7 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    for example in (adult, california, digits, fashion_mnist, gallery, regression, search):
+    examples = (adult, california, digits, fashion_mnist, gallery, regression, search, transfer)
+    for example in examples:
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

@@ -22,7 +22,7 @@ from ganglion import (
     ops,
     plot,
 )
-from ganglion.callbacks import LambdaCallback
+from ganglion.callbacks import GradualUnfreezing, LambdaCallback, LayerRecorder
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -245,6 +245,17 @@ def test_calibration_is_of_the_second_class_or_of_the_one_predicted(models):
     np.testing.assert_allclose(
         axes.lines[1].get_xdata(), three.predict_proba(X).max(axis=1).mean(), rtol=1e-5
     )
+
+
+def test_weights_that_were_frozen_at_first_are_drawn_from_then_on():
+    recorder = LayerRecorder(X, Y)
+    net = classifier()
+    net.build((None, 6))
+    net.freeze()
+    net.fit(X, Y, epochs=3, callbacks=[GradualUnfreezing(every=2), recorder])
+    late, throughout = plot.weight_histograms(recorder, ["dense/kernel", "dense_1/kernel"])
+    assert [text.get_text() for text in late.get_yticklabels()] == ["3"]
+    assert [text.get_text() for text in throughout.get_yticklabels()] == ["3", "2", "1", "0"]
 
 
 def test_dollars_in_names_are_no_formula():

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from linear import copy_program
 from test_threads import in_child, needs_fork
 
 from ganglion import (
@@ -18,6 +19,7 @@ from ganglion import (
     NeuralClassifier,
     Sequential,
     Source,
+    _core,
     find_learning_rate,
     layers,
     optimizers,
@@ -367,6 +369,39 @@ def test_a_fork_in_the_middle_of_an_epoch_goes_on():
     assert in_child(the_rest)
     assert the_rest()
     stream.stop()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ([[1.0, 2.0]], TypeError, "batch must return a NumPy array"),
+        (np.zeros((3, 2)), ValueError, r"dtype float32 and shape \(None, 2\), got float64"),
+        (np.zeros((2, 2), "f4"), ValueError, r"got float32, \(2, 2\)"),
+        (np.zeros((3, 3), "f4"), ValueError, r"got float32, \(3, 3\)"),
+        (np.zeros((2, 3), "f4").T, ValueError, "a batch must be contiguous"),
+    ],
+)
+def test_the_core_checks_what_a_stream_gives(given, error, message):
+    class Given(_core.Stream):
+        def start(self, order, batch_size):
+            assert (order, batch_size) == (None, 3)
+
+        def batch(self, first):
+            return given
+
+    executable = _core.Executable(copy_program((2,)), "float32", None, None)
+    with pytest.raises(error, match=message):
+        executable.predict([Given(9, (2,), np.dtype("f4"))], 3)
+
+
+def test_a_stream_is_of_numbers_and_of_a_shape():
+    with pytest.raises(TypeError, match="cannot be of dtype <U1"):
+        _core.Stream(3, (2,), np.dtype("U1"))
+    with pytest.raises(ValueError, match=r"cannot have shape \(0,\)"):
+        _core.Stream(3, (0,), np.dtype("f4"))
+    executable = _core.Executable(copy_program((2,)), "float32", None, None)
+    with pytest.raises(ValueError, match=r"has shape \(None, 5\), expected \(None, 2\)"):
+        executable.predict([_core.Stream(3, (5,), np.dtype("f4"))], 3)
 
 
 def test_sources_are_checked_before_anything_is_read():

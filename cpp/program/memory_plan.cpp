@@ -140,36 +140,59 @@ class Planner {
     }
   }
 
-  // Largest first, each at the lowest offset that no value alive at the same time holds.
+  // Memory that only samplewise operations of one stage touch.
+  bool is_local(int id) const {
+    const Life& life = lives_[static_cast<size_t>(id)];
+    return value(id).storage == Storage::arena && value(id).shape.batched && life.first == life.last &&
+           life.first > 0 && !packed(id) &&
+           std::all_of(life.touched.begin(), life.touched.end(), [&](int operation) {
+             return is_samplewise(program_, program_.operations[static_cast<size_t>(operation)]);
+           });
+  }
+
+  // Largest first, each at the lowest offset that nothing alive at the same time holds. Places values, all of them local
+  // or none; the elements they take together.
+  int64_t place(std::vector<int> order, bool local, MemoryPlan* plan) const {
+    struct Held {
+      int first, last;
+      int64_t begin, end;
+    };
+    const auto extent = [&](int id) { return local ? value(id).shape.sample_size() : padded_size(size(id)); };
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return extent(a) > extent(b); });
+    std::vector<Held> placed;
+    int64_t total = 0;
+    for (int id : order) {
+      const Life& life = lives_[static_cast<size_t>(id)];
+      // Operations run in order on what is local, otherwise stages do.
+      const auto [first, last] = std::minmax_element(life.touched.begin(), life.touched.end());
+      Held mine = local ? Held{*first, *last, 0, 0} : Held{life.first, life.last, 0, 0};
+      std::vector<std::pair<int64_t, int64_t>> taken;
+      for (const Held& other : placed) {
+        if (other.last >= mine.first && mine.last >= other.first) taken.emplace_back(other.begin, other.end);
+      }
+      std::sort(taken.begin(), taken.end());
+      for (const auto& [begin, end] : taken) {
+        if (mine.begin + extent(id) <= begin) break;
+        mine.begin = std::max(mine.begin, end);
+      }
+      mine.end = mine.begin + extent(id);
+      plan->places[static_cast<size_t>(id)] = {value(id).storage, mine.begin, id, local};
+      total = std::max(total, mine.end);
+      placed.push_back(mine);
+    }
+    return total;
+  }
+
   MemoryPlan place() const {
     MemoryPlan plan;
     plan.places.resize(roots_.size());
-    std::vector<int> order;
+    std::vector<int> shared, local;
     for (int id = 0; id < static_cast<int>(roots_.size()); ++id) {
-      if (in_arena(id) && lives_[static_cast<size_t>(id)].used && roots_[static_cast<size_t>(id)].value == id)
-        order.push_back(id);
+      if (!in_arena(id) || !lives_[static_cast<size_t>(id)].used || roots_[static_cast<size_t>(id)].value != id) continue;
+      (is_local(id) ? local : shared).push_back(id);
     }
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return size(a) > size(b); });
-    std::vector<int> placed;
-    for (int id : order) {
-      const Life& life = lives_[static_cast<size_t>(id)];
-      std::vector<std::pair<int64_t, int64_t>> taken;
-      for (int other : placed) {
-        const Life& theirs = lives_[static_cast<size_t>(other)];
-        if (theirs.last < life.first || life.last < theirs.first) continue;
-        const int64_t begin = plan.places[static_cast<size_t>(other)].offset;
-        taken.emplace_back(begin, begin + padded_size(size(other)));
-      }
-      std::sort(taken.begin(), taken.end());
-      int64_t offset = 0;
-      for (const auto& [begin, end] : taken) {
-        if (offset + padded_size(size(id)) <= begin) break;
-        offset = std::max(offset, end);
-      }
-      plan.places[static_cast<size_t>(id)] = {value(id).storage, offset, id};
-      plan.arena = std::max(plan.arena, offset + padded_size(size(id)));
-      placed.push_back(id);
-    }
+    plan.arena = place(shared, false, &plan);
+    plan.local = place(local, true, &plan);
 
     std::vector<int64_t> constant_offsets;
     for (const std::vector<double>& constant : program_.constants) {
@@ -183,10 +206,11 @@ class Planner {
       if (!in_arena(memory.value)) {
         base = {owner.storage,
                 owner.storage == Storage::constant ? constant_offsets[static_cast<size_t>(owner.offset)] : owner.offset,
-                memory.value};
+                memory.value, false};
       }
       if (memory.value != id)
-        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value};
+        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value,
+                                                 base.is_local};
       if (memory.value == id && !in_arena(id)) plan.places[static_cast<size_t>(id)] = base;
     }
     return plan;

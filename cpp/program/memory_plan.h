@@ -13,11 +13,15 @@ struct Place {
   Storage storage = Storage::arena;  // of an input: it stands in the arena, unless its memory is lent
   int64_t offset = 0;                // elements from the start of that storage
   int owner = -1;                    // the value whose memory it is
+  // Lives in one stage, where each sample goes its own way: an engine needs memory for as many samples of it as it
+  // takes through the stage at once. The offset is in elements of a sample, from the start of such memory.
+  bool is_local = false;
 };
 
 struct MemoryPlan {
   std::vector<Place> places;  // of each value
   int64_t arena = 0;          // elements
+  int64_t local = 0;          // elements of a sample, of all that is local
   int64_t constants = 0;      // elements of all constants, one behind the other
 };
 

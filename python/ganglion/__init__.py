@@ -28,7 +28,7 @@ from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from ganglion import attribution, datasets, examples, plot, reports
+    from ganglion import applications, attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
         MLPClassifier,
         MLPRegressor,
@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from ganglion.reports import inspect_data, metrics_by_group
 
 # What needs more than NumPy is loaded when it is first asked for.
-_LAZY_MODULES = frozenset({"attribution", "datasets", "estimators", "examples", "plot", "reports"})
+_LAZY_MODULES = frozenset(
+    {"applications", "attribution", "datasets", "estimators", "examples", "plot", "reports"}
+)
 _LAZY_NAMES = {
     "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
@@ -70,6 +72,7 @@ __all__ = [
     "TabularPreprocessor",
     "__version__",
     "activations",
+    "applications",
     "attribution",
     "callbacks",
     "datasets",

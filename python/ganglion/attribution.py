@@ -74,7 +74,8 @@ def grad_cam(
     """Return where a layer's maps speak for a class (Selvaraju et al., 2017: Grad-CAM).
 
     The maps of the layer, weighted by the mean over each of the gradient of the score, are summed;
-    what speaks against the class is left out.
+    what speaks against the class is left out. The mean tells most where the maps are averaged
+    behind the layer; a dense layer that reads them place by place may weigh each place differently.
 
     Parameters
     ----------
@@ -211,23 +212,45 @@ def _gradients(place: str, net: Passes, X: Any, target: Target, path: str | None
     return executable.predict([inputs, direction], PREDICTION_BATCH)
 
 
-def _direction(place: str, predictions: Array, target: Target) -> Array:
-    """Return what the outputs are multiplied with to give each sample's score, (n, outputs)."""
+def classes_shown(place: str, predictions: Array, target: Target) -> Array:
+    """Return the class of each sample whose score is meant.
+
+    Parameters
+    ----------
+    place : str
+        Who asks, for the error.
+    predictions : ndarray, shape (n, outputs)
+        What the network puts out.
+    target : int or array_like of int, shape (n,), optional
+        As for `saliency`.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a class that is not there, and for predictions of another rank.
+    """
     if predictions.ndim != 2:
         raise ValueError(
             f"[{place}] the network must put out a number for each class, (None, classes), got "
             f"{(None, *predictions.shape[1:])}"
         )
     n, outputs = predictions.shape
-    if target is None:
-        classes = predictions.argmax(axis=1) if outputs > 1 else np.ones(n, dtype=int)
-    else:
-        classes = _checked_target(place, target, n, max(outputs, 2))
-    if outputs == 1:
-        sign: Array = np.where(classes == 1, 1.0, -1.0)[:, np.newaxis]
-        return sign
-    one_hot: Array = np.eye(outputs)[classes]
-    return one_hot
+    if target is not None:
+        return _checked_target(place, target, n, max(outputs, 2))
+    classes: Array = predictions.argmax(axis=1) if outputs > 1 else np.ones(n, dtype=int)
+    return classes
+
+
+def _direction(place: str, predictions: Array, target: Target) -> Array:
+    """Return what the outputs are multiplied with to give each sample's score, (n, outputs)."""
+    classes = classes_shown(place, predictions, target)
+    outputs = predictions.shape[1]
+    rows: Array = np.array([[-1.0], [1.0]]) if outputs == 1 else np.eye(outputs)
+    return rows[classes]
 
 
 def _checked_target(place: str, target: Target, n: int, classes: int) -> Array:

@@ -137,11 +137,6 @@ class Source(ABC):
         ------
         ValueError
             When one of the parts would be empty.
-
-        Examples
-        --------
-        >>> training, validation = folder.split(0.2)  # doctest: +SKIP
-        >>> net.fit(training, validation_data=validation)  # doctest: +SKIP
         """
         place = type(self).__name__
         fraction = non_negative(place, "validation_split", validation_split, below=1)

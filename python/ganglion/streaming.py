@@ -115,11 +115,10 @@ class Stream(_core.Stream):
 
     def _ask_for_next(self, memory: Array) -> None:
         """Have the next batch of the epoch read, if there is one."""
-        assert self._executor is not None  # between `start` and `stop`
         rows = self._order[self._next : self._next + self._batch_size] + self._first_row
         if not len(rows):
-            self._executor.shutdown(wait=False)  # once it has read what it was asked for
             return
+        assert self._executor is not None  # between `start` and `stop`
         out = memory[: len(rows)]
         size = -(-len(rows) // self._source.workers)
         pieces = [
@@ -128,6 +127,8 @@ class Stream(_core.Stream):
         ]
         self._asked.append((memory, pieces))
         self._next += len(rows)
+        if self._next == len(self):
+            self._executor.shutdown(wait=False)  # its threads end when all of that is read
 
     def _read(self, rows: NDArray[np.int64], out: Array) -> None:
         self._source.read(rows, out)

@@ -128,6 +128,9 @@ class CpuExecutable : public Executable<T> {
 
   std::vector<double> profile(bool enable) override {
     std::vector<double> measured = seconds_;
+    if (enable != profiling_) {
+      for (Binding& binding : bindings_) binding.rows = -1;
+    }
     profiling_ = enable;
     std::fill(seconds_.begin(), seconds_.end(), 0.0);
     return measured;
@@ -164,7 +167,7 @@ class CpuExecutable : public Executable<T> {
   const Binding& bound_to(int64_t rows) {
     if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;
     Binding& binding = bindings_[recent_];
-    if (binding.rows != rows || binding.threads != threads_for(binding)) bind(binding, rows);
+    if (binding.rows != rows || binding.threads != threads_for(binding, rows)) bind(binding, rows);
     if (binding.inputs != inputs_) bind_inputs(binding);
     return binding;
   }
@@ -176,9 +179,9 @@ class CpuExecutable : public Executable<T> {
     binding.inputs = inputs_;
   }
 
-  int threads_for(const Binding& binding) const {
+  int threads_for(const Binding& binding, int64_t rows) const {
     if (shares_all_) return get_num_threads();
-    const bool few = binding.rows < 2 * kFewestRows;
+    const bool few = rows < 2 * kFewestRows;
     return binding.work < (few ? kParallelWorkOfFew : kParallelWork) ? 1 : get_num_threads();
   }
 
@@ -186,14 +189,19 @@ class CpuExecutable : public Executable<T> {
     binding.rows = -1;  // until all of it is done
     binding.work = 0;
     for (const BoundStep<T>& bound : binding.steps) {
-      bound.step->bind(rows);
       const Operation& operation = program_.operations[bound.operation];
       binding.work +=
           operation_flops(program_, operation, rows) + operation_bytes(program_, operation, rows, sizeof(T));
     }
+    binding.threads = threads_for(binding, rows);
+    // Timed operations run over the whole batch.
+    const int64_t samples = profiling_ ? rows : most_samples(program_, binding.steps, rows, binding.threads);
+    if (memory_.require_local(samples, binding.threads)) {
+      for (Binding& other : bindings_) other.rows = -1;
+    }
+    for (const BoundStep<T>& bound : binding.steps) bound.step->bind(rows);
     binding.rows = rows;
     binding.inputs = inputs_;
-    binding.threads = threads_for(binding);
     binding.phases = make_phases(program_, binding.steps, rows, binding.threads);
     memory_.require_threads(binding.threads);
   }

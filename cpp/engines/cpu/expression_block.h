@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "engines/cpu/memory.h"
+
 namespace ganglion {
 
 template <class T>
@@ -12,6 +14,7 @@ struct Block {
   // two rows in elements.
   const T* first = nullptr;
   int64_t first_row = 0;
+  Range range{};  // that it belongs to
 };
 
 }  // namespace ganglion

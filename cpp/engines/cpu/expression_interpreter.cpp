@@ -35,11 +35,13 @@ ExpressionInterpreter<T>::ExpressionInterpreter(const Program& program, const Ex
 
 template <class T>
 void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
+  memory_ = &memory;
   elements_ = expression_.shape.size(rows);
   operands_.clear();
   for (int value : operand_values_) {
     Operand operand;
     operand.data = memory.at(value);
+    operand.local_sample = memory.local_sample(value);
     operand.view = StridedView::broadcast(program_.shape(value), expression_.shape, rows);
     if (!operand.view.contiguous()) operand.access = operand.view.single() ? Access::once : Access::every_tile;
     if (elements_ == 1) operand.access = Access::direct;
@@ -58,7 +60,7 @@ void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
     if (operand.access == Access::every_tile && period > 0 && tile_ % period == 0) operand.access = Access::once;
   }
   results_.clear();
-  for (int value : result_values_) results_.push_back({memory.at(value), false});
+  for (int value : result_values_) results_.push_back({memory.at(value), memory.local_sample(value), false});
   assign_tiles();
 }
 
@@ -115,32 +117,34 @@ void ExpressionInterpreter<T>::assign_tiles() {
 }
 
 template <class T>
-void ExpressionInterpreter<T>::fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const {
+void ExpressionInterpreter<T>::fill(const Operand& operand, T* tile, int64_t begin, int64_t count,
+                                    const Range& range) const {
   const int64_t period = operand.view.period();
   if (period > 0 && period < count) {
-    repeat(tile, operand.data, period, begin % period, count);
+    repeat(tile, data(operand, range), period, begin % period, count);
   } else {
-    operand.view.read(tile, operand.data, begin, count);
+    operand.view.read(tile, data(operand, range), begin, count);
   }
 }
 
 template <class T>
-void ExpressionInterpreter<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
+void ExpressionInterpreter<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key,
+                                   const Range& range) const {
   T* registers[kMaxRegisters];
   for (size_t i = 0; i < operands_.size(); ++i) {
     const Operand& operand = operands_[i];
     if (operand.access == Access::direct) continue;
     registers[i] = scratch + operand.slot * kTile;
-    if (operand.access == Access::once) fill(operand, registers[i], begin, std::min(tile_, end - begin));
+    if (operand.access == Access::once) fill(operand, registers[i], begin, std::min(tile_, end - begin), range);
   }
   for (int64_t at = begin; at < end; at += tile_) {
     const int64_t count = std::min(tile_, end - at);
     for (size_t i = 0; i < operands_.size(); ++i) {
       const Operand& operand = operands_[i];
-      if (operand.access == Access::direct) registers[i] = operand.at(at);
-      if (operand.access == Access::every_tile) fill(operand, registers[i], at, count);
+      if (operand.access == Access::direct) registers[i] = data(operand, range) + at;
+      if (operand.access == Access::every_tile) fill(operand, registers[i], at, count, range);
     }
-    execute(registers, at, count, scratch, key);
+    execute(registers, at, count, scratch, key, range);
   }
 }
 
@@ -148,7 +152,7 @@ template <class T>
 void ExpressionInterpreter<T>::run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
   const int64_t width = expression_.shape.dims.back();
   if (block.column == 0 && block.column_end == width && !block.first) {
-    run(block.row * width, block.row_end * width, scratch, key);
+    run(block.row * width, block.row_end * width, scratch, key, block.range);
     return;
   }
   T* registers[kMaxRegisters];
@@ -158,35 +162,36 @@ void ExpressionInterpreter<T>::run_block(const Block<T>& block, T* scratch, cons
       const Operand& operand = operands_[i];
       if (operand.access == Access::direct) continue;
       const bool same_row = operand.view.period() == width;
-      registers[i] = same_row ? operand.at(column) : scratch + operand.slot * kTile;
-      if (operand.view.single()) std::fill_n(registers[i], count, operand.data[0]);
+      registers[i] = same_row ? data(operand, block.range) + column : scratch + operand.slot * kTile;
+      if (operand.view.single()) std::fill_n(registers[i], count, *data(operand, block.range));
     }
     for (int64_t row = block.row; row < block.row_end; ++row) {
       const int64_t at = row * width + column;
       for (size_t i = 0; i < operands_.size(); ++i) {
         const Operand& operand = operands_[i];
         if (operand.access == Access::direct) {
-          registers[i] = operand.at(at);
+          registers[i] = data(operand, block.range) + at;
         } else if (!operand.view.single() && operand.view.period() != width) {
-          operand.view.read(registers[i], operand.data, at, count);
+          operand.view.read(registers[i], data(operand, block.range), at, count);
         }
       }
       if (block.first) {
         registers[0] = const_cast<T*>(block.first + (row - block.row) * block.first_row + (column - block.column));
       }
-      execute(registers, at, count, scratch, key);
+      execute(registers, at, count, scratch, key, block.range);
     }
   }
 }
 
 // The instructions on elements [at, at + count), whose operands the first registers point to.
 template <class T>
-void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const {
+void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key,
+                                       const Range& range) const {
   const size_t operand_count = operands_.size();
   for (size_t i = 0; i < expression_.instructions.size(); ++i) {
     const Instruction& instruction = expression_.instructions[i];
     const int result = result_of_[i];
-    T* out = result >= 0 ? results_[static_cast<size_t>(result)].data + at : scratch + slots_of_[i] * kTile;
+    T* out = result >= 0 ? data(results_[static_cast<size_t>(result)], range) + at : scratch + slots_of_[i] * kTile;
     registers[operand_count + i] = out;
     if (instruction.opcode == Opcode::random_uniform) {
       kernels_.random_uniform(out, {key.seed, instruction.stream, key.step}, at, count);
@@ -200,7 +205,7 @@ void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count,
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     if (results_[r].direct) continue;
-    std::memmove(results_[r].data + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
+    std::memmove(data(results_[r], range) + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
   }
 }
 

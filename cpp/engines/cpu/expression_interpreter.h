@@ -22,7 +22,7 @@ class ExpressionInterpreter {
   int64_t scratch_elements() const { return slots_ * kTile; }
 
   // Elements [begin, end) in the flat order of the expression's shape.
-  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const;
+  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key, const Range& range) const;
 
   // Rows are those of the expression's last axis.
   void run_block(const Block<T>& block, T* scratch, const RunKey& key) const;
@@ -35,25 +35,30 @@ class ExpressionInterpreter {
     Access access = Access::direct;
     StridedView view{{}, {}};
     const T* data = nullptr;
-    int slot = -1;  // tile it is read into, unless direct
-
-    // Registers are written by instructions alone, and never where an operand is still read.
-    T* at(int64_t element) const { return const_cast<T*>(data) + element; }
+    int64_t local_sample = 0;  // see Memory
+    int slot = -1;             // tile it is read into, unless direct
   };
   struct Result {
     T* data = nullptr;
+    int64_t local_sample = 0;
     bool direct = false;  // its instruction writes there
   };
 
   int last_use(int reg) const;
   void assign_tiles();
-  void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key) const;
-  void fill(const Operand& operand, T* tile, int64_t begin, int64_t count) const;
+  void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key, const Range& range) const;
+  void fill(const Operand& operand, T* tile, int64_t begin, int64_t count, const Range& range) const;
+  // Registers are written by instructions alone, and never where an operand is still read.
+  template <class Stream>
+  T* data(const Stream& stream, const Range& range) const {
+    return const_cast<T*>(stream.data) + memory_->shift(stream.local_sample, range);
+  }
 
   const Program& program_;
   Expression expression_;
   std::vector<int> operand_values_, result_values_;
   const KernelTable<T>& kernels_;
+  const Memory<T>* memory_ = nullptr;
 
   int64_t elements_ = 0;
   int64_t tile_ = kTile;  // a multiple of the period where there is one

@@ -22,6 +22,7 @@ ExpressionLoops<T>::ExpressionLoops(const Program& program, const Expression& ex
 
 template <class T>
 bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
+  memory_ = &memory;
   operands_.clear();
   results_.clear();
   for (int value : operand_values_) operands_.push_back(stream(value, rows, memory));
@@ -48,7 +49,8 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
 template <class T>
 auto ExpressionLoops<T>::stream(int value, int64_t rows, const Memory<T>& memory) const -> Stream {
   T* const data = const_cast<T*>(memory.at(value));
-  return {data, broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2)), 0, 0};
+  return {data, broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2)),
+          memory.local_sample(value), 0, 0};
 }
 
 // Drops axes of one element, and joins neighbours that every operand walks through as if they were one.
@@ -141,7 +143,7 @@ void ExpressionLoops<T>::set_streams(Rectangle* rectangle, int64_t row, int64_t 
   const int64_t row_in_group = has_groups_ ? row % rows_in_group_ : row;
   Rectangle::Stream* next = rectangle->streams;
   const auto add = [&](const Stream& stream) {
-    const T* data = stream.data + row_in_group * stream.row_step + column * stream.column_step;
+    const T* data = stream.data + memory_->shift(stream.local_sample, block.range) + row_in_group * stream.row_step + column * stream.column_step;
     if (has_groups_) data += group_offset(stream, row / rows_in_group_);
     *next++ = {data, stream.row_step * bytes};
   };

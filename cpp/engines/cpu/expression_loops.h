@@ -33,6 +33,7 @@ class ExpressionLoops {
   struct Stream {
     T* data;
     std::vector<int64_t> strides;           // elements, of each axis
+    int64_t local_sample;                   // see Memory
     int64_t row_step = 0, column_step = 0;  // the last two
   };
 
@@ -54,6 +55,7 @@ class ExpressionLoops {
   bool in_blocks_;
   std::vector<Instruction> draws_;  // that make random numbers
   const KernelTable<T>& kernels_;
+  const Memory<T>* memory_ = nullptr;
 
   std::vector<int64_t> extents_;             // groups of rows..., rows, columns
   int64_t columns_ = 1, rows_in_group_ = 1;  // the last two

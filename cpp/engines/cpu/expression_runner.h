@@ -31,20 +31,21 @@ class ExpressionRunner {
   }
 
   // Elements [begin, end) in the flat order of the expression's shape.
-  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key) const {
-    if (!is_compiled_) return interpreted_.run(begin, end, scratch, key);
-    run_compiled(begin, end, nullptr, scratch, key);
+  void run(int64_t begin, int64_t end, T* scratch, const RunKey& key, const Range& range = {}) const {
+    if (!is_compiled_) return interpreted_.run(begin, end, scratch, key, range);
+    run_compiled(begin, end, nullptr, scratch, key, range);
   }
 
   void run_block(const Block<T>& block, T* scratch, const RunKey& key) const {
     if (!is_compiled_) return interpreted_.run_block(block, scratch, key);
-    if (is_column_) return run_compiled(block.row, block.row_end, block.first, scratch, key);
+    if (is_column_) return run_compiled(block.row, block.row_end, block.first, scratch, key, block.range);
     compiled_.run(block, scratch, key);
   }
 
  private:
   // `first`: operand 0 of element `begin`, when it does not stand with its value.
-  void run_compiled(int64_t begin, int64_t end, const T* first, T* scratch, const RunKey& key) const {
+  void run_compiled(int64_t begin, int64_t end, const T* first, T* scratch, const RunKey& key,
+                    const Range& range) const {
     const int64_t columns = compiled_.row_elements();
     // The rest of a row, whole rows, the beginning of one.
     while (begin < end) {
@@ -52,7 +53,7 @@ class ExpressionRunner {
       const int64_t whole = column == 0 ? (end - begin) / columns : 0;
       const int64_t rows = whole > 0 ? whole : 1;
       const int64_t stop = whole > 0 ? columns : std::min(columns, column + end - begin);
-      compiled_.run({row, row + rows, column, stop, first, columns}, scratch, key);
+      compiled_.run({row, row + rows, column, stop, first, columns, range}, scratch, key);
       const int64_t done = (row + rows - 1) * columns + stop - begin;
       begin += done;
       if (first) first += done;

@@ -25,8 +25,8 @@ class ExpressionStep : public Step<T> {
                 key);
   }
 
-  void run_range(int64_t begin, int64_t end, int thread, const RunKey& key) override {
-    runner_.run(begin * sample_, end * sample_, source_.memory.thread_scratch(thread), key);
+  void run_range(const Range& range, const RunKey& key) override {
+    runner_.run(range.begin * sample_, range.end * sample_, source_.memory.thread_scratch(range.thread), key, range);
   }
 
  private:

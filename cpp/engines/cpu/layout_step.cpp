@@ -42,12 +42,21 @@ class StridedCopyStep : public Step<T> {
   int64_t chunks(int) const override { return chunk_count(elements_, kChunkElements); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t begin = chunk * kChunkElements;
-    copy(begin, std::min(begin + kChunkElements, elements_));
+    copy(begin, std::min(begin + kChunkElements, elements_), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { copy(begin * sample_, end * sample_); }
+  void run_range(const Range& range, const RunKey&) override {
+    copy(range.begin * sample_, range.end * sample_, range);
+  }
 
  private:
-  void copy(int64_t begin, int64_t end) { view_.read(source_.at(source_.output()) + begin, from_, begin, end - begin); }
+  void copy(int64_t begin, int64_t end, const Range& range) {
+    const T* const from = from_ + shift(source_.input(0), range);
+    T* const to = source_.at(source_.output()) + shift(source_.output(), range);
+    view_.read(to + begin, from, begin, end - begin);
+  }
+  int64_t shift(int value, const Range& range) const {
+    return source_.memory.shift(source_.memory.local_sample(value), range);
+  }
 
   StepSource<T> source_;
   StridedView view_{{}, {}};
@@ -74,28 +83,34 @@ class JoinStep : public Step<T> {
     width_ = shape.extent(axis, rows) * inner;
     parts_.clear();
     const bool pad = operation.kind == "pad";
-    if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner});
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner, 0});
     for (int value : operation.inputs) {
-      parts_.push_back({source_.at(value), source_.shape(value).extent(axis, rows) * inner});
+      parts_.push_back({source_.at(value), source_.shape(value).extent(axis, rows) * inner,
+                        source_.memory.local_sample(value)});
     }
-    if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner});
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner, 0});
     sample_ = outer_ / rows;
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / width_);
   }
   int64_t chunks(int) const override { return chunk_count(outer_, rows_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t first = chunk * rows_per_chunk_;
-    join(first, std::min(first + rows_per_chunk_, outer_));
+    join(first, std::min(first + rows_per_chunk_, outer_), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { join(begin * sample_, end * sample_); }
+  void run_range(const Range& range, const RunKey&) override {
+    join(range.begin * sample_, range.end * sample_, range);
+  }
 
  private:
-  void join(int64_t begin, int64_t end) {
+  void join(int64_t begin, int64_t end, const Range& range) {
+    const Memory<T>& memory = source_.memory;
+    T* const to = source_.at(source_.output()) + memory.shift(memory.local_sample(source_.output()), range);
     for (int64_t row = begin; row < end; ++row) {
-      T* out = source_.at(source_.output()) + row * width_;
+      T* out = to + row * width_;
       for (const Part& part : parts_) {
         if (part.data) {
-          std::memcpy(out, part.data + row * part.width, static_cast<size_t>(part.width) * sizeof(T));
+          const T* const from = part.data + memory.shift(part.local_sample, range);
+          std::memcpy(out, from + row * part.width, static_cast<size_t>(part.width) * sizeof(T));
         } else {
           std::fill_n(out, part.width, T(0));
         }
@@ -107,6 +122,7 @@ class JoinStep : public Step<T> {
   struct Part {
     const T* data;
     int64_t width;
+    int64_t local_sample;  // see Memory
   };
   StepSource<T> source_;
   std::vector<Part> parts_;

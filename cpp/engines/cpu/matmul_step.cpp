@@ -62,7 +62,7 @@ class MatmulStep : public Step<T> {
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
     const int64_t first = chunk / plan_.blocks * group_;
     for (int64_t index = first; index < std::min(first + group_, batch_); ++index) {
-      run_block(product_, plan_, index, 0, chunk % plan_.blocks, thread, key);
+      run_block(product_, plan_, index, 0, chunk % plan_.blocks, thread, {}, key);
     }
   }
 
@@ -77,16 +77,18 @@ class MatmulStep : public Step<T> {
     range_rows_ = fewest * sample_;
   }
 
-  void run_range(int64_t begin, int64_t end, int thread, const RunKey& key) override {
+  void run_range(const Range& range, const RunKey& key) override {
+    Matmul<T> part = product_;
+    part.a += shift(source_.input(0), range);
+    part.b += shift(source_.input(1), range);
+    if (product_value_ >= 0) part.c += shift(product_value_, range);
+    const auto [begin, end, thread] = range;
     if (is_batch_) {
       for (int64_t index = begin * sample_; index < end * sample_; ++index) {
-        for (int64_t block = 0; block < plan_.blocks; ++block) {
-          run_block(product_, plan_, index, 0, block, thread, key);
-        }
+        for (int64_t block = 0; block < plan_.blocks; ++block) run_block(part, plan_, index, 0, block, thread, range, key);
       }
       return;
     }
-    Matmul<T> part = product_;
     const int64_t row = begin * sample_;
     part.m = (end - begin) * sample_;
     part.a += row * part.a_row;
@@ -97,10 +99,14 @@ class MatmulStep : public Step<T> {
       part.later_rows = std::min(end, announced.count) - begin;
     }
     const MatmulPlan& plan = range_plans_[part.m != range_rows_];
-    for (int64_t block = 0; block < plan.blocks; ++block) run_block(part, plan, 0, row, block, thread, key);
+    for (int64_t block = 0; block < plan.blocks; ++block) run_block(part, plan, 0, row, block, thread, range, key);
   }
 
  private:
+  int64_t shift(int value, const Range& range) const {
+    return source_.memory.shift(source_.memory.local_sample(value), range);
+  }
+
   void require_scratch(const MatmulPlan& plan) {
     const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
     source_.memory.require_scratch(product_size(plan) + std::max(plan.thread_workspace, of_epilogue));
@@ -113,7 +119,7 @@ class MatmulStep : public Step<T> {
 
   // Block of product `index` of the batch, whose first row is row `first_row` of its value.
   void run_block(Matmul<T> product, const MatmulPlan& plan, int64_t index, int64_t first_row, int64_t block, int thread,
-                 const RunKey& key) {
+                 const Range& range, const RunKey& key) {
     product.a += index * product.m * product.k;
     product.b += index * product.k * product.n;
     product.c += index * product.m * product.n;
@@ -129,7 +135,7 @@ class MatmulStep : public Step<T> {
     kernels_.matmul_block(product, plan, block, scratch);
     if (!epilogue_) return;
     Block<T> done{above + row, above + std::min(row + plan.block_rows, product.m), column,
-                  std::min(column + plan.block_columns, product.n)};
+                  std::min(column + plan.block_columns, product.n), nullptr, 0, range};
     if (product_value_ < 0) {
       done.first = local;
       done.first_row = product.c_row;

@@ -27,6 +27,7 @@ void Memory<T>::reserve(int64_t rows) {
   arena_ = std::move(arena);
   constants_ = std::move(constants);
   reserved_ = rows;
+  local_samples_ = 0;
   for (size_t id = 0; id < program_.values.size(); ++id) {
     const Value& value = program_.values[id];
     if (value.storage != Storage::constant) continue;
@@ -39,6 +40,7 @@ void Memory<T>::reserve(int64_t rows) {
 template <class T>
 T* Memory<T>::at(int value) {
   const Place& place = plan_.places[static_cast<size_t>(value)];
+  if (place.is_local) return local_.data() + place.offset * local_samples_;
   switch (place.storage) {
     case Storage::parameter:
       return static_cast<T*>(buffers_.parameters) + place.offset;
@@ -57,6 +59,19 @@ T* Memory<T>::at(int value) {
       break;
   }
   return arena_.data() + place.offset;
+}
+
+template <class T>
+bool Memory<T>::require_local(int64_t samples, int threads) {
+  samples = padded_size(samples);  // so that every value is aligned
+  if (samples <= local_samples_ && threads <= local_threads_) return false;
+  samples = std::max(samples, local_samples_);
+  threads = std::max(threads, local_threads_);
+  local_ = Buffer<T>(threads * plan_.local * samples);
+  local_samples_ = samples;
+  local_threads_ = threads;
+  local_size_ = plan_.local * samples;
+  return true;
 }
 
 template <class T>

@@ -9,6 +9,12 @@
 
 namespace ganglion {
 
+// Samples [begin, end) of the batch, which one thread takes through several steps.
+struct Range {
+  int64_t begin = 0, end = 0;
+  int thread = 0;
+};
+
 template <class T>
 class Memory {
  public:
@@ -31,7 +37,22 @@ class Memory {
   void announce(int value, Announced rows) { announced_[static_cast<size_t>(value)] = rows; }
   Announced announced(int value) const { return announced_[static_cast<size_t>(value)]; }
   void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
-  int64_t arena_bytes() const { return plan_.arena * static_cast<int64_t>(sizeof(T)); }
+  // Of all intermediates.
+  int64_t arena_bytes() const { return (plan_.arena + local_.size()) * static_cast<int64_t>(sizeof(T)); }
+
+  // Memory for `samples` of what is local, for each thread, which keeps it through the steps of a range. Whether
+  // addresses have changed.
+  bool require_local(int64_t samples, int threads);
+  // Elements of a sample of a value that is local, otherwise 0.
+  int64_t local_sample(int value) const {
+    return plan_.places[static_cast<size_t>(value)].is_local
+               ? program_.values[static_cast<size_t>(value)].shape.sample_size()
+               : 0;
+  }
+  // Elements from where a value stands to where sample 0 of the batch would, had the range a place for all samples.
+  int64_t shift(int64_t local_sample, const Range& range) const {
+    return local_sample == 0 ? 0 : range.thread * local_size_ - range.begin * local_sample;
+  }
 
   // Scratch memory of each thread, which keeps what it holds while one step runs over a chunk.
   void require_scratch(int64_t size);
@@ -45,12 +66,14 @@ class Memory {
   Buffers buffers_;
   MemoryPlan plan_;
   int64_t reserved_ = 0;
-  Buffer<T> arena_, constants_, threads_;
+  Buffer<T> arena_, constants_, threads_, local_;
   std::vector<T> scalars_;
   std::vector<T*> lent_;              // for each value
   std::vector<Announced> announced_;  // likewise
   int64_t thread_size_ = 0;
   int thread_count_ = 0;
+  int64_t local_samples_ = 0, local_size_ = 0;  // of each thread
+  int local_threads_ = 0;
 };
 
 }  // namespace ganglion

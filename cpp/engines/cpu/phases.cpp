@@ -50,6 +50,19 @@ class PhaseWriter {
   PhaseWriter(const Program& program, int64_t rows, int threads)
       : program_(program), rows_(rows), threads_(threads), in_ranges_(threads == 1 || rows >= 2 * kFewestRows) {}
 
+  int64_t most_samples(const std::vector<BoundStep<T>>& steps) const {
+    if (!in_ranges_) return rows_;
+    int64_t most = 0;
+    for (size_t begin = 0, end; begin < steps.size(); begin = end) {
+      std::vector<const Operation*> chain;
+      for (end = begin; end < steps.size() && operation(steps[end]).stage == operation(steps[begin]).stage; ++end) {
+        if (is_samplewise(program_, operation(steps[end]))) chain.push_back(&operation(steps[end]));
+      }
+      if (!chain.empty()) most = std::max(most, chunk_count(rows_, count_ranges<T>(program_, chain, rows_, threads_)));
+    }
+    return most;
+  }
+
   Phases<T> write(const std::vector<BoundStep<T>>& steps) {
     for (size_t begin = 0, end; begin < steps.size(); begin = end) {
       for (end = begin; end < steps.size() && operation(steps[end]).stage == operation(steps[begin]).stage;) ++end;
@@ -180,8 +193,13 @@ void Phase<T>::run(int64_t chunk, int thread, const Run& run) const {
   }
   const int64_t begin = rows * chosen.index / part.ranges, end = rows * (chosen.index + 1) / part.ranges;
   if (part.feeds) run.feed->fill(run.feed->context, begin, end);
-  for (Step<T>* step : part.steps) step->run_range(begin, end, thread, run.key);
+  for (Step<T>* step : part.steps) step->run_range({begin, end, thread}, run.key);
   if (part.feeds) run.feed->inspect(run.feed->context, begin, end);
+}
+
+template <class T>
+int64_t most_samples(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads) {
+  return PhaseWriter<T>(program, rows, threads).most_samples(steps);
 }
 
 template <class T>
@@ -191,6 +209,8 @@ Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& s
 
 template struct Phase<float>;
 template struct Phase<double>;
+template int64_t most_samples(const Program&, const std::vector<BoundStep<float>>&, int64_t, int);
+template int64_t most_samples(const Program&, const std::vector<BoundStep<double>>&, int64_t, int);
 template Phases<float> make_phases(const Program&, const std::vector<BoundStep<float>>&, int64_t, int);
 template Phases<double> make_phases(const Program&, const std::vector<BoundStep<double>>&, int64_t, int);
 

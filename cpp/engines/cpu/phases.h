@@ -49,6 +49,10 @@ struct Phases {
   std::vector<Phase<T>> gradient, update;
 };
 
+// Samples at most that a thread takes through a stage at once.
+template <class T>
+int64_t most_samples(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads);
+
 // For `rows` samples, with steps that are bound to them.
 template <class T>
 Phases<T> make_phases(const Program& program, const std::vector<BoundStep<T>>& steps, int64_t rows, int threads);

@@ -31,6 +31,8 @@ class ReductionStep : public Step<T> {
     }
     x_ = source_.at(source_.input(0));
     out_ = source_.at(source_.output());
+    x_local_ = source_.memory.local_sample(source_.input(0));
+    out_local_ = source_.memory.local_sample(source_.output());
     const bool is_long = inner_ == 1 ? reduced_ > kLongRun : reduced_ > kLongColumn;
     part_ = !is_long ? reduced_ : inner_ == 1 ? kChunkElements : kColumnPart;
     parts_ = chunk_count(reduced_, part_);
@@ -67,18 +69,20 @@ class ReductionStep : public Step<T> {
     }
   }
 
-  void run_range(int64_t begin, int64_t end, int thread, const RunKey&) override {
-    const int64_t sample = outer_ / rows_;
-    if (parts_ == 1) return reduce_rows(out_, x_, begin * sample, (end - begin) * sample, reduced_, 0, inner_);
-    for (int64_t row = begin * sample; row < end * sample; ++row) {
+  void run_range(const Range& range, const RunKey&) override {
+    const int64_t first = range.begin * (outer_ / rows_), last = range.end * (outer_ / rows_);
+    const T* const x = x_ + source_.memory.shift(x_local_, range);
+    T* const out = out_ + source_.memory.shift(out_local_, range);
+    if (parts_ == 1) return reduce_rows(out, x, first, last - first, reduced_, 0, inner_);
+    for (int64_t row = first; row < last; ++row) {
       for (int64_t column = 0; column < inner_; column += kColumns) {
         const int64_t columns = std::min(kColumns, inner_ - column);
-        T* const sums = source_.memory.thread_scratch(thread);
+        T* const sums = source_.memory.thread_scratch(range.thread);
         for (int64_t part = 0; part < parts_; ++part) {
-          reduce_(sums + part * inner_ + column, x_ + (row * reduced_ + part * part_) * inner_ + column, 1,
+          reduce_(sums + part * inner_ + column, x + (row * reduced_ + part * part_) * inner_ + column, 1,
                   std::min(part_, reduced_ - part * part_), columns, 0, inner_);
         }
-        reduce_(out_ + row * inner_ + column, sums + column, 1, parts_, columns, 0, inner_);
+        reduce_(out + row * inner_ + column, sums + column, 1, parts_, columns, 0, inner_);
       }
     }
   }
@@ -100,6 +104,7 @@ class ReductionStep : public Step<T> {
   Buffer<T> sums_;  // of the parts
   const T* x_ = nullptr;
   T* out_ = nullptr;
+  int64_t x_local_ = 0, out_local_ = 0;  // see Memory
   int64_t rows_ = 1, outer_ = 1, reduced_ = 1, inner_ = 1;
   int64_t part_ = 1, parts_ = 1, column_chunks_ = 1, rows_per_chunk_ = 1;
 };

@@ -56,26 +56,30 @@ class RowStep : public Step<T> {
     for (size_t i = 0; i < source_.operation.inputs.size(); ++i) {
       all_.in[i] = source_.at(source_.input(i));
       in_width_[i] = width(source_.input(i));
+      in_local_[i] = source_.memory.local_sample(source_.input(i));
     }
     for (size_t i = 0; i < source_.operation.outputs.size(); ++i) {
       all_.out[i] = source_.at(source_.output(i));
       out_width_[i] = width(source_.output(i));
+      out_local_[i] = source_.memory.local_sample(source_.output(i));
     }
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / 4 / all_.columns);
   }
   int64_t chunks(int) const override { return chunk_count(all_.rows, rows_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t row = chunk * rows_per_chunk_;
-    run_rows(row, std::min(row + rows_per_chunk_, all_.rows));
+    run_rows(row, std::min(row + rows_per_chunk_, all_.rows), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override { run_rows(begin * sample_, end * sample_); }
+  void run_range(const Range& range, const RunKey&) override {
+    run_rows(range.begin * sample_, range.end * sample_, range);
+  }
 
  private:
-  void run_rows(int64_t begin, int64_t end) {
+  void run_rows(int64_t begin, int64_t end, const Range& range) {
     Rows<T> part = all_;
     part.rows = end - begin;
-    for (int i = 0; i < 3; ++i) part.in[i] += begin * in_width_[i];
-    for (int i = 0; i < 2; ++i) part.out[i] += begin * out_width_[i];
+    for (int i = 0; i < 3; ++i) part.in[i] += begin * in_width_[i] + source_.memory.shift(in_local_[i], range);
+    for (int i = 0; i < 2; ++i) part.out[i] += begin * out_width_[i] + source_.memory.shift(out_local_[i], range);
     kernel_(part);
   }
 
@@ -83,6 +87,7 @@ class RowStep : public Step<T> {
   RowKernel<T> kernel_;
   Rows<T> all_{};
   int64_t in_width_[3] = {}, out_width_[2] = {};
+  int64_t in_local_[3] = {}, out_local_[2] = {};  // see Memory
   int64_t sample_ = 1;  // rows
   int64_t rows_per_chunk_ = 1;
 };

@@ -30,7 +30,7 @@ class Step {
   virtual void run(int phase, int64_t chunk, int thread, const RunKey& key) = 0;
   // Samplewise steps: prepares for ranges of `fewest` or `fewest + 1` samples of the batch bound last, and runs one.
   virtual void bind_range(int64_t) {}
-  virtual void run_range(int64_t, int64_t, int, const RunKey&) {}
+  virtual void run_range(const Range&, const RunKey&) {}
 };
 
 // What a step is made from; outlives it.

@@ -14,4 +14,6 @@ regression
     Predict how far diabetes advances in a year, and see how descent and optimizer matter.
 search
     Search for good settings in four ways: grid, random, halving over epochs, and Optuna.
+transfer
+    Learn from few X-rays, with and without having seen sixty thousand clothes before.
 """

@@ -2,7 +2,8 @@
 
 The data ships with scikit-learn: 1797 images of handwritten digits. A network is trained on three
 quarters of them, and tested on the rest with noise added, since without it hardly takes one for
-another. Each function of `ganglion.plot` draws what it can.
+another. A second one, of convolutions, shows what it looks at. Each function of `ganglion.plot`
+draws what it can.
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
@@ -22,10 +23,10 @@ from matplotlib import pyplot
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from ganglion import NeuralClassifier, Sequential, find_learning_rate, layers, plot
+from ganglion import NeuralClassifier, Sequential, find_learning_rate, layers, optimizers, plot
 from ganglion.callbacks import LayerRecorder, WeightRecorder
 
-EPOCHS = 30
+EPOCHS, IMAGE_EPOCHS = 30, 10
 # Deviation of what is added to the pixels of the test, which go from 0 to 1.
 NOISE = 0.4
 
@@ -57,6 +58,10 @@ class Gallery:
             callbacks=[self.path, self.layers],
             random_state=seed,
         ).fit(self.X, self.y)
+        self.images = self.X[:12].reshape(-1, 8, 8, 1)
+        self.convolutional = _convolutional(seed).fit(
+            self.X.reshape(-1, 8, 8, 1), self.y, epochs=IMAGE_EPOCHS, verbose=0
+        )
 
     def pictures(self) -> dict[str, Callable[[], object]]:
         """Return what draws each picture."""
@@ -75,6 +80,10 @@ class Gallery:
             "confusion_matrix": lambda: plot.confusion_matrix(*tested),
             "roc_curve": lambda: plot.roc_curve(*tested),
             "calibration_curve": lambda: plot.calibration_curve(*tested),
+            "saliency": lambda: plot.saliency(self.convolutional, self.images),
+            "grad_cam": lambda: plot.grad_cam(self.convolutional, self.images),
+            "occlusion": lambda: plot.occlusion(self.convolutional, self.images, 3, 1),
+            "filters": lambda: plot.filters(model.network_, shape=(8, 8)),
             "network": lambda: plot.network(_network_with_branches()),
         }
 
@@ -113,6 +122,24 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
         written.append(path)
         print(path.resolve())
     return written
+
+
+def _convolutional(seed: int) -> Sequential:
+    """Return a network of which can be drawn what it looks at."""
+    return Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.AveragePooling2D(8),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ],
+        loss="sparse_categorical_crossentropy",
+        optimizer=optimizers.Adam(0.01),
+        random_state=seed,
+    )
 
 
 def _network_with_branches() -> Sequential:

@@ -107,6 +107,12 @@ def network(tasks: Tasks, head: layers.Layer, loss: str, seed: int) -> Sequentia
     )
 
 
+def first_network(tasks: Tasks, seed: int) -> Sequential:
+    """Return the network for the first task."""
+    head = layers.Dense(int(tasks.y_first.max()) + 1, activation="softmax")
+    return network(tasks, head, "sparse_categorical_crossentropy", seed)
+
+
 def learn(method: str, tasks: Tasks, trained: Sequential, size: int, updates: int) -> float:
     """Learn the second task on some of its samples; return the area under the ROC curve."""
     seed = trained.seed_
@@ -134,14 +140,8 @@ def learn(method: str, tasks: Tasks, trained: Sequential, size: int, updates: in
 def compare(tasks: Tasks, seeds: int, updates: int) -> dict[str, Array]:
     """Return each method's areas under the ROC curve, (seeds, sizes)."""
     scores = {method: np.zeros((seeds, len(tasks.sizes))) for method in METHODS}
-    classes = int(tasks.y_first.max()) + 1
     for seed in range(seeds):
-        trained = network(
-            tasks,
-            layers.Dense(classes, activation="softmax"),
-            "sparse_categorical_crossentropy",
-            seed,
-        )
+        trained = first_network(tasks, seed)
         trained.fit(tasks.X_first, tasks.y_first, epochs=tasks.epochs, batch_size=64, verbose=0)
         for method, areas in scores.items():
             for column, size in enumerate(tasks.sizes):

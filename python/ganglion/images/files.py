@@ -74,7 +74,7 @@ def find_images(path: str, what: str) -> list[str]:
     """
     found = [
         os.path.join(folder, name)
-        for folder, _, names in os.walk(path, followlinks=True)
+        for folder, _, names in os.walk(path)
         for name in names
         if name.lower().endswith(_ENDINGS) and not name.startswith(".")
     ]

@@ -38,7 +38,7 @@ class ImageFolder(Source):
     Only file names and labels are in memory, and the few batches that are read ahead. The images
     arrive as uint8, from 0 to 255: let the network begin with ``layers.Rescaling(1 / 255)``.
 
-    Bytes, palettes, CMYK and transparency become ``color_mode``; of an animation the first image is
+    Gray, palettes, CMYK and transparency become ``color_mode``; of an animation the first image is
     taken. Images of 16 or 32 bits a channel are refused. An orientation in a photograph's metadata
     is not applied. Shrinking averages over all pixels, where Keras's functions by default look at
     few of them, and large JPEG files are decoded at a lower resolution first.
@@ -54,7 +54,8 @@ class ImageFolder(Source):
     color_mode : {"rgb", "rgba", "grayscale"}, default="rgb"
         Channels: 3, 4 or 1.
     class_names : sequence of str, optional
-        Which folders, in which order. By default all, sorted by name.
+        Which folders, in which order. By default all, sorted by name. Those of the folder that a
+        network was trained on give another folder the same labels.
     labels : {"inferred", None}, default="inferred"
         None for images without classes: all that are in ``path`` or in folders within.
     interpolation : {"bilinear", "nearest", "bicubic", "area", "lanczos3"}

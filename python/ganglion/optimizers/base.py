@@ -306,8 +306,16 @@ class Optimizer(Spec, kind="optimizer"):
         [1.0, 1.0, 2.0]
         """
         batches = np.asarray(steps, dtype=np.float64)
+        return {
+            "learning_rate": self._rates(batches),
+            "iteration": np.floor(batches / self.batches_per_update) + 1.0,
+        }
+
+    def _rates(self, batches: Array) -> Array:
         rate = self.learning_rate
-        rates = np.asarray(rate(batches) if callable(rate) else rate, dtype=np.float64)
+        if not callable(rate):
+            return np.full(batches.shape, rate, dtype=np.float64)
+        rates = np.asarray(rate(batches), dtype=np.float64)
         if rates.ndim == 0:
             rates = np.full(batches.shape, rates)
         if rates.shape != batches.shape or not np.all(np.isfinite(rates) & (rates >= 0)):
@@ -315,10 +323,7 @@ class Optimizer(Spec, kind="optimizer"):
                 f"{place(self)} learning_rate must give one non-negative rate for each "
                 f"step, got {rates} for {batches}"
             )
-        return {
-            "learning_rate": rates,
-            "iteration": np.floor(batches / self.batches_per_update) + 1.0,
-        }
+        return rates
 
     def finalize(self, weights: Array, state: Array, slots: Slots, updates: int) -> None:
         """Set the weights to their moving average, when training ends and `use_ema` is chosen.

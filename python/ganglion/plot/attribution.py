@@ -67,7 +67,8 @@ def saliency(
     """
     pictures = _pictures("saliency", X, shape)
     maps = attribution.saliency(net, X, target)
-    return _overlaid("saliency", pictures, maps.reshape(pictures.shape[:3]), axes)
+    classes = attribution.classes_shown("saliency", net.predict(X), target)
+    return _overlaid("saliency", pictures, maps.reshape(pictures.shape[:3]), classes, axes)
 
 
 def grad_cam(
@@ -102,7 +103,8 @@ def grad_cam(
     """
     pictures = _pictures("grad_cam", X, None)
     maps = attribution.grad_cam(net, X, layer, target)
-    return _overlaid("grad_cam", pictures, maps, axes)
+    classes = attribution.classes_shown("grad_cam", net.predict(X), target)
+    return _overlaid("grad_cam", pictures, maps, classes, axes)
 
 
 def occlusion(
@@ -148,7 +150,8 @@ def occlusion(
     """
     pictures = _pictures("occlusion", X, None)
     maps = attribution.occlusion(net, X, window, stride, target, value)
-    return _overlaid("occlusion", pictures, maps, axes)
+    classes = attribution.classes_shown("occlusion", net.predict(X), target)
+    return _overlaid("occlusion", pictures, maps, classes, axes)
 
 
 def filters(
@@ -266,10 +269,12 @@ def _pictures(place: str, X: ArrayLike, shape: tuple[int, int] | None) -> Array:
     return array
 
 
-def _overlaid(place: str, pictures: Array, maps: Array, axes: Sequence[Axes] | None) -> list[Axes]:
+def _overlaid(
+    place: str, pictures: Array, maps: Array, classes: Array, axes: Sequence[Axes] | None
+) -> list[Axes]:
     """Draw each picture in grey, and over it its map: the stronger, the less transparent."""
-    drawn = panels(place, axes, len(pictures), columns=8, size=(1.7, 1.7))
-    for panel, picture, values in zip(drawn, pictures, maps, strict=True):
+    drawn = panels(place, axes, len(pictures), columns=6, size=(1.7, 1.9))
+    for panel, picture, values, shown in zip(drawn, pictures, maps, classes, strict=True):
         height, width = picture.shape[:2]
         frame = (-0.5, width - 0.5, height - 0.5, -0.5)
         panel.imshow(picture.mean(axis=-1), cmap="gray", extent=frame)
@@ -278,6 +283,7 @@ def _overlaid(place: str, pictures: Array, maps: Array, axes: Sequence[Axes] | N
         colors = np.concatenate([colors, 0.85 * strength[..., np.newaxis]], axis=-1)
         smooth = "nearest" if values.shape == (height, width) else "bilinear"
         panel.imshow(colors, extent=frame, interpolation=smooth)
+        panel.set_title(f"class {shown}", fontsize="medium")
         _bare(panel)
     return drawn
 

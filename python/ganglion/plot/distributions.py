@@ -85,7 +85,8 @@ def weight_histograms(
             title += f" ({np.mean(values[-1] == 0):.0%} are 0 at the end)"
             values = [np.log10(np.abs(gradient[gradient != 0])) for gradient in values]
             panel.xaxis.set_major_formatter("$10^{{{x:g}}}$")
-        _draw_ridges(panel, recorder.epochs, values)
+        # A layer that was frozen at first has no looks before it was trained.
+        _draw_ridges(panel, recorder.epochs[-len(values) :], values)
         panel.set_title(title, fontsize="medium")
         panel.set_xlabel("size of the gradient" if gradients else "weight")
         panel.set_ylabel("epoch", labelpad=8)

@@ -54,6 +54,10 @@ n_features_in_, feature_names_in_, network_
     out_activation_ : str
         ``"identity"``, or ``"exp"`` for "poisson".
 
+    Notes
+    -----
+    `set_callbacks` as for `MLPClassifier`.
+
     Examples
     --------
     >>> import numpy as np
