@@ -149,7 +149,7 @@ def test_no_product_is_written_out_before_it_is_summed() -> None:
     X, y = np.zeros((64, 28, 28, 1), np.float32), np.zeros(64, int)
     net.fit(X, y, batch_size=64, verbose=0)
     executables = net._built._executables.values()
-    assert max(executable.arena_bytes() for executable in executables) < 60e6
+    assert max(executable.arena_bytes for executable in executables) < 60e6
 
 
 def shape_of(layer: Any, *shape: int) -> Any:

@@ -41,14 +41,15 @@ class ConvolutionStep : public Step<T> {
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
     const int64_t image = chunk / bands() * cut_.images;
     prepare(thread);
-    run_band(image, std::min(image + cut_.images, images_), chunk % bands() * cut_.rows, thread, key);
+    run_band(image, std::min(image + cut_.images, images_), chunk % bands() * cut_.rows, thread, {}, key);
   }
 
-  void run_range(int64_t begin, int64_t end, int thread, const RunKey& key) override {
-    prepare(thread);
-    for (int64_t image = begin * sample_; image < end * sample_; image += cut_.images) {
+  void run_range(const Range& range, const RunKey& key) override {
+    prepare(range.thread);
+    const int64_t end = range.end * sample_;
+    for (int64_t image = range.begin * sample_; image < end; image += cut_.images) {
       for (int64_t band = 0; band < bands(); ++band) {
-        run_band(image, std::min(image + cut_.images, end * sample_), band * cut_.rows, thread, key);
+        run_band(image, std::min(image + cut_.images, end), band * cut_.rows, range.thread, range, key);
       }
     }
   }
@@ -63,13 +64,19 @@ class ConvolutionStep : public Step<T> {
     }
   }
 
-  void run_band(int64_t image, int64_t end, int64_t row, int thread, const RunKey& key) {
+  int64_t shift(int value, const Range& range) const {
+    return value < 0 ? 0 : source_.memory.shift(source_.memory.local_sample(value), range);
+  }
+
+  void run_band(int64_t image, int64_t end, int64_t row, int thread, const Range& range, const RunKey& key) {
+    const T* const operand = operand_ + shift(source_.input(0), range);
+    T* const out = out_ + shift(place_, range);
     T* const turned = source_.memory.thread_scratch(thread);
     T* const scratch = turned + turned_size_;
     int64_t first, rows, columns;  // of the product, as the epilogue sees it
     if (is_gradient_) {
-      kernels_.convolution_input_gradient(sizes_, cut_, end - image, out_ + image * sizes_.image(),
-                                          operand_ + image * sizes_.result(), turned, scratch);
+      kernels_.convolution_input_gradient(sizes_, cut_, end - image, out + image * sizes_.image(),
+                                          operand + image * sizes_.result(), turned, scratch);
       columns = sizes_.channels;
       rows = (end - image) * sizes_.rows.input * sizes_.columns.input;
       first = image * sizes_.rows.input * sizes_.columns.input;
@@ -78,12 +85,12 @@ class ConvolutionStep : public Step<T> {
       columns = sizes_.filters;
       rows = band.images * band.rows * sizes_.columns.output;
       first = (image * sizes_.rows.output + row) * sizes_.columns.output;
-      kernels_.convolution(sizes_, band, out_ + first * columns, operand_ + image * sizes_.image(), weights_, scratch);
+      kernels_.convolution(sizes_, band, out + first * columns, operand + image * sizes_.image(), weights_, scratch);
     }
     if (!epilogue_) return;
-    Block<T> done{first, first + rows, 0, columns};
+    Block<T> done{first, first + rows, 0, columns, nullptr, 0, range};
     if (place_ < 0) {
-      done.first = out_ + first * columns;
+      done.first = out + first * columns;
       done.first_row = columns;
     }
     epilogue_->run_block(done, scratch, key);

@@ -66,13 +66,17 @@ class PoolingStep : public Step<T> {
   int64_t chunks(int) const override { return chunk_count(images_, images_per_chunk_); }
   void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t first = chunk * images_per_chunk_;
-    run_images(first, std::min(first + images_per_chunk_, images_));
+    run_images(first, std::min(first + images_per_chunk_, images_), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override {
-    run_images(begin * images_per_sample_, end * images_per_sample_);
+  void run_range(const Range& range, const RunKey&) override {
+    run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range);
   }
 
  private:
+  int64_t shift(int value, const Range& range) const {
+    return source_.memory.shift(source_.memory.local_sample(value), range);
+  }
+
   // A prediction needs no places of the largest elements.
   bool is_read(int value) const {
     const Program& program = source_.program;
@@ -84,10 +88,14 @@ class PoolingStep : public Step<T> {
                        [&](const auto& output) { return output.second == value; });
   }
 
-  void run_images(int64_t begin, int64_t end) {
+  void run_images(int64_t begin, int64_t end, const Range& range) {
     Images<T> part = all_;
-    for (int i = 0; i < 2; ++i) part.in[i] += begin * in_size_;
-    for (int i = 0; i < 2; ++i) part.out[i] = part.out[i] ? part.out[i] + begin * out_size_ : nullptr;
+    for (size_t i = 0; i < source_.operation.inputs.size(); ++i) {
+      part.in[i] += begin * in_size_ + shift(source_.input(i), range);
+    }
+    for (size_t i = 0; i < source_.operation.outputs.size(); ++i) {
+      if (part.out[i]) part.out[i] += begin * out_size_ + shift(source_.output(i), range);
+    }
     kernel_(part, pooling_, end - begin);
   }
 

@@ -31,18 +31,24 @@ class ResamplingStep : public Step<T> {
     images_per_chunk_ = std::max<int64_t>(1, kChunkElements / std::max(from_size_, to_size_));
   }
   int64_t chunks(int) const override { return chunk_count(images_, images_per_chunk_); }
-  void run(int, int64_t chunk, int thread, const RunKey& key) override {
+  void run(int, int64_t chunk, int, const RunKey&) override {
     const int64_t begin = chunk * images_per_chunk_;
-    run_range(begin, std::min(begin + images_per_chunk_, images_), thread, key);
+    run_images(begin, std::min(begin + images_per_chunk_, images_), {});
   }
-  void run_range(int64_t begin, int64_t end, int, const RunKey&) override {
-    const KernelTable<T>& table = kernels<T>();
-    (forward_ ? table.resample : table.resample_gradient)(
-        source_.at(source_.output()) + begin * to_size_, source_.at(source_.input(0)) + begin * from_size_,
-        source_.at(source_.input(1)) + 6 * begin, sizes_, end - begin);
-  }
+  void run_range(const Range& range, const RunKey&) override { run_images(range.begin, range.end, range); }
 
  private:
+  void run_images(int64_t begin, int64_t end, const Range& range) {
+    const KernelTable<T>& table = kernels<T>();
+    (forward_ ? table.resample : table.resample_gradient)(at(source_.output(), range) + begin * to_size_,
+                                                          at(source_.input(0), range) + begin * from_size_,
+                                                          at(source_.input(1), range) + 6 * begin, sizes_, end - begin);
+  }
+
+  T* at(int value, const Range& range) const {
+    return source_.at(value) + source_.memory.shift(source_.memory.local_sample(value), range);
+  }
+
   StepSource<T> source_;
   bool forward_;
   Resampling sizes_{};
