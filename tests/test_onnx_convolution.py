@@ -41,7 +41,7 @@ def assert_read(nodes: list[Any], tmp_path: Path, shape: tuple[int, ...] = IMAGE
     made = model(nodes, constants, ("batch", *shape))
     net = read(made, tmp_path)
     x = RNG.normal(size=(3, *shape)).astype(np.float32)
-    np.testing.assert_allclose(net.predict(x), run(made, x)[-1], atol=1e-5)
+    np.testing.assert_allclose(net.predict(x), run(made, x)[-1], rtol=1e-5, atol=1e-5)
     return [type(layer).__name__ for layer in net.layers]
 
 
