@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ganglion import NeuralClassifier, NeuralRegressor
+from ganglion import MLPClassifier, MLPRegressor, NeuralClassifier, NeuralRegressor
 
 QUICK = {"layers": (8,), "learning_rate": 0.02, "epochs": 4, "random_state": 0}
 X, Y = make_classification(n_samples=200, n_features=6, random_state=0)
@@ -158,3 +158,17 @@ def test_two_jobs_give_the_bits_of_one(backend):
     np.testing.assert_array_equal(found["test_score"], expected["test_score"])
     for ours, same in zip(found["estimator"], expected["estimator"], strict=True):
         np.testing.assert_array_equal(ours.predict_proba(X), same.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [NeuralClassifier, MLPClassifier])
+def test_labels_in_lists_are_sent_to_the_binarizer(kind):
+    with pytest.raises(ValueError, match=r"Classifier\] y must have as many .* MultiLabelB"):
+        kind().fit(np.eye(3), [("a", "b"), ("a",), ()])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", [NeuralRegressor, MLPRegressor])
+def test_targets_that_are_text_are_named(kind):
+    with pytest.raises(ValueError, match=r"Regressor\] y must hold numbers, .*: could not convert"):
+        kind().fit(np.eye(3), ["low", "high", "low"])
+    assert kind().fit(np.eye(20), np.arange(20).astype(object)).predict(np.eye(20)).shape == (20,)

@@ -146,6 +146,7 @@ def test_labels_weights_and_a_first_statistic_are_taken_as_from_an_array():
     assert same_bits(normalized().partial_fit(Rows()), normalized().partial_fit(X, Y))
 
 
+@pytest.mark.filterwarnings("ignore:.find_learning_rate. with [0-9]+ steps")
 def test_batches_of_callbacks_and_a_range_test_read_a_source():
     seen = []
     watch = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))

@@ -144,14 +144,13 @@ class Planner {
   bool is_local(int id) const {
     const Life& life = lives_[static_cast<size_t>(id)];
     return value(id).storage == Storage::arena && value(id).shape.batched && life.first == life.last &&
-           life.first > 0 && !packed(id) &&
-           std::all_of(life.touched.begin(), life.touched.end(), [&](int operation) {
+           life.first > 0 && !packed(id) && std::all_of(life.touched.begin(), life.touched.end(), [&](int operation) {
              return is_samplewise(program_, program_.operations[static_cast<size_t>(operation)]);
            });
   }
 
-  // Largest first, each at the lowest offset that nothing alive at the same time holds. Places values, all of them local
-  // or none; the elements they take together.
+  // Largest first, each at the lowest offset that nothing alive at the same time holds. Places values, all of them
+  // local or none; the elements they take together.
   int64_t place(std::vector<int> order, bool local, MemoryPlan* plan) const {
     struct Held {
       int first, last;
@@ -188,7 +187,8 @@ class Planner {
     plan.places.resize(roots_.size());
     std::vector<int> shared, local;
     for (int id = 0; id < static_cast<int>(roots_.size()); ++id) {
-      if (!in_arena(id) || !lives_[static_cast<size_t>(id)].used || roots_[static_cast<size_t>(id)].value != id) continue;
+      if (!in_arena(id) || !lives_[static_cast<size_t>(id)].used || roots_[static_cast<size_t>(id)].value != id)
+        continue;
       (is_local(id) ? local : shared).push_back(id);
     }
     plan.arena = place(shared, false, &plan);
@@ -209,8 +209,7 @@ class Planner {
                 memory.value, false};
       }
       if (memory.value != id)
-        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value,
-                                                 base.is_local};
+        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value, base.is_local};
       if (memory.value == id && !in_arena(id)) plan.places[static_cast<size_t>(id)] = base;
     }
     return plan;

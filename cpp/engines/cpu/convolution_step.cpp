@@ -65,14 +65,14 @@ class ConvolutionStep : public Step<T> {
   }
 
   int64_t shift(int value, const Range& range) const {
-    return value < 0 ? 0 : source_.memory.shift(source_.memory.local_sample(value), range);
+    return source_.memory.shift(source_.memory.local_sample(value), range);
   }
 
   void run_band(int64_t image, int64_t end, int64_t row, int thread, const Range& range, const RunKey& key) {
-    const T* const operand = operand_ + shift(source_.input(0), range);
-    T* const out = out_ + shift(place_, range);
     T* const turned = source_.memory.thread_scratch(thread);
     T* const scratch = turned + turned_size_;
+    T* const out = out_ + (place_ < 0 ? 0 : shift(place_, range));
+    const T* const operand = operand_ + shift(source_.input(0), range);
     int64_t first, rows, columns;  // of the product, as the epilogue sees it
     if (is_gradient_) {
       kernels_.convolution_input_gradient(sizes_, cut_, end - image, out + image * sizes_.image(),

@@ -205,7 +205,8 @@ void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count,
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     if (results_[r].direct) continue;
-    std::memmove(data(results_[r], range) + at, registers[expression_.results[r]], static_cast<size_t>(count) * sizeof(T));
+    std::memmove(data(results_[r], range) + at, registers[expression_.results[r]],
+                 static_cast<size_t>(count) * sizeof(T));
   }
 }
 

@@ -143,7 +143,8 @@ void ExpressionLoops<T>::set_streams(Rectangle* rectangle, int64_t row, int64_t 
   const int64_t row_in_group = has_groups_ ? row % rows_in_group_ : row;
   Rectangle::Stream* next = rectangle->streams;
   const auto add = [&](const Stream& stream) {
-    const T* data = stream.data + memory_->shift(stream.local_sample, block.range) + row_in_group * stream.row_step + column * stream.column_step;
+    const T* data = stream.data + memory_->shift(stream.local_sample, block.range) + row_in_group * stream.row_step +
+                    column * stream.column_step;
     if (has_groups_) data += group_offset(stream, row / rows_in_group_);
     *next++ = {data, stream.row_step * bytes};
   };

@@ -85,8 +85,8 @@ class JoinStep : public Step<T> {
     const bool pad = operation.kind == "pad";
     if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner, 0});
     for (int value : operation.inputs) {
-      parts_.push_back({source_.at(value), source_.shape(value).extent(axis, rows) * inner,
-                        source_.memory.local_sample(value)});
+      parts_.push_back(
+          {source_.at(value), source_.shape(value).extent(axis, rows) * inner, source_.memory.local_sample(value)});
     }
     if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner, 0});
     sample_ = outer_ / rows;

@@ -85,7 +85,8 @@ class MatmulStep : public Step<T> {
     const auto [begin, end, thread] = range;
     if (is_batch_) {
       for (int64_t index = begin * sample_; index < end * sample_; ++index) {
-        for (int64_t block = 0; block < plan_.blocks; ++block) run_block(part, plan_, index, 0, block, thread, range, key);
+        for (int64_t block = 0; block < plan_.blocks; ++block)
+          run_block(part, plan_, index, 0, block, thread, range, key);
       }
       return;
     }
@@ -134,8 +135,10 @@ class MatmulStep : public Step<T> {
     }
     kernels_.matmul_block(product, plan, block, scratch);
     if (!epilogue_) return;
-    Block<T> done{above + row, above + std::min(row + plan.block_rows, product.m), column,
-                  std::min(column + plan.block_columns, product.n), nullptr, 0, range};
+    Block<T> done{above + row, above + std::min(row + plan.block_rows, product.m),
+                  column,      std::min(column + plan.block_columns, product.n),
+                  nullptr,     0,
+                  range};
     if (product_value_ < 0) {
       done.first = local;
       done.first_row = product.c_row;

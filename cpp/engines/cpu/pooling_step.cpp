@@ -73,10 +73,6 @@ class PoolingStep : public Step<T> {
   }
 
  private:
-  int64_t shift(int value, const Range& range) const {
-    return source_.memory.shift(source_.memory.local_sample(value), range);
-  }
-
   // A prediction needs no places of the largest elements.
   bool is_read(int value) const {
     const Program& program = source_.program;
@@ -89,12 +85,12 @@ class PoolingStep : public Step<T> {
   }
 
   void run_images(int64_t begin, int64_t end, const Range& range) {
+    const Operation& operation = source_.operation;
+    const auto shift = [&](int value) { return source_.memory.shift(source_.memory.local_sample(value), range); };
     Images<T> part = all_;
-    for (size_t i = 0; i < source_.operation.inputs.size(); ++i) {
-      part.in[i] += begin * in_size_ + shift(source_.input(i), range);
-    }
-    for (size_t i = 0; i < source_.operation.outputs.size(); ++i) {
-      if (part.out[i]) part.out[i] += begin * out_size_ + shift(source_.output(i), range);
+    for (size_t i = 0; i < operation.inputs.size(); ++i) part.in[i] += begin * in_size_ + shift(source_.input(i));
+    for (size_t i = 0; i < operation.outputs.size(); ++i) {
+      if (part.out[i]) part.out[i] += begin * out_size_ + shift(source_.output(i));
     }
     kernel_(part, pooling_, end - begin);
   }

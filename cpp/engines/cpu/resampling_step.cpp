@@ -39,14 +39,13 @@ class ResamplingStep : public Step<T> {
 
  private:
   void run_images(int64_t begin, int64_t end, const Range& range) {
+    const auto image = [&](int value, int64_t size) {
+      return source_.at(value) + begin * size + source_.memory.shift(source_.memory.local_sample(value), range);
+    };
     const KernelTable<T>& table = kernels<T>();
-    (forward_ ? table.resample : table.resample_gradient)(at(source_.output(), range) + begin * to_size_,
-                                                          at(source_.input(0), range) + begin * from_size_,
-                                                          at(source_.input(1), range) + 6 * begin, sizes_, end - begin);
-  }
-
-  T* at(int value, const Range& range) const {
-    return source_.at(value) + source_.memory.shift(source_.memory.local_sample(value), range);
+    (forward_ ? table.resample : table.resample_gradient)(image(source_.output(), to_size_),
+                                                          image(source_.input(0), from_size_),
+                                                          image(source_.input(1), 6), sizes_, end - begin);
   }
 
   StepSource<T> source_;

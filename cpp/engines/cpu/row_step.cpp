@@ -88,7 +88,7 @@ class RowStep : public Step<T> {
   Rows<T> all_{};
   int64_t in_width_[3] = {}, out_width_[2] = {};
   int64_t in_local_[3] = {}, out_local_[2] = {};  // see Memory
-  int64_t sample_ = 1;  // rows
+  int64_t sample_ = 1;                            // rows
   int64_t rows_per_chunk_ = 1;
 };
 

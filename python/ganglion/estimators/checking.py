@@ -77,6 +77,25 @@ def _check_in_memory(estimator: Any, X: Any) -> None:
         )
 
 
+def numeric_targets(estimator: Any, y: NDArray[Any]) -> NDArray[Any]:
+    """Return targets as numbers: as they are where they have such a type.
+
+    Raises
+    ------
+    ValueError
+        For text that says no number.
+    """
+    if y.dtype.kind in "biuf":
+        return y
+    try:
+        return y.astype(np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"[{type(estimator).__name__}] y must hold numbers, for classes there is a classifier: "
+            f"{error}"
+        ) from None
+
+
 def _is_dense_frame(X: Any) -> bool:
     return is_frame(X) and not is_sparse_frame(X)
 
@@ -96,7 +115,13 @@ def _frame_values(estimator: Any, frame: Any) -> NDArray[Any]:
 
 def _check_missing(estimator: Any, y: Any) -> None:
     # scikit-learn's check looks at numbers alone.
-    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    try:
+        values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    except ValueError:
+        raise ValueError(
+            f"[{type(estimator).__name__}] y must have as many values in each row; of labels in "
+            "lists scikit-learn's MultiLabelBinarizer makes zeros and ones"
+        ) from None
     if values.dtype.kind == "O" and values.ndim > 0:
         missing = np.vectorize(is_missing, otypes=[bool])(values).reshape(len(values), -1)
         if missing.any():

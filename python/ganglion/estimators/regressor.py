@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
+from ganglion.estimators.checking import numeric_targets
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 
 
@@ -160,10 +161,7 @@ memory, random_state, dtype, device, verbose
         return Head(self.n_outputs_, "linear", "mean_squared_error")
 
     def _check_targets(self, y: Any) -> NDArray[Any]:
-        if y.dtype.kind not in "biuf":
-            y = y.astype(np.float64)
-        targets: NDArray[Any] = y
-        return targets
+        return numeric_targets(self, y)
 
     def _learn_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> None:
         self._flat = y.ndim == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
@@ -12,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ganglion.errors import check_choice
 from ganglion.estimators.base import HeldOut
+from ganglion.estimators.checking import numeric_targets
 from ganglion.estimators.mlp.base import BaseMLP
 from ganglion.estimators.mlp.checks import takes_batches
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
@@ -240,7 +240,7 @@ n_features_in_, feature_names_in_, network_
             )
 
     def _encode(self, y: Array) -> Array:
-        numbers = y if y.dtype.kind in "biuf" else y.astype(np.float64)
+        numbers = numeric_targets(self, y)
         return numbers.reshape(-1, 1) if y.ndim == 1 else numbers
 
     def _output(self) -> str:
