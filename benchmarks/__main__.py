@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     accuracy,
+    convolutions,
     everything,
     footprint,
     growth,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, ModuleType] = {
     "table": table,
     "predict": prediction,
     "products": products,
+    "convolutions": convolutions,
     "memory": memory,
     "growth": growth,
     "accuracy": accuracy,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.images import IMAGES
+
 # Epochs of one turn. What a library does once a call, such as looking for NaN, is shared by them,
 # as it is when a network is trained for many.
 EPOCHS = 4
@@ -15,26 +17,35 @@ MIN_STEPS, MAX_STEPS = 4, 400
 
 @dataclass(frozen=True)
 class Case:
-    """A dense network with relu between its layers and softmax at its end, and a batch size."""
+    """A dense network with softmax at its end, what stands before it, and a batch size."""
 
     widths: tuple[int, ...]
     batch_size: int
+    images: str = ""  # one of IMAGES
+    activation: str = "relu"  # between the layers
+    label: str = ""
 
     @property
     def name(self) -> str:
         """As the tables show it: ``20-64-64-2, 32``."""
-        return "-".join(map(str, self.widths)) + f", {self.batch_size}"
+        return (self.label or "-".join(map(str, self.widths))) + f", {self.batch_size}"
+
+    @property
+    def products(self) -> list[int]:
+        """Multiply-adds of each layer, for one sample."""
+        before = IMAGES[self.images]
+        dense = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
+        return (before.products if before else []) + dense
 
     @property
     def flops(self) -> int:
         """Of one step's products: forward, and two for each gradient but the input's."""
-        products = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
-        return 2 * self.batch_size * (3 * sum(products) - products[0])
+        return 2 * self.batch_size * (3 * sum(self.products) - self.products[0])
 
     @property
     def prediction_flops(self) -> int:
         """Of one row's products, forward alone."""
-        return 2 * sum(a * b for a, b in zip(self.widths, self.widths[1:], strict=False))
+        return 2 * sum(self.products)
 
     @property
     def steps(self) -> int:
@@ -44,7 +55,13 @@ class Case:
     @property
     def arguments(self) -> dict[str, Any]:
         """What a worker's task needs to know of it."""
-        return {"widths": self.widths, "batch_size": self.batch_size, "steps": self.steps}
+        return {
+            "widths": self.widths,
+            "batch_size": self.batch_size,
+            "steps": self.steps,
+            "images": self.images,
+            "activation": self.activation,
+        }
 
 
 CASES = [
@@ -55,6 +72,8 @@ CASES = [
     Case((784, 128, 10), 128),
     Case((784, 512, 512, 10), 128),
     Case((784, 2048, 2048, 10), 256),
+    Case((1600, 10), 64, "two convolutions", label="conv32-pool-conv64-pool-10 on 28x28"),
+    Case((400, 120, 84, 10), 64, "LeNet-5", "tanh", label="LeNet-5 (tanh)"),
 ]
 
 # Rows of one call of predict, through one network.

@@ -27,9 +27,12 @@ def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
         for threads in counts:
             found[f"{command}-{threads}"] = [command, "--threads", str(threads)], {}
     found["products"] = ["products"], {}
+    found["convolutions"] = ["convolutions"], {}
     if machine.environment()["instructions"] == "avx512":
         # The peers choose their instructions themselves.
-        found["products-avx2"] = ["products", "--peers", "ganglion"], {"GANGLION_ISA": "avx2"}
+        for command in ("products", "convolutions"):
+            alone = [command, "--peers", "ganglion"]
+            found[f"{command}-avx2"] = alone, {"GANGLION_ISA": "avx2"}
     for command in ("growth", "accuracy", "pipeline", "footprint"):
         found[command] = [command], {}
     return found

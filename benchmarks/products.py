@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -125,13 +126,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """None of its own."""
 
 
+class Operands(Protocol):
+    """What a task is made from: a dataclass, with its floating point operations."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def flops(self) -> int: ...
+
+
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    tasks = {n: t for n, t in TASKS.items() if not options.peers or n.lower() in options.peers}
+    return measure_all(TASKS, PRODUCTS, options)
+
+
+def measure_all(
+    every: Mapping[str, type], products: Mapping[str, Operands], options: argparse.Namespace
+) -> dict[str, Any]:
+    """Each product by each library, with one thread and with all."""
+    tasks = {n: t for n, t in every.items() if not options.peers or n.lower() in options.peers}
     counts = sorted({1, options.threads})
     rows = []
-    for name, product in PRODUCTS.items():
+    for name, product in products.items():
         jobs = {
-            f"{task} {threads}": Job(f"{__name__}:{kind.__name__}", asdict(product), threads)
+            f"{task} {threads}": Job(f"{kind.__module__}:{kind.__name__}", asdict(product), threads)
             for task, kind in tasks.items()
             for threads in counts
         }
@@ -151,6 +168,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(result: dict[str, Any]) -> str:
+    return (
+        f"Share of the peak, {peaks(result)}, in float32, by number of threads. dX and dW: the "
+        "gradients by input and weights. OpenBLAS and ganglion repeat a product within one call; "
+        "PyTorch's call, about a microsecond, weighs on the small ones.\n\n" + shares(result)
+    )
+
+
+def peaks(result: dict[str, Any]) -> str:
+    """The peak, by number of threads."""
+    return " and ".join(
+        f"{peak / 1e9:.0f} GFLOP/s with {threads}" for threads, peak in result["peak"].items()
+    )
+
+
+def shares(result: dict[str, Any]) -> str:
     """Shares of the peak, and how much a second thread gains."""
     counts, tasks = result["threads"], result["tasks"]
     header = ["product", "MFLOP", *(f"{task}, {n}" for n in counts for task in tasks)]
@@ -169,13 +201,4 @@ def show(result: dict[str, Any]) -> str:
             cells.append(f"{both[0] / both[-1]:.2f}" if all(both) else "-")
         lines.append(cells)
     failures = {row["product"]: row["failures"] for row in result["rows"]}
-    peaks = " and ".join(
-        f"{peak / 1e9:.0f} GFLOP/s with {threads}" for threads, peak in result["peak"].items()
-    )
-    return (
-        f"Share of the peak, {peaks}, in float32, by number of threads. dX and dW: the gradients "
-        "by input and weights. OpenBLAS and ganglion repeat a product within one call; PyTorch's "
-        "call, about a microsecond, weighs on the small ones.\n\n"
-        + text.table(header, lines)
-        + text.left_out(failures)
-    )
+    return text.table(header, lines) + text.left_out(failures)

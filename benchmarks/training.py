@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 import importlib
+from math import prod
 
 import numpy as np
 
 from benchmarks.cases import EPOCHS
+from benchmarks.images import IMAGES
 from benchmarks.peers import Array, Model
 from benchmarks.process import Job
 
 
-def make_model(peer: str, widths: list[int], batch_size: int, threads: int) -> Model:
+def make_model(
+    peer: str, widths: list[int], batch_size: int, threads: int, **network: str
+) -> Model:
     """The model of one of the modules of `benchmarks.peers`."""
     model: Model = importlib.import_module(f"benchmarks.peers.{peer}").Model(
-        widths, batch_size, threads
+        widths, batch_size, threads, **network
     )
     return model
 
 
-def samples(rows: int, widths: list[int]) -> tuple[Array, Array]:
-    """Inputs (rows, widths[0]) float32, and class numbers, drawn at random.
+def samples(rows: int, size: int, classes: int) -> tuple[Array, Array]:
+    """Inputs (rows, size) float32, and class numbers, drawn at random.
 
     The inputs begin at a multiple of 64 bytes: others JAX has to copy.
     """
     generator = np.random.default_rng(0)
-    size = rows * widths[0]
-    room = np.empty(size + 16, np.float32)
+    room = np.empty(rows * size + 16, np.float32)
     first = -room.ctypes.data % 64 // room.itemsize
-    inputs = room[first : first + size].reshape(rows, widths[0])
+    inputs = room[first : first + rows * size].reshape(rows, size)
     generator.standard_normal(dtype=np.float32, out=inputs)
-    return inputs, generator.integers(0, widths[-1], rows)
+    return inputs, generator.integers(0, classes, rows)
 
 
 class Training:
     """A turn trains for a few epochs; a unit is one step."""
 
     def __init__(
-        self, peer: str, widths: list[int], batch_size: int, steps: int, threads: int
+        self,
+        peer: str,
+        widths: list[int],
+        batch_size: int,
+        steps: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
     ) -> None:
-        self.model = make_model(peer, widths, batch_size, threads)
-        self.model.start(*samples(steps * batch_size, widths), seed=0)
+        self.model = make_model(
+            peer, widths, batch_size, threads, images=images, activation=activation
+        )
+        before = IMAGES[images]
+        size = prod(before.shape) if before else widths[0]
+        self.model.start(*samples(steps * batch_size, size, widths[-1]), seed=0)
         self.units = EPOCHS * steps
 
     def run(self) -> None:
@@ -52,10 +66,10 @@ class Prediction:
 
     def __init__(self, peer: str, widths: list[int], batch_size: int, threads: int) -> None:
         self.model = make_model(peer, widths, 32, threads)
-        X, y = samples(64, widths)
+        X, y = samples(64, widths[0], widths[-1])
         self.model.start(X, y, seed=0)
         self.model.train(1)
-        self.X, _ = samples(batch_size, widths)
+        self.X, _ = samples(batch_size, widths[0], widths[-1])
 
     def run(self) -> None:
         self.model.predict(self.X)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    "command", [["table", "--cases", "1"], ["predict"]], ids=["table", "predict"]
+    "command",
+    [["table", "--cases", "1"], ["table", "--cases", "9"], ["predict"]],
+    ids=["table", "images", "predict"],
 )
 def test_benchmark_runs_alone(command: list[str], tmp_path: Path) -> None:
     target = tmp_path / "result.json"

@@ -180,6 +180,27 @@ def test_bias_and_activation_join_the_product(activation: str) -> None:
     net.check_agreement([np.random.default_rng(0).normal(size=(7, 20))])
 
 
+def test_what_follows_pooling_is_a_part_of_it() -> None:
+    windows = {"window": [2, 2], "strides": [2, 2], "before": [0, 0], "after": [0, 0]}
+
+    def emit(builder: Any) -> None:
+        x = builder.input("x", (None, 8, 8, 5))
+        largest = apply(builder, "max_pool", apply(builder, "relu", x), **windows)
+        mean = apply(builder, "window_sum", largest, **windows)
+        y = apply(
+            builder, "tanh", apply(builder, "multiply", mean, builder.constant(np.array(0.25)))
+        )
+        builder.output("y", y)
+        builder.output("d_x", builder.gradient(y, [x], y)[0])
+
+    net = Net(emit)
+    assert net.kinds() == [
+        *("expression", "max_pool", "window_sum", "expression"),
+        *("window_spread", "max_pool_gradient"),
+    ]
+    net.check_agreement([np.random.default_rng(0).normal(size=(7, 8, 8, 5))])
+
+
 def test_an_epilogue_can_store_the_product_too() -> None:
     def emit(builder: Any) -> None:
         x = builder.input("x", (None, 20))

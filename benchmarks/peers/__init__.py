@@ -11,11 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from benchmarks.images import IMAGES
+
 Array = np.ndarray
 
 
 class Model(Protocol):
-    """A classifier: relu between its layers, softmax cross-entropy, Adam with a rate of 1e-3.
+    """A classifier: softmax cross-entropy, Adam with a rate of 1e-3.
 
     Parameters
     ----------
@@ -25,12 +27,23 @@ class Model(Protocol):
         Samples of a step.
     threads : int
         As many as the library may use.
+    images : str
+        What stands before the dense layers, one of `benchmarks.images.IMAGES`.
+    activation : {"relu", "tanh"}
+        Between the layers.
     """
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None: ...
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None: ...
 
     def start(self, X: Array, y: Array, seed: int) -> None:
-        """Begin anew with these samples, float32 and class numbers, and this seed."""
+        """Begin anew with these samples, float32 rows and class numbers, and this seed."""
 
     def train(self, epochs: int) -> None:
         """Train on all samples, in an order of each epoch's own."""
@@ -64,13 +77,16 @@ PEERS = [
 ]
 
 
-def initial_weights(widths: list[int], seed: int) -> list[tuple[Array, Array]]:
+def initial_weights(widths: list[int], seed: int, images: str = "") -> list[tuple[Array, Array]]:
     """Kernel (inputs, units), Glorot uniform, and bias, zero, of each layer, in float32.
 
-    All but scikit-learn, which draws its own of this kind, start from these.
+    Those of convolutions, (rows, columns, channels, filters), come first. All but scikit-learn,
+    which draws its own of this kind, start from these.
     """
     generator = np.random.default_rng(seed)
-    return [
+    before = IMAGES[images]
+    convolutions = before.initial_weights(generator) if before else []
+    return convolutions + [
         (
             generator.uniform(-1, 1, (a, b)).astype(np.float32) * np.float32((6 / (a + b)) ** 0.5),
             np.zeros(b, np.float32),

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
+from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
 
 Epoch = Callable[..., Any]
@@ -27,23 +28,51 @@ VARIANTS = [
 ]
 
 
-def forward(weights: Any, x: Any) -> Any:
-    """Logits."""
-    for kernel, bias in weights[:-1]:
-        x = jax.nn.relu(x @ kernel + bias)
-    return x @ weights[-1][0] + weights[-1][1]
+class Network(NamedTuple):
+    """What stands before the dense layers, one of IMAGES, and the activation between layers."""
+
+    images: str
+    activation: str
+
+    def __call__(self, weights: Any, x: Any) -> Any:
+        """Logits."""
+        activate = jnp.tanh if self.activation == "tanh" else jax.nn.relu
+        weights, before = list(weights), IMAGES[self.images]
+        if before:
+            x = x.reshape(-1, *before.shape)
+            for part in before.parts:
+                if isinstance(part, Pooling):
+                    x = pooled(x, part.average)
+                else:
+                    kernel, bias = weights.pop(0)
+                    layout = ("NHWC", "HWIO", "NHWC")
+                    y = jax.lax.conv_general_dilated(
+                        x, kernel, (1, 1), part.padding.upper(), dimension_numbers=layout
+                    )
+                    x = activate(y + bias)
+            x = x.reshape(len(x), -1)
+        for kernel, bias in weights[:-1]:
+            x = activate(x @ kernel + bias)
+        return x @ weights[-1][0] + weights[-1][1]
 
 
-def loss(weights: Any, x: Any, y: Any) -> Any:
-    logits = forward(weights, x)
+def pooled(x: Any, average: bool) -> Any:
+    window = (1, 2, 2, 1)
+    if average:
+        return jax.lax.reduce_window(x, 0.0, jax.lax.add, window, window, "VALID") / 4
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+
+def loss(weights: Any, network: Network, x: Any, y: Any) -> Any:
+    logits = network(weights, x)
     target = jax.nn.one_hot(y, logits.shape[1])
     return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=1))
 
 
-def update(state: Any, x: Any, y: Any) -> Any:
+def update(state: Any, network: Network, x: Any, y: Any) -> Any:
     """One step: weights, both moments and the step's number, from 1."""
     weights, first, second, iteration = state
-    gradient = jax.grad(loss)(weights, x, y)
+    gradient = jax.grad(loss)(weights, network, x, y)
     first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradient)
     second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradient)
     rate = 1e-3 * jnp.sqrt(1 - 0.999**iteration) / (1 - 0.9**iteration)
@@ -53,7 +82,7 @@ def update(state: Any, x: Any, y: Any) -> Any:
     return weights, first, second, iteration + 1
 
 
-def make_epoch(gather_first: bool, donate: bool) -> Epoch:
+def make_epoch(network: Network, gather_first: bool, donate: bool) -> Epoch:
     """Compile a function of state, samples, classes and order (steps, batch); it returns a state.
 
     The last batch, where it is smaller, is ``rest`` (samples,).
@@ -61,16 +90,16 @@ def make_epoch(gather_first: bool, donate: bool) -> Epoch:
 
     def epoch(state: Any, X: Any, y: Any, order: Any, rest: Any) -> Any:
         def gathered(state: Any, batch: Any) -> Any:
-            return update(state, *batch), None
+            return update(state, network, *batch), None
 
         def gathering(state: Any, batch: Any) -> Any:
-            return update(state, X[batch], y[batch]), None
+            return update(state, network, X[batch], y[batch]), None
 
         if gather_first:
             state = jax.lax.scan(gathered, state, (X[order], y[order]))[0]
         else:
             state = jax.lax.scan(gathering, state, order)[0]
-        return update(state, X[rest], y[rest]) if rest.size else state
+        return update(state, network, X[rest], y[rest]) if rest.size else state
 
     return jax.jit(epoch, donate_argnums=(0,) if donate else ())
 
@@ -78,8 +107,16 @@ def make_epoch(gather_first: bool, donate: bool) -> Epoch:
 class Model:
     """See `benchmarks.peers.Model`."""
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None:
         self.widths, self.batch_size = widths, batch_size
+        self.network = Network(images, activation)
         self.epoch: Epoch | None = None
 
     def start(self, X: Array, y: Array, seed: int) -> None:
@@ -89,7 +126,7 @@ class Model:
         self.probabilities: Callable[[Array], Any] | None = None
 
     def _first_state(self, seed: int) -> Any:
-        weights = jax.tree.map(jnp.asarray, initial_weights(self.widths, seed))
+        weights = jax.tree.map(jnp.asarray, initial_weights(self.widths, seed, self.network.images))
         zeros = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
         return weights, *zeros, jnp.float32(1)
 
@@ -102,7 +139,7 @@ class Model:
         """The best of the variants, by the shortest of a few epochs."""
         best: tuple[float, Epoch] | None = None
         for variant in VARIANTS:
-            epoch = make_epoch(**variant)
+            epoch = make_epoch(self.network, **variant)
             state = self._first_state(seed=0)
             times = []
             for _ in range(4):  # the first one compiles
@@ -124,5 +161,5 @@ class Model:
     def predict(self, X: Array) -> Array:
         if self.probabilities is None:  # weights that are constants need not be passed
             weights = self.state[0]
-            self.probabilities = jax.jit(lambda x: jax.nn.softmax(forward(weights, x)))
+            self.probabilities = jax.jit(lambda x: jax.nn.softmax(self.network(weights, x)))
         return np.asarray(self.probabilities(X))

@@ -9,6 +9,7 @@ import jax
 import keras
 import numpy as np
 
+from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
 
 # The time of a step falls with the steps of one execution, up to about so many.
@@ -18,14 +19,28 @@ STEPS_PER_EXECUTION = 64
 class Model:
     """See `benchmarks.peers.Model`."""
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None:
         self.widths, self.batch_size = widths, batch_size
+        self.images, self.activation = images, activation
         self.network: Any = None
 
     def _compile(self, steps: int) -> None:
-        hidden = [keras.layers.Dense(width, activation="relu") for width in self.widths[1:-1]]
+        hidden = [keras.layers.Dense(width, self.activation) for width in self.widths[1:-1]]
+        before = IMAGES[self.images]
         self.network = keras.Sequential(
-            [keras.Input((self.widths[0],)), *hidden, keras.layers.Dense(self.widths[-1])]
+            [
+                keras.Input(before.shape if before else (self.widths[0],)),
+                *self._before(),
+                *hidden,
+                keras.layers.Dense(self.widths[-1]),
+            ]
         )
         self.network.compile(
             optimizer=keras.optimizers.Adam(),
@@ -36,12 +51,29 @@ class Model:
         self.network.optimizer.build(self.network.trainable_variables)
         self.optimizer_start = [np.array(v) for v in self.network.optimizer.variables]
 
+    def _before(self) -> list[Any]:
+        """The layers on images."""
+        found: list[Any] = []
+        before = IMAGES[self.images]
+        for part in before.parts if before else ():
+            if isinstance(part, Pooling):
+                pool = keras.layers.AveragePooling2D if part.average else keras.layers.MaxPooling2D
+                found.append(pool(2))
+            else:
+                found.append(
+                    keras.layers.Conv2D(
+                        part.filters, part.size, padding=part.padding, activation=self.activation
+                    )
+                )
+        return [*found, keras.layers.Flatten()] if found else []
+
     def start(self, X: Array, y: Array, seed: int) -> None:
-        self.X, self.y = X, y
+        before = IMAGES[self.images]
+        self.X, self.y = (X.reshape(-1, *before.shape) if before else X), y
         if self.network is None:
             self._compile(len(X) // self.batch_size)
         keras.utils.set_random_seed(seed)
-        weights = initial_weights(self.widths, seed)
+        weights = initial_weights(self.widths, seed, self.images)
         self.network.set_weights([array for pair in weights for array in pair])
         # A new optimizer would have to be compiled again.
         for variable, value in zip(

@@ -4,29 +4,59 @@ from __future__ import annotations
 
 import torch
 
+from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
 
 
 class Model:
     """See `benchmarks.peers.Model`."""
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None:
         torch.set_num_threads(threads)
         self.widths, self.batch_size = widths, batch_size
+        self.images = images
+        self.activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[activation]
 
     def start(self, X: Array, y: Array, seed: int) -> None:
         torch.manual_seed(seed)
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(y)
-        parts: list[torch.nn.Module] = []
-        for kernel, bias in initial_weights(self.widths, seed):
+        weights = initial_weights(self.widths, seed, self.images)
+        parts = self._before(weights)
+        for kernel, bias in weights:
             layer = torch.nn.Linear(*kernel.shape)
             layer.load_state_dict(
                 {"weight": torch.from_numpy(kernel.T.copy()), "bias": torch.from_numpy(bias)}
             )
-            parts += [layer, torch.nn.ReLU()]
+            parts += [layer, self.activation()]
         self.network = torch.nn.Sequential(*parts[:-1])  # logits
         self.optimizer = torch.optim.Adam(self.network.parameters(), eps=1e-7, fused=True)
         self.traced: torch.jit.ScriptModule | None = None
+
+    def _before(self, weights: list[tuple[Array, Array]]) -> list[torch.nn.Module]:
+        """The layers on images, which take their weights away; of one channel first is last."""
+        found: list[torch.nn.Module] = []
+        before = IMAGES[self.images]
+        if not before:
+            return found
+        height, width, channels = before.shape
+        self.X = self.X.reshape(-1, channels, height, width)
+        for part in before.parts:
+            if isinstance(part, Pooling):
+                found.append((torch.nn.AvgPool2d if part.average else torch.nn.MaxPool2d)(2))
+                continue
+            kernel, bias = weights.pop(0)
+            layer = torch.nn.Conv2d(kernel.shape[2], part.filters, part.size, padding=part.padding)
+            state = {"weight": torch.from_numpy(kernel.transpose(3, 2, 0, 1).copy())}
+            layer.load_state_dict({**state, "bias": torch.from_numpy(bias)})
+            found += [layer, self.activation()]
+        return [*found, torch.nn.Flatten()]
 
     def train(self, epochs: int) -> None:
         self.traced = None

@@ -12,7 +12,16 @@ from benchmarks.peers import Array
 class Model:
     """See `benchmarks.peers.Model`. It draws the weights of its own: Glorot uniform, biases too."""
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None:
+        if images:
+            raise NotImplementedError("it has no convolutions")
         threadpoolctl.threadpool_limits(threads)
         self.widths, self.batch_size = widths, batch_size
 

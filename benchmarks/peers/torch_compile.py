@@ -34,7 +34,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 class Model:
     """See `benchmarks.peers.Model`."""
 
-    def __init__(self, widths: list[int], batch_size: int, threads: int) -> None:
+    def __init__(
+        self,
+        widths: list[int],
+        batch_size: int,
+        threads: int,
+        images: str = "",
+        activation: str = "relu",
+    ) -> None:
+        if images:
+            raise NotImplementedError("dense networks alone are written here")
         torch.set_num_threads(threads)
         self.widths, self.batch_size = widths, batch_size
         self.rate = torch.zeros(())

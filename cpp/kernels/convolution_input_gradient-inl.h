@@ -122,6 +122,7 @@ void scatter_line(const ConvolutionSizes& sizes, const KernelRuns& runs, int64_t
   const int64_t c = sizes.channels, width = (end - first) * runs.size;
   const int64_t joined = sizes.joins_columns() ? columns.kernel : 1;  // columns of x that a run covers
   const int64_t of_column = runs.size / joined, turns = divide_up(joined, columns.stride);
+  const InnerResults whole(columns, -columns.before, joined);
   for (int64_t turn = 0; turn < turns; ++turn) {
     for (int64_t run = first; run < end; ++run) {
       const int64_t to_row = row * rows.stride - rows.before + runs.row(run) * rows.dilation;
@@ -129,9 +130,8 @@ void scatter_line(const ConvolutionSizes& sizes, const KernelRuns& runs, int64_t
       T* const to = d_x + to_row * columns.input * c;
       const T* const from = products + (run - first) * runs.size;
       const int64_t shift = runs.column(run) * columns.dilation - columns.before;
-      const InnerResults inner(columns, shift, joined);
-      int64_t x = turn;
-      while (x < columns.output) {
+      const InnerResults inner = joined > 1 ? whole : InnerResults(columns, shift, 1);
+      for (int64_t x = turn; x < columns.output;) {
         const int64_t column = x * columns.stride + shift;
         if (x >= inner.first && x < inner.end) {
           const int64_t count = divide_up(inner.end - x, turns);

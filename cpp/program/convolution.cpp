@@ -105,10 +105,7 @@ std::vector<int> d_weight_gradient(Builder& builder, const Operation& operation,
 int64_t flops(const Program& program, const Operation& operation, int64_t rows) {
   const ConvolutionSizes sizes = convolution_sizes(program, operation);
   const int64_t images = program.shape(operation.inputs[0]).extent(0, rows);
-  const Expression& after = operation.expression;
-  const int64_t epilogue =
-      after.instructions.empty() ? 0 : after.shape.size(rows) * static_cast<int64_t>(after.instructions.size());
-  return 2 * images * sizes.result() * sizes.taps() * sizes.group_channels() + epilogue;
+  return 2 * images * sizes.result() * sizes.taps() * sizes.group_channels() + epilogue_flops(operation, rows);
 }
 
 Rule rule_of(decltype(Rule::infer) infer, decltype(Rule::gradient) gradient) {

@@ -91,11 +91,11 @@ std::vector<int> d_spread(Builder& builder, const Operation& operation, const st
   return {builder.emit("window_sum", d_outputs, attributes)};
 }
 
-// One for each element of each window.
+// One for each element of each window, and the epilogue.
 int64_t window_flops(const Program& program, const Operation& operation, int64_t rows) {
   const bool back = operation.attributes.count("size") != 0;
   const int64_t windows = program.shape(back ? operation.inputs[0] : operation.outputs[0]).size(rows);
-  return windows * setting(operation, "window", 0) * setting(operation, "window", 1);
+  return windows * setting(operation, "window", 0) * setting(operation, "window", 1) + epilogue_flops(operation, rows);
 }
 
 Rule pooling_rule(int arity, decltype(Rule::infer) infer, decltype(Rule::gradient) gradient) {
@@ -112,8 +112,11 @@ Rule pooling_rule(int arity, decltype(Rule::infer) infer, decltype(Rule::gradien
 void add_pooling_rules(RuleTable& rules) {
   rules["max_pool"] = pooling_rule(1, infer_max, d_max);
   rules["max_pool_gradient"] = pooling_rule(2, infer_spread, nullptr);
+  rules["max_pool_gradient"].takes_epilogue = true;
   rules["window_sum"] = pooling_rule(1, infer_sum, d_sum);
+  rules["window_sum"].takes_epilogue = true;
   rules["window_spread"] = pooling_rule(1, infer_spread, d_spread);
+  rules["window_spread"].takes_epilogue = true;
 }
 
 }  // namespace ganglion

@@ -31,6 +31,12 @@ Shape attribute_shape(const Operation& operation) {
   return shape;
 }
 
+int64_t epilogue_flops(const Operation& operation, int64_t rows) {
+  const Expression& epilogue = operation.expression;
+  return epilogue.instructions.empty() ? 0
+                                       : epilogue.shape.size(rows) * static_cast<int64_t>(epilogue.instructions.size());
+}
+
 int64_t no_flops(const Program&, const Operation&, int64_t) { return 0; }
 
 const RuleTable& rule_table() {

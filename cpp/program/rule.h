@@ -65,6 +65,9 @@ void add_pooling_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
 void add_resampling_rules(RuleTable& rules);
 
+// Of the expression that is a part of an operation.
+int64_t epilogue_flops(const Operation& operation, int64_t rows);
+
 // For Rule::flops of what computes nothing.
 int64_t no_flops(const Program& program, const Operation& operation, int64_t rows);
 

@@ -95,8 +95,9 @@ class Run:
         elif kind == "expression":
             results = self.expression(expression, inputs)
         elif expression:  # the epilogue of a product
-            product = self.apply(kind, inputs[:2], operation["attributes"])
-            results = self.expression(expression, product + inputs[2:])
+            own = len(inputs) - expression["operands"] + 1  # the product is an operand too
+            product = self.apply(kind, inputs[:own], operation["attributes"])
+            results = self.expression(expression, product + inputs[own:])
         else:
             results = self.apply(kind, inputs, operation["attributes"])
         assert len(results) >= len(operation["outputs"]), kind

@@ -2,7 +2,8 @@
 #include <map>
 #include <string>
 
-#include "engines/cpu/step.h"
+#include "core/buffer.h"
+#include "engines/cpu/epilogue.h"
 
 namespace ganglion {
 
@@ -31,12 +32,16 @@ const std::map<std::string, PoolingKernel<T>>& pooling_kernels() {
   return table;
 }
 
-// Images to windows over them, or back.
+// Images to windows over them, or back; each image followed by the epilogue.
 template <class T>
 class PoolingStep : public Step<T> {
  public:
   explicit PoolingStep(const StepSource<T>& source)
-      : source_(source), kernel_(pooling_kernels<T>().at(source.operation.kind)) {
+      : source_(source),
+        kernel_(pooling_kernels<T>().at(source.operation.kind)),
+        operands_(static_cast<size_t>(find_rule(source.operation.kind).arity)),
+        place_(place_of_product(source.program, source.operation)),
+        epilogue_(make_epilogue(source)) {
     const Operation& operation = source.operation;
     const Shape& in = source.shape(source.input(0));
     const Shape& out = source.shape(source.output());
@@ -54,25 +59,30 @@ class PoolingStep : public Step<T> {
   }
 
   void bind(int64_t rows) override {
-    const Operation& operation = source_.operation;
-    for (size_t i = 0; i < operation.inputs.size(); ++i) all_.in[i] = source_.at(source_.input(i));
-    for (size_t i = 0; i < operation.outputs.size(); ++i) {
-      all_.out[i] = i == 0 || is_read(source_.output(i)) ? source_.at(source_.output(i)) : nullptr;
-    }
+    for (size_t i = 0; i < operands_; ++i) all_.in[i] = source_.at(source_.input(i));
+    if (has_places() && is_read(source_.output(1))) all_.out[1] = source_.at(source_.output(1));
     images_ = source_.shape(source_.input(0)).extent(0, rows);
     images_per_sample_ = images_ / rows;
     images_per_chunk_ = std::max<int64_t>(1, kChunkElements / pooling_.image());
+    if (place_ < 0) product_ = Buffer<T>(images_ * out_size_);
+    all_.out[0] = place_ < 0 ? product_.data() : source_.at(place_);
+    if (!epilogue_) return;
+    epilogue_->bind(rows, source_.memory);
+    source_.memory.require_scratch(epilogue_->scratch_elements());
   }
   int64_t chunks(int) const override { return chunk_count(images_, images_per_chunk_); }
-  void run(int, int64_t chunk, int, const RunKey&) override {
+  void run(int, int64_t chunk, int thread, const RunKey& key) override {
     const int64_t first = chunk * images_per_chunk_;
-    run_images(first, std::min(first + images_per_chunk_, images_), {});
+    run_images(first, std::min(first + images_per_chunk_, images_), thread, {}, key);
   }
-  void run_range(const Range& range, const RunKey&) override {
-    run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range);
+  void run_range(const Range& range, const RunKey& key) override {
+    run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range.thread, range, key);
   }
 
  private:
+  // The largest elements have places beside their values, and no epilogue.
+  bool has_places() const { return source_.operation.kind == "max_pool"; }
+
   // A prediction needs no places of the largest elements.
   bool is_read(int value) const {
     const Program& program = source_.program;
@@ -84,19 +94,35 @@ class PoolingStep : public Step<T> {
                        [&](const auto& output) { return output.second == value; });
   }
 
-  void run_images(int64_t begin, int64_t end, const Range& range) {
-    const Operation& operation = source_.operation;
+  void run_images(int64_t begin, int64_t end, int thread, const Range& range, const RunKey& key) {
+    if (!epilogue_) return run_kernel(begin, end, range);
+    const int64_t rows = out_size_ / pooling_.channels;
+    for (int64_t image = begin; image < end; ++image) {
+      run_kernel(image, image + 1, range);
+      Block<T> done{image * rows, (image + 1) * rows, 0, pooling_.channels, nullptr, 0, range};
+      if (place_ < 0) {
+        done.first = product_.data() + image * out_size_;
+        done.first_row = pooling_.channels;
+      }
+      epilogue_->run_block(done, source_.memory.thread_scratch(thread), key);
+    }
+  }
+
+  void run_kernel(int64_t begin, int64_t end, const Range& range) {
     const auto shift = [&](int value) { return source_.memory.shift(source_.memory.local_sample(value), range); };
     Images<T> part = all_;
-    for (size_t i = 0; i < operation.inputs.size(); ++i) part.in[i] += begin * in_size_ + shift(source_.input(i));
-    for (size_t i = 0; i < operation.outputs.size(); ++i) {
-      if (part.out[i]) part.out[i] += begin * out_size_ + shift(source_.output(i));
-    }
+    for (size_t i = 0; i < operands_; ++i) part.in[i] += begin * in_size_ + shift(source_.input(i));
+    part.out[0] += begin * out_size_ + (place_ < 0 ? 0 : shift(place_));
+    if (part.out[1]) part.out[1] += begin * out_size_ + shift(source_.output(1));
     kernel_(part, pooling_, end - begin);
   }
 
   StepSource<T> source_;
   PoolingKernel<T> kernel_;
+  const size_t operands_;
+  const int place_;
+  std::optional<ExpressionRunner<T>> epilogue_;
+  Buffer<T> product_;  // where none of the results can hold it
   Pooling pooling_;
   Images<T> all_{};
   int64_t in_size_, out_size_;  // elements of an image, or of the windows over it

@@ -51,7 +51,7 @@ def moved_before(order: Order, layer: Layer) -> Layer | None:
         return layers.Rescaling(scale, offset)
     if isinstance(layer, layers.BatchNormalization):
         axis = order[layer.axis % (len(order) + 1) - 1]
-        return _with_setting(layer, axis=-1 if axis == len(order) else axis)
+        return with_setting(layer, axis=-1 if axis == len(order) else axis)
     if isinstance(layer, layers.Residual):
         chains = [chain_before(order, chain) for chain in (layer.layers, layer.shortcut or [])]
         if chains[0] is None or chains[1] is None:
@@ -62,7 +62,7 @@ def moved_before(order: Order, layer: Layer) -> Layer | None:
         if any(branch is None for branch in branches):
             return None
         axis = order[layer.axis % (len(order) + 1) - 1]
-        return _with_setting(layer, branches=branches, axis=-1 if axis == len(order) else axis)
+        return with_setting(layer, branches=branches, axis=-1 if axis == len(order) else axis)
     return None
 
 
@@ -89,6 +89,7 @@ def _before(order: Order, array: Any) -> Any:
     return array.transpose(np.argsort(order))
 
 
-def _with_setting(layer: Any, **changed: Any) -> Layer:
+def with_setting(layer: Any, **changed: Any) -> Layer:
+    """Return the layer with some other settings."""
     made: Layer = type(layer)(**{**settings_of(layer), **changed})
     return made

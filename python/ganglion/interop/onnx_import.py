@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 
 from ganglion import layers
-from ganglion.interop.axis_order import composed, is_none, moved_before
+from ganglion.interop.axis_order import composed, is_none, moved_before, with_setting
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
 from ganglion.interop.onnx_composites import find, regions
+from ganglion.interop.onnx_convolution import CONVOLUTIONS
 from ganglion.interop.onnx_images import IMAGES
 from ganglion.interop.onnx_layers import LAYERS, Refused, rescaling
 from ganglion.interop.onnx_reading import OnnxFile, OnnxNode
 
-_READ = LAYERS | IMAGES
+_READ = LAYERS | IMAGES | CONVOLUTIONS
+# They have a bias and an activation of their own.
+_PRODUCTS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv2DTranspose)
 
 
 def load(make: Callable[..., Any], path: str | os.PathLike[str], output: str | None) -> Any:
@@ -130,13 +133,11 @@ class _OnnxReader(GraphReader):
 
 def _joined(last: Piece, piece: Piece) -> Piece | None:
     """Return one layer that is two: a product and its bias, a layer and its activation."""
-    if isinstance(last.layer, layers.Dense) and last.layer.activation is None:
+    product = last.layer
+    if isinstance(product, _PRODUCTS) and product.activation is None:
         if isinstance(piece.layer, layers.Activation):
-            dense = layers.Dense(
-                last.layer.units, activation=piece.layer.activation, use_bias=last.layer.use_bias
-            )
-            return Piece(dense, last.weights)
-        if isinstance(piece.layer, layers.Rescaling) and not last.layer.use_bias:
+            return Piece(with_setting(product, activation=piece.layer.activation), last.weights)
+        if isinstance(piece.layer, layers.Rescaling) and not product.use_bias:
             return _with_bias(last, piece.layer)
     if isinstance(last.layer, layers.Rescaling) and isinstance(piece.layer, layers.Rescaling):
         first = np.asarray(last.layer.scale), np.asarray(last.layer.offset)
@@ -145,12 +146,13 @@ def _joined(last: Piece, piece: Piece) -> Piece | None:
     return None
 
 
-def _with_bias(dense: Piece, added: layers.Rescaling) -> Piece | None:
-    assert isinstance(dense.layer, layers.Dense)
-    units, offset = dense.layer.units, np.asarray(added.offset)
+def _with_bias(product: Piece, added: layers.Rescaling) -> Piece | None:
+    transposed = isinstance(product.layer, layers.Conv2DTranspose)
+    units = product.weights[0].shape[-2 if transposed else -1]
+    offset = np.asarray(added.offset)
     if np.any(np.asarray(added.scale) != 1.0) or offset.size not in (1, units):
         return None
     if offset.ndim and offset.shape[-1] != offset.size:
         return None
     bias = np.broadcast_to(offset.reshape(-1), (units,))
-    return Piece(layers.Dense(units), [*dense.weights, bias])
+    return Piece(with_setting(product.layer, use_bias=True), [*product.weights, bias])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-def _enlarged(
+def enlarged(
     size: int, span: int, stride: int, padding: str, output_padding: int | None
 ) -> tuple[int, int]:
     """Return the size of the result, and how much of the full one lies before it.
@@ -139,7 +139,7 @@ bias_regularizer, **settings
             strict=True,
         ):
             span = (window - 1) * rate + 1
-            result, cut = _enlarged(size, span, stride, self.padding, added)
+            result, cut = enlarged(size, span, stride, self.padding, added)
             results.append(result)
             before.append(cut)
         if min(results) < 1:
