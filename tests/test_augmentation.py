@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ from scipy import stats
 from tolerances import STANDARD_ERRORS, assert_near
 from traced import Traced
 
-from ganglion import Sequential, layers, ops
+from ganglion import Sequential, _core, layers, ops
 from ganglion.layers.augmentation import symmetric_beta
 from ganglion.threads import threads
 
@@ -91,6 +95,42 @@ def test_bits_do_not_depend_on_the_threads(layer: Any) -> None:
     for other in results[1:]:
         for one, several in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(one, several)
+
+
+# Prints a hash of all that each of the layers makes of images, and of its gradient.
+PROGRAM = """
+import hashlib, sys
+import numpy as np
+from ganglion import Sequential
+from test_augmentation import EVERY
+
+images = np.random.default_rng(0).uniform(size=(37, 19, 23, 3))
+digest = hashlib.sha256()
+for layer in EVERY.values():
+    net = Sequential([layer], random_state=0, dtype=sys.argv[1])
+    y = net.forward(images, training=True)
+    digest.update(y.tobytes() + net.backward(y).tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_do_not_depend_on_the_instruction_set(dtype: str) -> None:
+    isas = sorted({"avx2", "avx512"} & set(_core.available_isas()))
+    if len(isas) < 2:
+        pytest.skip("this machine has one of avx2 and avx512 at most")
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM, dtype],
+            env={**os.environ, "GANGLION_ISA": isa},
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for isa in isas
+    }
+    assert len(digests) == 1
 
 
 @pytest.mark.parametrize("layer", LAYERS)
