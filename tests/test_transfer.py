@@ -9,7 +9,15 @@ import pytest
 from registry import names
 from small_networks import X, Y, assert_same_weights
 
-from ganglion import DivergenceWarning, NotFittedError, Sequential, callbacks, layers, optimizers
+from ganglion import (
+    DivergenceWarning,
+    NotFittedError,
+    Sequential,
+    applications,
+    callbacks,
+    layers,
+    optimizers,
+)
 
 
 def network(**settings) -> Sequential:
@@ -300,6 +308,18 @@ def test_a_frozen_convolution_has_a_forward_pass_only(capsys):
     net.discriminate(0.3)
     net.fit(images, np.arange(40) % 3, epochs=5, callbacks=[callbacks.GradualUnfreezing()])
     assert changed(net, before) == {"first", "batch_normalization", "second", "head"}
+
+
+def test_a_residual_network_is_unfrozen_block_by_block():
+    net = applications.ResNet8((8, 8, 1), 3, random_state=0)
+    net.compile(loss="sparse_categorical_crossentropy", optimizer="adam")
+    net.freeze()
+    images, labels = np.random.default_rng(0).normal(size=(30, 8, 8, 1)), np.arange(30) % 3
+    before = weights(net)
+    net.fit(images, labels, epochs=2)
+    assert changed(net, before) == {"dense"}
+    net.fit(images, labels, epochs=3, callbacks=[callbacks.GradualUnfreezing()])
+    assert changed(net, before) == {"residual_1", "residual_2", "dense"}
 
 
 # New heads.
