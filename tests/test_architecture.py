@@ -34,7 +34,7 @@ LEVELS = {
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
-    **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming"], NETWORK),
+    **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution"], NETWORK),

@@ -73,7 +73,14 @@ class Passes(Keeping):
         ):
             return self._predict_rows([X], 1)[0]
         built = self._need_built("predict")
-        array = check_inputs("predict", X, built.recipe.input_shape, self.dtype, finite=False)
+        array = check_inputs(
+            "predict",
+            X,
+            built.recipe.input_shape,
+            self.dtype,
+            finite=False,
+            names=self.feature_names_in_,
+        )
         whole_number("predict", "batch_size", batch_size)
         executable = built.executable("predict")
         # In this order: another thread may look at the shape at any time.
@@ -277,7 +284,7 @@ class Passes(Keeping):
 
     def _check_inputs(self, place: str, X: Any) -> Inputs:
         shape = None if self._built is None else self._built.recipe.input_shape
-        return check_inputs(place, X, shape, self.dtype)
+        return check_inputs(place, X, shape, self.dtype, names=self.feature_names_in_)
 
     @property
     def _scalar_bytes(self) -> int:

@@ -50,6 +50,8 @@ class Sequential(Transfer):
         Epochs, and batches since `compile`, trained so far. They go on from fit to fit.
     gradients_ : list of ndarray
         Left by `backward`.
+    feature_names_in_ : list of str or None
+        Columns of the frame that it was first trained on; other frames must have the same.
     learning_rate : float
         Of the next step. Can be set, unless the optimizer follows a schedule.
 

@@ -13,6 +13,7 @@ from ganglion.callbacks.base import Callback
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
+from ganglion.frames import feature_names
 from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
@@ -110,12 +111,13 @@ class Training(Passes):
         built, samples = self._check("fit", X, y, sample_weight)
         validation = None
         if validation_data is not None:
-            validation = self._check_validation(built, validation_data)
+            names = self.feature_names_in_ or feature_names(X)
+            validation = self._check_validation(built, validation_data, names)
         else:
             samples, validation = split(samples, validation_split)
         samples = weigh_classes("fit", samples, built.output_shape, class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
-        self._begin(built, samples)
+        self._begin(built, samples, X)
         Fit(
             self,
             built,
@@ -178,7 +180,7 @@ class Training(Passes):
         """
         built, samples = self._check("train_on_batch", X, y, sample_weight)
         samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
-        self._begin(built, samples)
+        self._begin(built, samples, X)
         statistics = built.untrained.copy()
         steps = Steps(self, built, samples, len(samples))
         steps.start_epoch(False, 0)
@@ -278,7 +280,9 @@ class Training(Passes):
             place, array, y, loss, built.output_shape, self.dtype, sample_weight
         )
 
-    def _check_validation(self, built: Built, validation_data: Any) -> Samples:
+    def _check_validation(
+        self, built: Built, validation_data: Any, names: Sequence[str] | None
+    ) -> Samples:
         if isinstance(validation_data, Source):
             validation_data = (validation_data, validation_data.labels)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -288,18 +292,20 @@ class Training(Passes):
             )
         X, y, *weight = validation_data
         place = "fit, validation_data"
-        array = check_inputs(place, X, built.recipe.input_shape, self.dtype)
+        array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
         loss = self._need_loss("fit")
         samples = check_samples(place, array, y, loss, built.output_shape, self.dtype, *weight)
         built.executable("evaluate", samples.weight is not None)
         return samples
 
-    def _begin(self, built: Built, samples: Samples) -> None:
+    def _begin(self, built: Built, samples: Samples, X: Any) -> None:
         """Take over what was built for the data, now that all of it was checked."""
         # Made first, since metrics that do not fit the layers show when they are traced.
         built.executable("train", samples.weight is not None)
         if self._built is None:
             self._set_built(built)
+        if self.feature_names_in_ is None:
+            self.feature_names_in_ = feature_names(X)
         built.adapt(samples.X, self.seed_)
 
 

@@ -26,6 +26,7 @@ from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.labels import weights_of_both
 from ganglion.estimators.memory import fit_memory
 from ganglion.estimators.tasks import CallbackSupport
+from ganglion.estimators.warm import adjusted, network_settings
 from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
@@ -55,6 +56,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     """
 
     network_: Sequential
+    _made_with: dict[str, Any]
 
     def __init__(
         self,
@@ -171,6 +173,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
                 epochs -= self.network_.epoch_
             if self._finds_learning_rate and not self.network_.epoch_:
                 self._find_learning_rate(inputs, target, weight)
+        else:
+            self.network_ = adjusted(self, self.network_, self._made_with)
+        self._made_with = network_settings(self)
         if memory is None or epochs:
             self.network_.fit(
                 inputs,
@@ -283,7 +288,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             [*self._hidden_layers(), output],
             loss=self._loss(),
             optimizer=self._optimizer(),
-            metrics=self.metrics,
+            metrics=copy.deepcopy(self.metrics),
             random_state=seed,
             dtype=self.dtype,
             device=self.device,
@@ -319,7 +324,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         head = self._head()
         if isinstance(self.loss, str) and self.loss == "auto":
             return losses.get(head.loss)
-        loss = losses.get(self.loss)
+        loss = copy.deepcopy(losses.get(self.loss))
         if head.activation != "linear" and getattr(loss, "from_logits", False):
             raise ValueError(
                 f"[{type(self).__name__}] loss must not be from_logits, since the network ends in "
@@ -329,7 +334,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         return loss
 
     def _optimizer(self) -> optimizers.Optimizer:
-        optimizer = optimizers.get(self.optimizer)
+        optimizer = copy.deepcopy(optimizers.get(self.optimizer))
         if self.learning_rate is None or self._finds_learning_rate:
             return optimizer
         return _with_learning_rate(optimizer, self.learning_rate)

@@ -12,6 +12,8 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from ganglion.errors import warn
+
 
 def label_array(y: Any) -> NDArray[Any]:
     """Return labels as an array of one dimension, or of two for several labels a sample.
@@ -134,6 +136,12 @@ class Labels:
             When all samples are of one class.
         """
         if y.ndim == 2:
+            if y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+                warn(
+                    "[NeuralClassifier] y has a single 1 in every row, and is taken as "
+                    f"{y.shape[1]} labels of which a sample may have several: for one class of "
+                    f"{y.shape[1]} pass the class numbers, y.argmax(axis=1)"
+                )
             return cls(np.arange(y.shape[1]), multilabel=True)
         found = np.unique(y if classes is None else column_or_1d(classes))
         if len(found) < 2:

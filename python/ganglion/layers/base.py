@@ -65,6 +65,8 @@ class Layer(Spec, kind="layer"):
     array([[2., 6.]])
     """
 
+    changeable = frozenset({"trainable", "learning_rate_multiplier"})
+
     example_shape: ClassVar[tuple[int, ...]] = (6,)
     """Shape of one sample that the instances of ``examples()`` can be tried on."""
 
