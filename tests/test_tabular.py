@@ -188,8 +188,11 @@ def test_other_columns_than_those_of_fit_are_named():
     preprocessor = TabularPreprocessor().fit(frame("pandas"))
     with pytest.raises(ValueError, match="feature names"):
         preprocessor.transform(pandas.DataFrame({"age": [1.0], "size": ["x"]}))
-    with pytest.raises(TypeError, match="X has no numbers in column 'age'"):
+    with pytest.raises(TypeError, match="column 'age' is one of numbers, .* got 'old'"):
         preprocessor.transform(pandas.DataFrame({"age": ["old"], "color": ["red"]}))
+    with pytest.raises(TypeError, match="column 'age' .* categorical_columns .* got 'old'"):
+        old = pandas.DataFrame({"age": ["old"], "color": ["red"]})
+        TabularPreprocessor(categorical_columns=["color"]).fit(old)
     with pytest.raises(NotFittedError):
         TabularPreprocessor().transform(TABLE)
 

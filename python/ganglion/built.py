@@ -100,7 +100,7 @@ class Built:
         self._learning = self._learning_of_layers()
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
-        self.parameters = _core.Store(recipe.variables.size, dtype)
+        self.parameters = _store(recipe.variables.size, dtype)
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
         self._executables: dict[tuple[str, bool], _core.Executable] = {}
@@ -348,7 +348,7 @@ class Built:
             program, slots = compile.train_program(self.recipe, flag)
             if self.states is None:
                 self._check_ending()
-                self.states = _core.Store(slots.size, self.dtype)
+                self.states = _store(slots.size, self.dtype)
                 self.slots = slots
                 slots.fill(self.states.array)
             return _core.Executable(program, self.dtype, self.parameters, self.states)
@@ -363,3 +363,14 @@ class Built:
         else:
             program = compile.predict_program(self.recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)
+
+
+def _store(size: int, dtype: str) -> _core.Store:
+    try:
+        return _core.Store(size, dtype)
+    except MemoryError:
+        gigabytes = size * np.dtype(dtype).itemsize / 1e9
+        raise MemoryError(
+            f"[Sequential] there is no memory for {size:,} weights or their optimizer's state, "
+            f"{gigabytes:,.0f} GB"
+        ) from None

@@ -122,7 +122,7 @@ def frame_array(place: str, name: str, frame: Any) -> Array:
     Traceback (most recent call last):
     ...
     TypeError: [fit] X has no numbers in column 'city': encode it first, for example with \
-scikit-learn's OneHotEncoder
+TabularPreprocessor in a pipeline
     """
     columns = [
         _numbers(place, name, label, _column(frame, index))
@@ -152,10 +152,12 @@ def _numbers(place: str, name: str, label: Any, values: Array) -> Array:
             raise TypeError(values.dtype)
         return np.array([_number(value) for value in values])
     except (TypeError, ValueError):
-        raise TypeError(
-            f"[{place}] {name} has no numbers in column {label!r}: encode it first, for example "
-            "with scikit-learn's OneHotEncoder"
-        ) from None
+        remedy = (
+            "make it numbers, such as days since a date"
+            if values.dtype.kind in "mM"
+            else "encode it first, for example with TabularPreprocessor in a pipeline"
+        )
+        raise TypeError(f"[{place}] {name} has no numbers in column {label!r}: {remedy}") from None
 
 
 def _number(value: Any) -> float:

@@ -97,7 +97,8 @@ def check_inputs(
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
             )
-        raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}")
+        hint = ": one sample is X.reshape(1, *X.shape)" if inputs.shape == shape[1:] else ""
+        raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}{hint}")
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
     if finite:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion import losses, optimizers
 from ganglion import metrics as metric_library
+from ganglion.arguments import names_arguments
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
 from ganglion.compile import Recipe
@@ -49,10 +50,10 @@ class Network:
         self.device = device
         self.random_state = random_state
         check_choice(self, ["float32", "float64"], "dtype")
-        check_choice(self, ["auto", "cpu", "cuda"], "device")
-        if device == "cuda":
+        check_choice(self, ["auto", "cpu", "cuda", "gpu"], "device")
+        if device in ("cuda", "gpu"):
             raise ValueError(
-                "[Sequential] device 'cuda': no CUDA engine is installed; use 'auto' or 'cpu'"
+                f"[Sequential] device {device!r}: no CUDA engine is installed; use 'auto' or 'cpu'"
             )
         if random_state is None:
             self.seed_ = int.from_bytes(os.urandom(4), "little")
@@ -104,6 +105,7 @@ class Network:
 
     # Building.
 
+    @names_arguments("compile")
     def compile(
         self,
         optimizer: str | Optimizer = "rmsprop",

@@ -31,7 +31,9 @@ _PROFILE_RUNS = 20
 class Passes(Keeping):
     """Prediction and gradients. `Sequential` documents what a user sees of it."""
 
-    def predict(self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH) -> Array:
+    def predict(
+        self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH, verbose: int | str = 0
+    ) -> Array:
         """Return the network's output for each sample.
 
         Parameters
@@ -41,6 +43,8 @@ class Passes(Keeping):
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large. The results do
             not depend on it.
+        verbose : optional
+            As in Keras, and without effect: nothing is printed.
 
         Returns
         -------

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ganglion.arguments import names_arguments
 from ganglion.built import Built
-from ganglion.callbacks.base import Callback
+from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
@@ -31,6 +32,7 @@ Array = NDArray[Any]
 class Training(Passes):
     """Fitting and evaluating. `Sequential` documents what a user sees of it."""
 
+    @names_arguments("fit")
     def fit(
         self,
         X: ArrayLike | Source,
@@ -106,7 +108,9 @@ class Training(Passes):
         """
         whole_number("fit", "epochs", epochs)
         non_negative("fit", "validation_split", validation_split, below=1)
-        called = _check_callbacks(callbacks)
+        called = check_callbacks("fit", callbacks)
+        if not callable(shuffle) and not isinstance(shuffle, (bool, np.bool_)):
+            raise TypeError(f"[fit] shuffle must be True, False or a function, got {shuffle!r}")
         shown = resolve_verbose(verbose)
         built, samples = self._check("fit", X, y, sample_weight)
         validation = None
@@ -126,7 +130,7 @@ class Training(Passes):
             epochs=epochs,
             batch_size=batch,
             callbacks=called,
-            shuffle=shuffle if callable(shuffle) else bool(shuffle),
+            shuffle=shuffle,
             verbose=shown,
         ).run()
         return self
@@ -194,12 +198,14 @@ class Training(Passes):
             )
         return steps.logs()
 
+    @names_arguments("evaluate", {"return_dict": "left out, since the result always is a dict"})
     def evaluate(
         self,
         X: ArrayLike | Source,
         y: ArrayLike | None = None,
         batch_size: int = EVALUATION_BATCH,
         sample_weight: ArrayLike | None = None,
+        verbose: int | str = 0,
     ) -> dict[str, float]:
         """Return loss and metrics on samples.
 
@@ -209,6 +215,8 @@ class Training(Passes):
             As for `fit`.
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large.
+        verbose : optional
+            As in Keras, and without effect: nothing is printed.
 
         Returns
         -------
@@ -307,17 +315,6 @@ class Training(Passes):
         if self.feature_names_in_ is None:
             self.feature_names_in_ = feature_names(X)
         built.adapt(samples.X, self.seed_)
-
-
-def _check_callbacks(callbacks: Any) -> Sequence[Callback]:
-    if callbacks is None:
-        return ()
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"[fit] callbacks must be a sequence of Callbacks, got {callbacks!r}")
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"[fit] callbacks must be Callbacks, got {callback!r}")
-    return callbacks
 
 
 def _check_batch_size(place: str, batch_size: int | None, samples: int) -> int:

@@ -19,8 +19,16 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ganglion import layers as layer_library
 from ganglion import losses, optimizers
+from ganglion.arguments import names_arguments
 from ganglion.callbacks import Callback, EarlyStopping
-from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
+from ganglion.callbacks.base import check_callbacks
+from ganglion.errors import (
+    check_at_least,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_share,
+)
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.labels import weights_of_both
@@ -30,6 +38,22 @@ from ganglion.estimators.warm import adjusted, network_settings
 from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
+
+# What Keras's and scikit-learn's users write, and where it stands here.
+ELSEWHERE_IN_FIT = {
+    "validation_data": "X_val and y_val",
+    "validation_split": "early_stopping and validation_fraction of the estimator",
+    **dict.fromkeys(["epochs", "batch_size", "callbacks", "verbose"], "a setting of the estimator"),
+}
+ELSEWHERE = {
+    "hidden_layer_sizes": "layers",
+    "max_iter": "epochs",
+    "learning_rate_init": "learning_rate",
+    "solver": "optimizer",
+    "alpha": "kernel_regularizer",
+    "n_iter_no_change": "patience",
+    "tol": "min_delta",
+}
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     network_: Sequential
     _made_with: dict[str, Any]
 
+    @names_arguments("NeuralRegressor", ELSEWHERE)
     def __init__(
         self,
         layers: Sequence[int | layer_library.Layer] = (100,),
@@ -152,7 +177,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         target = self._encode(labels)
         weight = self._sample_weight(inputs, labels, sample_weight)
         seed = self._seed()
-        callbacks = list(self.callbacks or ())
+        callbacks = list(check_callbacks(type(self).__name__, self.callbacks))
         validation = self._validation(held_out)
         if weight is not None and not partial:
             # The scale of the weights must not act as a second learning rate.
@@ -210,11 +235,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         if isinstance(self.learning_rate, str):
             check_choice(self, ["auto"], "learning_rate")
         check_integer(self, "patience")
-        check_at_least(self, 0, "patience", "min_delta", "dropout")
-        if self.dropout >= 1:
-            raise ValueError(
-                f"[{type(self).__name__}] dropout must be less than 1, got {self.dropout!r}"
-            )
+        check_at_least(self, 0, "patience", "min_delta")
+        check_share(self, "dropout")
 
     def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
         X, y = check_samples(self, X, y, reset=reset)
@@ -231,7 +253,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             target = self._encode(labels)
             weight = self._sample_weight(X, labels, given.sample_weight)
         except ValueError as error:
-            raise ValueError(f"[{type(self).__name__}] validation data: {error}") from error
+            message = str(error).removeprefix(f"[{type(self).__name__}] ")
+            raise ValueError(f"[{type(self).__name__}] validation data: {message}") from error
         return (X, target) if weight is None else (X, target, weight / weight.mean())
 
     def _sample_weight(

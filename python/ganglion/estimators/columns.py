@@ -109,10 +109,27 @@ def as_numbers(X: Any, place: str) -> NDArray[Any]:
     TypeError, ValueError
         For text among the numbers.
     """
-    values = frame_array(place, "X", X) if is_frame(X) else X
-    if values.dtype.kind == "b":  # which scikit-learn's MissingIndicator does not take
-        return values.astype(np.uint8)
-    return values if values.dtype.kind in "iuf" else with_nan(values).astype(np.float64)
+    try:
+        values = frame_array(place, "X", X) if is_frame(X) else X
+        if values.dtype.kind not in "biuf":
+            values = with_nan(values).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(_odd_number(X, place) or str(error)) from None
+    # scikit-learn's MissingIndicator does not take booleans.
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _odd_number(X: Any, place: str) -> str | None:
+    """Return a message that names the first value among the numbers that is none."""
+    for position, name in enumerate(names_of(X)):
+        column = select_columns(X, [position])
+        for value in np.asarray(column, dtype=object)[~missing_values(column)]:
+            if not isinstance(value, (numbers.Real, np.bool_)):
+                return (
+                    f"[{place}] column {name!r} is one of numbers, as fit saw it or since "
+                    f"categorical_columns does not name it, got {value!r}"
+                )
+    return None
 
 
 def with_nan(X: Any) -> NDArray[Any]:

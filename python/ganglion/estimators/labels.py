@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,15 @@ def weights_of_classes(estimator: Any, y: NDArray[Any]) -> NDArray[Any]:
     ValueError
         For a weight below 0 or not finite, and where no sample counts.
     """
+    if isinstance(estimator.class_weight, Mapping) and y.ndim == 1:
+        classes = np.asarray(estimator.classes_).tolist()
+        unknown = [label for label in estimator.class_weight if label not in classes]
+        # As in scikit-learn: a part of the data may lack a class, where the others have weights.
+        if unknown and any(label not in estimator.class_weight for label in classes):
+            raise ValueError(
+                f"[{type(estimator).__name__}] class_weight names {unknown[0]!r}, which is none of "
+                f"the classes {classes}"
+            )
     weight: NDArray[Any] = compute_sample_weight(estimator.class_weight, y)
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
         raise ValueError(
