@@ -20,7 +20,7 @@ from ganglion import (
 )
 
 
-def network(**settings) -> Sequential:
+def network(dropout=0.1, **settings) -> Sequential:
     """Three layers with weights, two of them and a normalisation before the head."""
     settings = {
         "loss": "sparse_categorical_crossentropy",
@@ -34,7 +34,7 @@ def network(**settings) -> Sequential:
             layers.Dense(16, "relu", name="first"),
             layers.BatchNormalization(),
             layers.Dense(8, "relu", name="second"),
-            layers.Dropout(0.1),
+            layers.Dropout(dropout),
             layers.Dense(2, "softmax", name="head"),
         ],
         **settings,
@@ -91,8 +91,7 @@ def test_setting_trainable_is_enough():
 
 
 def test_a_frozen_normalisation_acts_as_in_prediction():
-    net = network()
-    net.layers[-2].rate = 0.0
+    net = network(dropout=0.0)
     net.fit(X, Y)
     net.freeze()
     np.testing.assert_array_equal(net.forward(X, training=True), net.predict(X))
@@ -118,8 +117,7 @@ def test_frozen_layers_cost_no_backward_pass(capsys):
 @pytest.mark.parametrize("cls", names("optimizer"))
 def test_the_state_of_what_stays_trained_is_kept(cls):
     def trained(unfrozen: bool) -> Sequential:
-        net = network(optimizer=cls(use_ema=True), dtype="float64")
-        net.layers[4].rate = 0.0
+        net = network(0.0, optimizer=cls(use_ema=True), dtype="float64")
         net.layers[2].trainable = False
         net.freeze()
         net.fit(X, Y, epochs=2, batch_size=20)
@@ -182,8 +180,7 @@ def test_resetting_counts_all_updates_anew():
 
 
 def test_a_multiplier_is_a_learning_rate_of_its_own():
-    net, slower = network(optimizer="sgd"), network(optimizer="sgd")
-    net.layers[4].rate = slower.layers[4].rate = 0.0
+    net, slower = network(0.0, optimizer="sgd"), network(0.0, optimizer="sgd")
     slower.layers[1].learning_rate_multiplier = 0.25
     start = weights(net)
     net.train_on_batch(X, Y)
