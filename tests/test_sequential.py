@@ -279,6 +279,16 @@ def test_add_keeps_the_weights_there_are():
     assert net.output_shape == (None, 2)
 
 
+def test_add_keeps_the_weights_of_a_layer_whose_name_is_taken():
+    net = Sequential([layers.Input((4,)), layers.Dense(4)], random_state=0)
+    kernel = net.get_weights()[0] + 1
+    net.set_weights([kernel, np.ones(4)])
+    net.add(layers.Dense(4, name="dense"))
+    assert net.weight_names[::2] == ["dense_1/kernel", "dense/kernel"]
+    np.testing.assert_array_equal(net.get_weights()[0], kernel)
+    assert np.any(net.get_weights()[2] != kernel)
+
+
 def test_frozen_layer_stays_after_compile():
     net = classifier().fit(X, Y)
     net.layers[0].trainable = False

@@ -262,6 +262,16 @@ def test_what_a_batch_hook_freezes_is_frozen_from_the_next_epoch_on():
     assert np.any(seen[0]["first/kernel"] != seen[3]["first/kernel"])
 
 
+def test_a_callback_cannot_replace_what_is_being_trained():
+    net, head = network(), layers.Dense(2, "softmax")
+    replacing = callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epoch == 1 and net.replace_head([head])
+    )
+    with pytest.raises(RuntimeError, match=r"\[fit\] a callback added or replaced layers"):
+        net.fit(X, Y, epochs=3, callbacks=[replacing])
+    assert net.fit(X, Y).epoch_ == 1
+
+
 def test_a_fit_that_diverges_after_unfreezing_has_its_best_weights():
     net = network(optimizer=optimizers.SGD(1e-3))
     net.freeze()

@@ -156,11 +156,30 @@ class Built:
         return [self.parameters] if self.states is None else [self.parameters, self.states]
 
     def take_weights(self, other: Built) -> None:
-        """Copy from another network the weights that have the same name and shape here."""
-        for variable in other.variables:
-            mine = self.recipe.variables
-            if variable.name in mine and mine[variable.name].shape == variable.shape:
-                self.view(mine[variable.name])[...] = other.view(variable)
+        """Copy the weights that the same layers have in another network, of the same shape.
+
+        By their layers, since a layer that is added can take a name that another had by itself.
+        """
+        own = self._by_layer()
+        for key, theirs in other._by_layer().items():
+            for mine, variable in zip(own.get(key, []), theirs, strict=False):
+                if mine.shape == variable.shape:
+                    self.view(mine)[...] = other.view(variable)
+
+    def _by_layer(self) -> dict[tuple[int, str], list[Variable]]:
+        """Return the weights by the layer that made them and by their name within it.
+
+        They are several where the layer stands in several places.
+        """
+        layers = {row.name: row.layer for row in self.rows}
+        found: dict[tuple[int, str], list[Variable]] = {}
+        for variable in self.variables:
+            path = variable.name.rpartition("/")[0]
+            while path and path not in layers:  # that of an activation within the layer
+                path = path.rpartition("/")[0]
+            key = id(layers.get(path)), variable.name[len(path) :]
+            found.setdefault(key, []).append(variable)
+        return found
 
     def laid_out_anew(self, flat: Array, other: Built) -> Array:
         """Return weights in this layout, given flat as another network of the same lays them."""

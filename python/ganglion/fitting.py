@@ -171,6 +171,11 @@ class Fit:
         before, built = self._built, self._net.current("fit")
         if built is before:
             return
+        if [weight.name for weight in built.variables] != [w.name for w in before.variables]:
+            raise RuntimeError(
+                "[fit] a callback added or replaced layers: end the fit by model.stop_training, "
+                "and call it again"
+            )
         self._take(built)
         self._first_weights = built.laid_out_anew(self._first_weights, before)
         self._best_weights = built.laid_out_anew(self._best_weights, before)

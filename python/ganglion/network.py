@@ -182,7 +182,7 @@ class Network:
         return built
 
     def _rebuild(self) -> None:
-        """Build again after layers or settings changed; weights of the same name and shape stay."""
+        """Build again after layers or settings changed; the weights of layers that stay, stay."""
         previous = self._need_built("compile")
         built = self._initialized(previous.recipe.input_shape)
         built.take_weights(previous)

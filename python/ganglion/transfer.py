@@ -167,7 +167,6 @@ class Transfer(Training):
         if not isinstance(layers, (list, tuple)) or not layers:
             raise TypeError(f"[{place}] layers must be a list of layers, got {layers!r}")
         chosen = self.loss if loss is None else losses.get(loss)
-        body = {row.name for row in self._outer_rows(place)[:end]}
         kept = self.layers, self.loss
         self.layers, self.loss = self.layers[:end], chosen
         try:
@@ -177,10 +176,7 @@ class Transfer(Training):
         except (TypeError, ValueError):
             self.layers, self.loss = kept
             raise
-        # By their order: a head of another name can change the names that others were given.
-        for old, new in zip(previous.variables, built.variables, strict=False):
-            if old.name.partition("/")[0] in body:
-                built.view(new)[...] = previous.view(old)
+        built.take_weights(previous)
         self._forget_training()
         self._own_rate = None
         self._set_built(built)
