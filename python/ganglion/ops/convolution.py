@@ -47,6 +47,7 @@ def convolution(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
     >>> edge = np.array([-1.0, 1.0]).reshape(2, 1, 1)
     >>> x = np.array([0.0, 0.0, 5.0, 5.0]).reshape(1, 4, 1)
@@ -95,6 +96,7 @@ def convolution_transpose(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
     >>> twice, x = np.ones((2, 1, 1)), np.array([1.0, 2.0]).reshape(1, 2, 1)
     >>> evaluate(lambda x: convolution_transpose(x, constant(twice), 4, strides=2), x).ravel()
