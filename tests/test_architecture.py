@@ -26,7 +26,7 @@ CPP_KNOWS = {
 # Part of the package -> its level. A part knows its own level and those below.
 FOUNDATION, PARTS, NETWORK, ESTIMATORS, LEAVES = range(5)
 LEVELS = {
-    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec"], FOUNDATION),
+    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "arguments"], FOUNDATION),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
@@ -34,7 +34,7 @@ LEVELS = {
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
-    **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming"], NETWORK),
+    **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution"], NETWORK),

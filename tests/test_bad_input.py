@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from ganglion import NotFittedError, Sequential, layers
+from ganglion import (
+    NeuralClassifier,
+    NeuralRegressor,
+    NotFittedError,
+    Sequential,
+    callbacks,
+    layers,
+)
 
 X = np.arange(40, dtype=np.float32).reshape(10, 4) / 40
 Y = np.arange(10) % 3
@@ -302,3 +309,54 @@ def test_anything_is_predicted_or_refused(samples):
         assert str(error).startswith("[predict] ")
     else:
         assert result.shape == (len(samples), 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda net: net.fit(X, Y, epoch=3), r"\[fit\] .* 'epoch'; did you mean 'epochs'"),
+        (lambda net: net.evaluate(X, Y, return_dict=True), "always is a dict"),
+        (lambda net: net.predict(X, steps=3), r"^Sequential\.predict\(\)"),
+        (lambda net: net.compile(los="mse"), r"\[compile\] .* did you mean 'loss'"),
+        (lambda net: Sequential(optimiser="sgd"), r"\[Sequential\] .* did you mean 'optimizer'"),
+        (lambda net: net.fit(X, Y, shuffle="batch"), "shuffle must be True, False or a function"),
+        (lambda net: NeuralClassifier(max_iter=3), r"\[NeuralClassifier\] .* here it is epochs"),
+        (lambda net: NeuralRegressor(lyers=3), r"\[NeuralRegressor\] .* did you mean 'layers'"),
+        (lambda net: NeuralClassifier().fit(X, Y, validation_data=(X, Y)), "X_val and y_val"),
+        (
+            lambda net: NeuralClassifier(callbacks=callbacks.EarlyStopping()).fit(X, Y),
+            r"\[NeuralClassifier\] callbacks must be a list",
+        ),
+        (lambda net: NeuralClassifier(dropout=[0.1, 0.2]).fit(X, Y), r"one number in \[0, 1\)"),
+    ],
+)
+def test_arguments_that_there_are_not_are_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call(classifier().fit(X, Y))
+
+
+def test_what_keras_users_write_is_taken():
+    net = classifier()
+    net.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    net.fit(X, Y)
+    assert net.predict(X, verbose=0).shape == (10, 3)
+    assert set(net.evaluate(X, Y, verbose=0)) == {"loss", "accuracy"}
+
+
+def test_samples_of_another_rank_are_told_what_helps():
+    net = classifier().fit(X, Y)
+    with pytest.raises(ValueError, match=r"one sample is X\.reshape\(1, \*X\.shape\)"):
+        net.predict(X[0])
+    with pytest.raises(ValueError, match=r"keeps 2 dimensions .* layers\.Flatten\(\)"):
+        classifier().fit(np.zeros((9, 4, 4)), np.zeros(9))
+
+
+def test_a_layer_that_no_memory_holds_is_named():
+    with pytest.raises(MemoryError, match="no memory for 101,000,000,000,000 weights"):
+        Sequential([layers.Input((100,)), layers.Dense(10**12)])
+
+
+def test_a_class_that_there_is_not_is_the_one_named():
+    labels = np.array(["a", "b", "c"])[Y]
+    with pytest.raises(ValueError, match=r"class_weight names 'z', .* \['a', 'b', 'c'\]"):
+        NeuralClassifier(class_weight={"a": 2, "z": 3}).fit(X, labels)

@@ -146,9 +146,18 @@ def test_direction_follows_from_the_name(name, larger):
 
 def test_missing_quantity_is_named_after_the_first_epoch():
     net = network(metrics=["mae"])
-    with pytest.raises(ValueError, match="val_loss.*among loss, mae: pass validation_data"):
+    with pytest.raises(
+        ValueError, match="val_loss.*: fit needs validation_data .* X_val and y_val"
+    ):
         net.fit(X, Y, epochs=5, callbacks=[callbacks.EarlyStopping()])
     assert net.epoch_ == 1
+    with pytest.raises(ValueError, match="'val_ma'.* did you mean 'val_mae'"):
+        net.fit(X, Y, validation_data=(X, Y), callbacks=[callbacks.EarlyStopping("val_ma")])
+
+
+def test_an_unknown_argument_is_named():
+    with pytest.raises(TypeError, match=r"\[EarlyStopping\] .* 'patence'; did you mean 'patience'"):
+        callbacks.EarlyStopping(patence=3)
 
 
 def test_quantities_that_callbacks_add_can_be_watched():

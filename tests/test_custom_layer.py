@@ -80,3 +80,40 @@ def test_a_layer_that_returns_no_value_is_an_error_that_names_it() -> None:
 
     with pytest.raises(TypeError, match=r"\[Forgetful\]"):
         Traced(Forgetful(), [(None, 3)])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": lambda y, p: np.mean((y - p) ** 2, axis=-1)},
+        {"metrics": [lambda y, p: np.abs(y - p)]},
+        {"layers": [layers.Dense(1, np.tanh)]},
+    ],
+)
+def test_numpy_on_values_points_to_ops(settings):
+    net = Sequential(**{"layers": [layers.Dense(1)], "loss": "mse", **settings})
+    with pytest.raises(TypeError, match=r"np\.\w+ needs numbers, .* ganglion\.ops"):
+        net.fit(np.ones((4, 2)), np.ones(4))
+
+
+def test_values_take_arrays_on_their_left_and_abs():
+    two = np.full((1, 3), 2.0)
+    x = np.array([[-1.0, 0.5, 3.0]])
+    for function in (
+        lambda v: two + v, lambda v: two - v, lambda v: two * v, lambda v: two / v,
+        lambda v: two ** v, lambda v: (two > v) * 1.0, lambda v: (two <= v) * 1.0,
+        lambda v: np.float64(2) * v, abs,
+    ):  # fmt: skip
+        np.testing.assert_allclose(ops.evaluate(function, x), function(x))
+
+
+def test_a_layer_in_keras_style_is_told_how_it_is_written_here():
+    class Scaled(layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale", shape=(input_shape[-1],))
+
+        def call(self, x):
+            return x * self.scale
+
+    with pytest.raises(TypeError, match=r"\[Scaled\] has a method call, .* build\(x\) does both"):
+        Sequential([layers.Input((3,)), Scaled()])

@@ -386,3 +386,11 @@ def test_class_and_sample_weights_that_leave_no_sample_are_named():
     message = r"\[NeuralClassifier\] class_weight times sample_weight is 0 for every sample"
     with pytest.raises(ValueError, match=message):
         NeuralClassifier((4,), class_weight={0: 0, 1: 2}).fit(np.eye(4), [0, 1, 0, 1], [1, 0, 1, 0])
+
+
+def test_one_hot_rows_are_taken_for_several_labels_with_a_hint(iris):
+    X, y = iris
+    with pytest.warns(UserWarning, match=r"3 labels .* y\.argmax\(axis=1\)") as caught:
+        model = NeuralClassifier([4], epochs=1, random_state=0).fit(X, np.eye(3, dtype=int)[y])
+    assert caught[0].filename == __file__
+    assert model.predict(X).shape == (len(y), 3)

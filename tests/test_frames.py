@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import pickle
 import warnings
 from decimal import Decimal
 
@@ -96,7 +97,9 @@ def test_numbers_of_numpy_in_a_column_of_objects_are_numbers():
 )
 def test_a_column_without_numbers_is_named(library, values):
     frame = made(library, {"good": [1.0, 2.0], "bad one": values})
-    with pytest.raises(TypeError, match=r"\[fit\] X has no numbers in column 'bad one': encode"):
+    with pytest.raises(
+        TypeError, match=r"\[fit\] X has no numbers in column 'bad one': (encode|make)"
+    ):
         network().fit(frame, [1.0, 2.0])
 
 
@@ -133,3 +136,30 @@ def test_a_sparse_frame_may_leave_out_another_value_than_zero(model, fills):
     result = getattr(fitted, "predict_proba", None) or fitted.transform
     wanted = getattr(expected, "predict_proba", None) or expected.transform
     np.testing.assert_array_equal(result(frame), wanted(dense))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_columns_must_be_those_trained_on_in_their_order(library, tmp_path):
+    frame, y = made(library, COLUMNS), NUMBERS[:, 0]
+    turned = made(library, dict(reversed(COLUMNS.items())))
+    net = network().fit(frame, y)
+    assert net.feature_names_in_ == list(COLUMNS)
+    net.save(tmp_path / "net.safetensors")
+    for one in (
+        net,
+        pickle.loads(pickle.dumps(net)),
+        Sequential.load(tmp_path / "net.safetensors"),
+    ):
+        with pytest.raises(ValueError, match=r"\[predict\] X has column .* where .* same order"):
+            one.predict(turned)
+    for call in (net.evaluate, net.fit):
+        with pytest.raises(ValueError, match="same order"):
+            call(turned, y)
+    with pytest.raises(ValueError, match="validation_data.*same order"):
+        network().fit(frame, y, validation_data=(turned, y))
+    other = made(library, {f"{name}_": values for name, values in COLUMNS.items()})
+    with pytest.raises(ValueError, match=r"lacks \['a'.* and has \['a_'.* besides"):
+        net.predict(other)
+    np.testing.assert_array_equal(net.predict(frame), net.predict(NUMBERS))  # an array has none
+    net.reset()
+    assert net.fit(turned, y).feature_names_in_ == list(reversed(COLUMNS))

@@ -163,7 +163,7 @@ def test_a_grid_search_in_a_pipeline():
         ({"learning_rate_init": 0.0}, ValueError, r"\[MLPClassifier\] learning_rate_init"),
         ({"alpha": -1.0}, ValueError, r"\[MLPClassifier\] alpha"),
         ({"l1": -1.0}, ValueError, r"\[MLPClassifier\] l1"),
-        ({"dropout": 1.0}, ValueError, r"\[MLPClassifier\] dropout .* less than 1, got 1.0"),
+        ({"dropout": 1.0}, ValueError, r"\[MLPClassifier\] dropout .* in \[0, 1\), got 1.0"),
         ({"momentum": 2.0}, ValueError, r"\[MLPClassifier\] momentum"),
         ({"batch_size": 0}, ValueError, r"\[MLPClassifier\] batch_size"),
         ({"max_iter": 0}, ValueError, r"\[MLPClassifier\] max_iter"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import sys
 from collections import namedtuple
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from registry import classes
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from small_networks import X, Y, classifier
 
 from ganglion import (
+    MLPClassifier,
     NeuralClassifier,
     NotFittedError,
     Sequential,
@@ -58,11 +61,11 @@ def test_epochs_without_validation_are_not_the_best():
 
 def test_pictures_go_where_they_are_sent():
     figure, axes = matplotlib.pyplot.subplots(1, 2)
-    drawn = plot.learning_curves({"loss": [1.0], "mae": [1.0]}, axes=axes)
+    drawn = plot.learning_curves({"loss": [1.0], "mae": [1.0]}, ax=axes)
     assert drawn == list(axes)
-    assert plot.network(classifier().fit(X, Y), axes=axes[0]) is axes[0]
+    assert plot.network(classifier().fit(X, Y), ax=axes[0]) is axes[0]
     with pytest.raises(ValueError, match=r"\[learning_curves\] needs 1 axes, got 2"):
-        plot.learning_curves({"loss": [1.0]}, axes=axes)
+        plot.learning_curves({"loss": [1.0]}, ax=axes)
 
 
 def test_live_curves_show_the_whole_training_in_one_figure():
@@ -170,8 +173,9 @@ def test_the_diagram_shows_layers_shapes_and_what_stands_within():
     assert shown.count("(None, 7)") == 1
     assert shown.count("(None, 5)") == 3
     for text in (
-        "Dense, relu", "dense, 15 params", "two (Branches)", "concat", "+",
-        "residual (Residual)", "dense, 40 params", "dense_1, 40 params", "Activation, function",
+        "Dense, relu", "two/dense, 15 params", "two (Branches)", "concat", "+",
+        "residual (Residual)", "residual/dense, 40 params", "residual/dense_1, 40 params",
+        "Activation, function",
     ):  # fmt: skip
         assert text in shown
 
@@ -197,9 +201,9 @@ def test_the_parts_of_a_diagram_do_not_overlap(branches):
 
 
 def test_what_has_no_diagram_is_named():
-    with pytest.raises(NotFittedError, match="layer_rows"):
+    with pytest.raises(NotFittedError, match=r"\[network\]"):
         plot.network(classifier())
-    with pytest.raises(TypeError, match=r"\[network\] net must be a Sequential, got list"):
+    with pytest.raises(TypeError, match=r"\[network\] model must be a Sequential, .* got list"):
         plot.network([layers.Dense(1)])
 
 
@@ -310,3 +314,64 @@ def test_a_fit_that_fails_leaves_its_live_curves_and_no_figure(error):
     assert len(live.axes[0].lines[0].get_xdata()) == 3
     net.fit(X, Y, epochs=1, callbacks=[live])
     assert len(live.axes[0].lines[0].get_xdata()) == 4
+
+
+def test_a_diagram_of_an_estimator_is_that_of_its_network(models):
+    model = models[0][0]
+    assert texts(plot.network(model)) == texts(plot.network(model.network_))
+
+
+def labelled(classes: int):
+    rng = np.random.default_rng(0)
+    names = np.array([f"class number {index}" for index in range(classes)])
+    y = names[np.arange(8 * classes) % classes]
+    samples = rng.normal(size=(len(y), 4))
+    return NeuralClassifier([4], epochs=1, random_state=0).fit(samples, y), samples, y
+
+
+@pytest.mark.parametrize("classes", [3, 10, 40])
+def test_labels_of_a_confusion_matrix_do_not_overlap(classes):
+    axes = plot.confusion_matrix(*labelled(classes))
+    axes.figure.canvas.draw()
+    for labels, low, high in ((axes.get_xticklabels(), 0, 2), (axes.get_yticklabels(), 1, 3)):
+        boxes = sorted(label.get_window_extent().extents[[low, high]].tolist() for label in labels)
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(boxes))
+    numbers = [text for text in axes.texts if text.get_text()]
+    assert len(numbers) == (0 if classes == 40 else classes**2)
+
+
+def test_a_roc_picture_of_many_classes_names_the_worst():
+    axes = plot.roc_curve(*labelled(40))
+    shown = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(axes.lines) == 41 and len(shown) == 5
+    assert sum("37 others, mean AUC = " in text for text in shown) == 1
+
+
+def test_what_is_no_classifier_is_named():
+    net = classifier().fit(X, Y)
+    for draw in (plot.confusion_matrix, plot.roc_curve, plot.calibration_curve):
+        for wrong in (net, Y):
+            with pytest.raises(TypeError, match="takes a fitted classifier .* from_predictions"):
+                draw(wrong, X, Y)
+    model, samples, y = labelled(3)
+    with pytest.raises(ValueError, match=r"one class a sample, got shape \(24, 3\)"):
+        plot.roc_curve(model, samples, np.eye(3)[np.arange(24) % 3])
+
+
+def test_the_curves_of_scikit_learns_attributes():
+    model = MLPClassifier((4,), max_iter=3, early_stopping=True, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, Y)
+    loss, score = plot.learning_curves(model)
+    np.testing.assert_array_equal(loss.lines[0].get_ydata(), model.loss_curve_)
+    assert (score.get_ylabel(), score.lines[0].get_label()) == ("validation score", "validation")
+
+
+@pytest.mark.parametrize("models", [[], [classifier()], {"a": classifier()}])
+def test_curves_are_of_one_model(models):
+    with pytest.raises((TypeError, ValueError), match=r"one trained network|empty"):
+        plot.learning_curves(models)
+
+
+def test_one_activation_may_be_given_by_itself():
+    assert [panel.get_title() for panel in plot.activations("relu")] == ["relu"]

@@ -111,6 +111,18 @@ def test_a_random_program_gives_the_same_bits_on_any_number_of_threads(
             np.testing.assert_array_equal(alone, other)
 
 
+def test_what_lives_in_one_stage_takes_memory_for_a_few_samples_alone() -> None:
+    builder = _core.Builder()
+    x = builder.input("x", (None, 64))
+    shares = apply(builder, "softmax", apply(builder, "tanh", x))
+    builder.output("sum", apply(builder, "reduce_sum", shares, first=1, last=1))
+    executable = _core.Executable(builder.finish(True), "float32", None, None)
+    rows = 1 << 16
+    executable.reserve(rows)
+    stays = rows * (64 + 1) * 4
+    assert stays <= executable.arena_bytes < 1.2 * stays
+
+
 class Net:
     """One short program for a fusion test, written twice."""
 

@@ -31,12 +31,12 @@ PREAMBLE = """
 """
 
 
-def terminal(code: str) -> list[str]:
-    """What a terminal of 120 columns shows while a program runs, frame by frame."""
+def terminal(code: str, columns: int = 120) -> list[str]:
+    """What a terminal shows while a program runs, frame by frame."""
     pty = pytest.importorskip("pty")
     fcntl, struct, termios = (__import__(name) for name in ("fcntl", "struct", "termios"))
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     program = textwrap.dedent(PREAMBLE) + textwrap.dedent(code)
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program], stdin=slave, stdout=slave, stderr=slave
@@ -196,3 +196,12 @@ def test_a_callback_that_fails_at_once_leaves_no_bar_open(hook, monkeypatch):
     with pytest.raises(KeyError, match=hook):
         classifier().fit(X, Y, callbacks=[failing])
     assert closed == [{}]
+
+
+def test_a_narrow_terminal_shows_all_results_and_a_bar():
+    frames = terminal("net.fit(X, y, epochs=100, validation_split=0.2)", columns=80)
+    last = frames[-1]
+    assert re.search(r"loss=[\d.e-]+/[\d.e-]+, accuracy=[\d.]+/[\d.]+$", last), last
+    assert len(last) <= 80 and len(re.search(r"\|(.*)\|", last)[1]) >= 5
+    wide = terminal("net.fit(X, y, epochs=2, validation_split=0.2)", columns=140)[-1]
+    assert "samples/s" in wide and "val_accuracy" in wide

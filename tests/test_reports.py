@@ -409,3 +409,36 @@ def test_a_mistake_is_named(biased, model, groups, metrics, error, message):
     fitted, X, y, known = biased
     with pytest.raises(error, match=message):
         metrics_by_group(model or fitted, X, y, groups or known, metrics=metrics)
+
+
+@pytest.mark.parametrize("y", [np.ones(200), ["a"] * 200, np.zeros((200, 1))])
+def test_a_target_of_one_value_is_found(y):
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    assert "constant target" in checks(inspect_data(X, y))
+
+
+@pytest.mark.parametrize(
+    ("X", "where"),
+    [
+        (np.random.default_rng(0).normal(size=(100, 3)) * 1e6, "3 columns"),
+        (np.random.default_rng(0).normal(size=(100, 1)) * 1e-6, "x0"),
+        (np.random.default_rng(0).integers(0, 256, (100, 4, 4)).astype(np.uint8), "16 columns"),
+    ],
+)
+def test_inputs_all_far_from_one_are_found(X, where):
+    report = inspect_data(X)
+    assert finding(report, "scale of inputs").where == where
+    assert "different scales" not in checks(report)
+
+
+def test_labels_that_the_model_does_not_know():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    y = np.where(X[:, 0] > 0, ">50K", "<=50K")
+    model, groups = LogisticRegression().fit(X, y), np.where(X[:, 1] > 0, "p", "n")
+    dotted = np.array([f"{label}." for label in y])
+    with pytest.raises(ValueError, match=r"100 of 100 .* none of the model's, such as '.*50K\.'"):
+        metrics_by_group(model, X, dotted, groups)
+    dotted[1:] = y[1:]
+    with pytest.warns(UserWarning, match="1 of 100") as caught:
+        metrics_by_group(model, X, dotted, groups)
+    assert caught[0].filename == __file__

@@ -24,7 +24,7 @@ from ganglion import (
     layers,
     optimizers,
 )
-from ganglion.callbacks import EarlyStopping, LambdaCallback
+from ganglion.callbacks import EarlyStopping, GradualUnfreezing, LambdaCallback
 from ganglion.streaming import stream_of
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -154,6 +154,18 @@ def test_batches_of_callbacks_and_a_range_test_read_a_source():
     assert seen == list(range(7))
     found = find_learning_rate(network(), Rows(), Y, steps=50)
     assert found.suggestion == find_learning_rate(network(), X, Y, steps=50).suggestion
+
+
+def test_a_network_is_unfrozen_while_it_reads_a_source():
+    def trained(samples):
+        net = network()
+        net.build((None, 4, 3))
+        net.freeze()
+        return net.fit(
+            samples, Y, epochs=3, validation_data=(samples, Y), callbacks=[GradualUnfreezing()]
+        )
+
+    assert same_bits(trained(Rows()), trained(X))
 
 
 def test_a_fit_is_resumed_with_the_same_bits(tmp_path):
@@ -310,11 +322,13 @@ def test_ctrl_c_leaves_a_usable_network(where):
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     started = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(source, batch_size=4, epochs=100)
-    assert time.perf_counter() - started < 3
-    stop.set()
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            net.fit(source, batch_size=4, epochs=100)
+        assert time.perf_counter() - started < 3
+    finally:
+        stop.set()
+        timer.join()
     net.fit(Rows())
     assert len(net.history_["loss"]) == 2
 

@@ -188,8 +188,11 @@ def test_other_columns_than_those_of_fit_are_named():
     preprocessor = TabularPreprocessor().fit(frame("pandas"))
     with pytest.raises(ValueError, match="feature names"):
         preprocessor.transform(pandas.DataFrame({"age": [1.0], "size": ["x"]}))
-    with pytest.raises(TypeError, match="X has no numbers in column 'age'"):
+    with pytest.raises(TypeError, match="column 'age' is one of numbers, .* got 'old'"):
         preprocessor.transform(pandas.DataFrame({"age": ["old"], "color": ["red"]}))
+    with pytest.raises(TypeError, match="column 'age' .* categorical_columns .* got 'old'"):
+        old = pandas.DataFrame({"age": ["old"], "color": ["red"]})
+        TabularPreprocessor(categorical_columns=["color"]).fit(old)
     with pytest.raises(NotFittedError):
         TabularPreprocessor().transform(TABLE)
 
@@ -280,3 +283,11 @@ def test_what_target_encoding_needs_is_named():
         TabularPreprocessor(encoding="target").fit(X)
     with pytest.raises(ValueError, match=r"max_categories must be None with encoding=.target"):
         TabularPreprocessor(encoding="target", max_categories=5).fit(X, y)
+
+
+def test_a_column_of_identifiers_is_warned_of():
+    ids = np.array([[f"user {i}"] for i in range(1001)], dtype=object)
+    with pytest.warns(UserWarning, match=r"column 'x0' has 1,001 categories in 1,001 rows"):
+        TabularPreprocessor().fit(ids)
+    for settings in ({"max_categories": 9}, {"min_frequency": 2}, {"encoding": "ordinal"}):
+        TabularPreprocessor(**settings).fit(ids)

@@ -350,3 +350,10 @@ for threads in (1, 2):
             process.kill()
             process.wait()
     assert together < 30 * alone
+
+
+@pytest.mark.parametrize("value", ["abc", "0", "-1"])
+def test_an_environment_that_is_no_number_is_warned_of(value, monkeypatch):
+    monkeypatch.setenv("GANGLION_NUM_THREADS", value)
+    with pytest.warns(UserWarning, match=rf"GANGLION_NUM_THREADS .* got '{value}'"):
+        ganglion.threads._check_environment()

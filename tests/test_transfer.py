@@ -9,10 +9,18 @@ import pytest
 from registry import names
 from small_networks import X, Y, assert_same_weights
 
-from ganglion import DivergenceWarning, NotFittedError, Sequential, callbacks, layers, optimizers
+from ganglion import (
+    DivergenceWarning,
+    NotFittedError,
+    Sequential,
+    applications,
+    callbacks,
+    layers,
+    optimizers,
+)
 
 
-def network(**settings) -> Sequential:
+def network(dropout=0.1, **settings) -> Sequential:
     """Three layers with weights, two of them and a normalisation before the head."""
     settings = {
         "loss": "sparse_categorical_crossentropy",
@@ -26,7 +34,7 @@ def network(**settings) -> Sequential:
             layers.Dense(16, "relu", name="first"),
             layers.BatchNormalization(),
             layers.Dense(8, "relu", name="second"),
-            layers.Dropout(0.1),
+            layers.Dropout(dropout),
             layers.Dense(2, "softmax", name="head"),
         ],
         **settings,
@@ -83,8 +91,7 @@ def test_setting_trainable_is_enough():
 
 
 def test_a_frozen_normalisation_acts_as_in_prediction():
-    net = network()
-    net.layers[-2].rate = 0.0
+    net = network(dropout=0.0)
     net.fit(X, Y)
     net.freeze()
     np.testing.assert_array_equal(net.forward(X, training=True), net.predict(X))
@@ -110,8 +117,7 @@ def test_frozen_layers_cost_no_backward_pass(capsys):
 @pytest.mark.parametrize("cls", names("optimizer"))
 def test_the_state_of_what_stays_trained_is_kept(cls):
     def trained(unfrozen: bool) -> Sequential:
-        net = network(optimizer=cls(use_ema=True), dtype="float64")
-        net.layers[4].rate = 0.0
+        net = network(0.0, optimizer=cls(use_ema=True), dtype="float64")
         net.layers[2].trainable = False
         net.freeze()
         net.fit(X, Y, epochs=2, batch_size=20)
@@ -174,8 +180,7 @@ def test_resetting_counts_all_updates_anew():
 
 
 def test_a_multiplier_is_a_learning_rate_of_its_own():
-    net, slower = network(optimizer="sgd"), network(optimizer="sgd")
-    net.layers[4].rate = slower.layers[4].rate = 0.0
+    net, slower = network(0.0, optimizer="sgd"), network(0.0, optimizer="sgd")
     slower.layers[1].learning_rate_multiplier = 0.25
     start = weights(net)
     net.train_on_batch(X, Y)
@@ -300,6 +305,18 @@ def test_a_frozen_convolution_has_a_forward_pass_only(capsys):
     net.discriminate(0.3)
     net.fit(images, np.arange(40) % 3, epochs=5, callbacks=[callbacks.GradualUnfreezing()])
     assert changed(net, before) == {"first", "batch_normalization", "second", "head"}
+
+
+def test_a_residual_network_is_unfrozen_block_by_block():
+    net = applications.ResNet8((8, 8, 1), 3, random_state=0)
+    net.compile(loss="sparse_categorical_crossentropy", optimizer="adam")
+    net.freeze()
+    images, labels = np.random.default_rng(0).normal(size=(30, 8, 8, 1)), np.arange(30) % 3
+    before = weights(net)
+    net.fit(images, labels, epochs=2)
+    assert changed(net, before) == {"dense"}
+    net.fit(images, labels, epochs=3, callbacks=[callbacks.GradualUnfreezing()])
+    assert changed(net, before) == {"residual_1", "residual_2", "dense"}
 
 
 # New heads.

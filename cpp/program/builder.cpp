@@ -148,6 +148,9 @@ int Builder::broadcast_to(int a, const Shape& shape) {
 int Builder::sum_to(int a, const Shape& target) {
   const Shape from = shape(a);
   if (from == target) return a;
+  // Exactly the same, without writing down what is negated.
+  const Operation* made = producer(a);
+  if (made && made->kind == "negative") return emit("negative", {sum_to(made->inputs[0], target)});
   // Axis i of `from` stands over axis i - missing of the target.
   const int missing = from.rank() - target.rank();
   const auto repeated = [&](int axis) {

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ganglion import _core, compile
 from ganglion.compile import Recipe
 from ganglion.data import as_array
+from ganglion.endings import ending_of, mismatch
+from ganglion.errors import warn
 from ganglion.inputs import Inputs
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
@@ -84,7 +86,9 @@ class Built:
     def __init__(self, recipe: Recipe, dtype: str) -> None:
         trace = Trace(training=False, variables=recipe.variables)
         with trace:
-            self.output_shape: Shape = compile.trace_layers(recipe, trace)[1].shape
+            prediction = compile.trace_layers(recipe, trace)[1]
+        self.output_shape: Shape = prediction.shape
+        self._ending = ending_of(trace, prediction)
         recipe.variables.lay_out()
         self.recipe = recipe
         self.dtype = dtype
@@ -96,10 +100,16 @@ class Built:
         self._learning = self._learning_of_layers()
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
-        self.parameters = _core.Store(recipe.variables.size, dtype)
+        self.parameters = _store(recipe.variables.size, dtype)
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
         self._executables: dict[tuple[str, bool], _core.Executable] = {}
+
+    def _check_ending(self) -> None:
+        assert self.recipe.loss is not None
+        wrong = mismatch(self.recipe.loss, self._ending, self.output_shape[-1])
+        if wrong is not None:
+            warn(wrong)
 
     def _row(self, path: str, layer: Layer, output_shape: Shape) -> LayerRow:
         own = self._within(path)
@@ -337,7 +347,8 @@ class Built:
         if name == "train":
             program, slots = compile.train_program(self.recipe, flag)
             if self.states is None:
-                self.states = _core.Store(slots.size, self.dtype)
+                self._check_ending()
+                self.states = _store(slots.size, self.dtype)
                 self.slots = slots
                 slots.fill(self.states.array)
             return _core.Executable(program, self.dtype, self.parameters, self.states)
@@ -352,3 +363,14 @@ class Built:
         else:
             program = compile.predict_program(self.recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)
+
+
+def _store(size: int, dtype: str) -> _core.Store:
+    try:
+        return _core.Store(size, dtype)
+    except MemoryError:
+        gigabytes = size * np.dtype(dtype).itemsize / 1e9
+        raise MemoryError(
+            f"[Sequential] there is no memory for {size:,} weights or their optimizer's state, "
+            f"{gigabytes:,.0f} GB"
+        ) from None

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+_DIGITS = "0123456789"
+
 
 class NotFittedError(ValueError, AttributeError):
     """A network or an estimator was asked for something that only training gives it.
@@ -112,13 +114,19 @@ def suggestion(name: object, known: Iterable[str]) -> str:
     "; did you mean 'relu'?"
     >>> suggestion("step", ["relu", "tanh"])
     "; known are 'relu', 'tanh'"
+    >>> suggestion("float16", ["float32", "float64"])
+    "; known are 'float32', 'float64'"
     """
     import difflib
 
     by_lower_case: dict[str, str] = {}
     for candidate in known:
         by_lower_case.setdefault(candidate.lower(), candidate)
-    near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1)
+    given = str(name).lower()
+    near = difflib.get_close_matches(given, by_lower_case, n=5)
+    # Another number is another thing; letters in another order are the same word.
+    near = [one for one in near if one.strip(_DIGITS) != given.strip(_DIGITS) or one == given]
+    near.sort(key=lambda one: sorted(one) != sorted(given))
     if near:
         return f"; did you mean {by_lower_case[near[0]]!r}?"
     return "; known are " + ", ".join(repr(candidate) for candidate in by_lower_case.values())
@@ -191,6 +199,11 @@ def check_fraction(owner: object, *names: str) -> None:
     ValueError: [Dropout] rate must be in [0, 1], got 1.5
     """
     _check(owner, names, lambda value: _is_number(value) and 0 <= value <= 1, "in [0, 1]")
+
+
+def check_share(owner: object, *names: str) -> None:
+    """Check that settings are numbers in [0, 1), as :func:`check_number` does."""
+    _check(owner, names, lambda value: _is_number(value) and 0 <= value < 1, "one number in [0, 1)")
 
 
 def check_count(owner: object, *names: str) -> None:

@@ -35,6 +35,7 @@ def save(net: Training, built: Built, path: str | os.PathLike[str], training_sta
         "optimizer": spec.serialize(net.optimizer),
         "metrics": spec.serialize(net.metrics),
         "input_shape": list(built.recipe.input_shape),
+        "feature_names": net.feature_names_in_,
         "dtype": net.dtype,
         "seed": net.seed_,
         "learning_rate": None if net.follows_schedule else net.learning_rate,
@@ -78,6 +79,7 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
         )
         net.build(description["input_shape"])
         net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
+        net.feature_names_in_ = description.get("feature_names")
         rate = description.get("learning_rate")
         if rate is not None:
             net.learning_rate = rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,56 @@ def column_names(values: Any) -> list[Any] | None:
     return list(values.columns) if is_frame(values) else None
 
 
+def feature_names(values: Any) -> list[str] | None:
+    """Return the names of a frame's columns where all are text, as scikit-learn knows them."""
+    names = column_names(values)
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_feature_names(place: str, values: Any, known: Sequence[str] | None) -> None:
+    """Raise unless a frame has the columns that a network was trained on, in their order.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    values : DataFrame or anything else
+        What has no names is not compared.
+    known : sequence of str or None
+        The names trained on; None for a network that was trained without.
+
+    Raises
+    ------
+    ValueError
+        Naming the columns that are missing or new, or the first out of its place.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> check_feature_names("predict", pandas.DataFrame({"b": [1], "a": [2]}), ["a", "b"])
+    Traceback (most recent call last):
+    ...
+    ValueError: [predict] X has column 'b' where the network was trained on 'a': it needs the same \
+order, X[net.feature_names_in_]
+    """
+    names = feature_names(values)
+    if names is None or known is None or names == list(known):
+        return
+    missing = [name for name in known if name not in names]
+    new = [name for name in names if name not in known]
+    if missing or new:
+        parts = [f"lacks {missing[:5]}"] * bool(missing) + [f"has {new[:5]} besides"] * bool(new)
+        raise ValueError(
+            f"[{place}] of the columns that the network was trained on, X " + " and ".join(parts)
+        )
+    pairs = zip(names, known, strict=False)
+    name, wanted = next(pair for pair in pairs if pair[0] != pair[1])
+    raise ValueError(
+        f"[{place}] X has column {name!r} where the network was trained on {wanted!r}: it needs "
+        "the same order, X[net.feature_names_in_]"
+    )
+
+
 def frame_array(place: str, name: str, frame: Any) -> Array:
     """Return a frame as an array, with NaN where a value is missing.
 
@@ -71,7 +122,7 @@ def frame_array(place: str, name: str, frame: Any) -> Array:
     Traceback (most recent call last):
     ...
     TypeError: [fit] X has no numbers in column 'city': encode it first, for example with \
-scikit-learn's OneHotEncoder
+TabularPreprocessor in a pipeline
     """
     columns = [
         _numbers(place, name, label, _column(frame, index))
@@ -101,10 +152,12 @@ def _numbers(place: str, name: str, label: Any, values: Array) -> Array:
             raise TypeError(values.dtype)
         return np.array([_number(value) for value in values])
     except (TypeError, ValueError):
-        raise TypeError(
-            f"[{place}] {name} has no numbers in column {label!r}: encode it first, for example "
-            "with scikit-learn's OneHotEncoder"
-        ) from None
+        remedy = (
+            "make it numbers, such as days since a date"
+            if values.dtype.kind in "mM"
+            else "encode it first, for example with TabularPreprocessor in a pipeline"
+        )
+        raise TypeError(f"[{place}] {name} has no numbers in column {label!r}: {remedy}") from None
 
 
 def _number(value: Any) -> float:

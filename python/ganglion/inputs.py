@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.data import as_array, check_finite, describe_position, describe_value
-from ganglion.frames import column_names, frame_array, is_frame, is_sparse_frame
+from ganglion.frames import (
+    check_feature_names,
+    column_names,
+    frame_array,
+    is_frame,
+    is_sparse_frame,
+)
 from ganglion.source import Source
 from ganglion.sparse import is_sparse, sparse_rows
 from ganglion.streaming import Stream, stream_of
@@ -21,7 +27,13 @@ Inputs = NDArray[Any] | _core.SparseRows | Stream
 
 
 def check_inputs(
-    place: str, X: Any, shape: Shape | None, dtype: str, *, finite: bool = True
+    place: str,
+    X: Any,
+    shape: Shape | None,
+    dtype: str,
+    *,
+    finite: bool = True,
+    names: Sequence[str] | None = None,
 ) -> Inputs:
     """Return inputs that a network of the given input shape can read.
 
@@ -37,6 +49,8 @@ def check_inputs(
         Of the network.
     finite : bool, default True
         Look at the numbers too. Who reads them all next does it on the way.
+    names : sequence of str, optional
+        Of the columns that the network was trained on: a frame must have the same, in this order.
 
     Returns
     -------
@@ -48,7 +62,7 @@ def check_inputs(
     TypeError
         When they are not numbers.
     ValueError
-        When they are empty, of another rank or width, or not finite.
+        When they are empty, of another rank or width or with other columns, or not finite.
 
     Examples
     --------
@@ -58,6 +72,7 @@ def check_inputs(
     ValueError: [predict] X has 5 columns, the network takes 4
     """
     columns = column_names(X)
+    check_feature_names(place, X, names)
     if is_sparse_frame(X):
         X = X.sparse.to_coo()
     inputs: Inputs
@@ -82,7 +97,8 @@ def check_inputs(
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
             )
-        raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}")
+        hint = ": one sample is X.reshape(1, *X.shape)" if inputs.shape == shape[1:] else ""
+        raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}{hint}")
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
     if finite:

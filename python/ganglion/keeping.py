@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ganglion.callbacks.base import Callback
 from ganglion.data import non_negative
-from ganglion.network import Network
+from ganglion.network import LearningRate, Network
 
 Array = NDArray[Any]
 
@@ -23,37 +23,45 @@ class Keeping(Network):
     @property
     def learning_rate(self) -> float:
         """Learning rate of the next step. Can be set, unless the optimizer follows a schedule."""
-        if callable(self._learning_rate):
+        rate = self._rate
+        if callable(rate):
             return float(self.optimizer.scalars([self.step_])["learning_rate"][0])
-        return float(self._learning_rate)
+        return float(rate)
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self.need_settable_learning_rate()
-        self._learning_rate = non_negative("Sequential", "learning_rate", value)
+        rate = non_negative("Sequential", "learning_rate", value)
+        self._own_rate = (self.optimizer.learning_rate, rate)
+
+    @property
+    def _rate(self) -> LearningRate:
+        # What was set here, until the optimizer is given another rate, as Keras's users do.
+        rate = self.optimizer.learning_rate
+        if self._own_rate is None or self._own_rate[0] != rate:
+            return rate
+        return self._own_rate[1]
 
     @property
     def follows_schedule(self) -> bool:
         """Whether the optimizer's schedule says what the learning rate is."""
-        return callable(self._learning_rate)
+        return callable(self._rate)
 
     def need_settable_learning_rate(self) -> None:
         """Raise `TypeError` where the learning rate follows a schedule, and so cannot be set."""
         if self.follows_schedule:
-            raise TypeError(
-                f"[learning_rate] follows {self._learning_rate!r} and cannot be set beside it"
-            )
+            raise TypeError(f"[learning_rate] follows {self._rate!r} and cannot be set beside it")
 
     def scalars(self, steps: NDArray[np.int64]) -> dict[str, Array]:
         """Return what the training program takes at each step: learning rate and iteration."""
         scalars = self.optimizer.scalars(steps)
-        if not callable(self._learning_rate):
-            scalars["learning_rate"] = np.full(len(steps), float(self._learning_rate))
+        if not self.follows_schedule:
+            scalars["learning_rate"] = np.full(len(steps), self.learning_rate)
         return scalars
 
     def reset_optimizer(self) -> None:
         """Set the optimizer back to what it is before training: state, steps and learning rate."""
-        self._learning_rate = self.optimizer.learning_rate
+        self._own_rate = None
         self.step_ = 0
         if self._built is not None:
             self._built.reset_states()

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion import losses, optimizers
 from ganglion import metrics as metric_library
+from ganglion.arguments import names_arguments
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
 from ganglion.compile import Recipe
@@ -49,10 +50,10 @@ class Network:
         self.device = device
         self.random_state = random_state
         check_choice(self, ["float32", "float64"], "dtype")
-        check_choice(self, ["auto", "cpu", "cuda"], "device")
-        if device == "cuda":
+        check_choice(self, ["auto", "cpu", "cuda", "gpu"], "device")
+        if device in ("cuda", "gpu"):
             raise ValueError(
-                "[Sequential] device 'cuda': no CUDA engine is installed; use 'auto' or 'cpu'"
+                f"[Sequential] device {device!r}: no CUDA engine is installed; use 'auto' or 'cpu'"
             )
         if random_state is None:
             self.seed_ = int.from_bytes(os.urandom(4), "little")
@@ -64,6 +65,7 @@ class Network:
             raise TypeError(f"[Sequential] layers must be a list of Layers, got {layers!r}")
         self.layers: list[Layer] = []
         self._held = False
+        self.feature_names_in_: list[str] | None = None
         self._set_built(None)
         self._forget_training()
         self.compile(loss=loss, optimizer=optimizer, metrics=metrics)
@@ -86,6 +88,11 @@ class Network:
         # What predict needs for one row; set by its first call.
         self._row_shape: tuple[int, ...] | None = None
         self._predict_rows: Callable[[list[Inputs], int], list[Array]]
+        if built is not None:
+            layers = [row.layer for row in built.rows]
+            for part in (*layers, self.loss, self.optimizer, *self.metrics):
+                if part is not None:
+                    part.settle()
 
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):
@@ -98,11 +105,11 @@ class Network:
 
     # Building.
 
+    @names_arguments("compile")
     def compile(
         self,
-        *,
-        loss: str | Loss | None = None,
         optimizer: str | Optimizer = "rmsprop",
+        loss: str | Loss | None = None,
         metrics: Sequence[str | Metric] | None = None,
     ) -> None:
         """Choose how the network is trained. Weights stay; the optimizer starts anew.
@@ -111,10 +118,10 @@ class Network:
 
         Parameters
         ----------
-        loss : str, Loss or None
-            What training minimises; None for prediction alone.
         optimizer : str or Optimizer, default="rmsprop"
             Update rule.
+        loss : str, Loss or None
+            What training minimises; None for prediction alone.
         metrics : sequence of str or Metric, optional
             What is reported beside the loss.
 
@@ -130,7 +137,7 @@ class Network:
         reported = [metric_library.get(metric) for metric in metrics or ()]
         _check_labels([metric.label for metric in reported])
         self.loss, self.optimizer, self.metrics = chosen, rule, reported
-        self._learning_rate: LearningRate = rule.learning_rate
+        self._own_rate: tuple[LearningRate, float] | None = None
         self.step_ = 0
         if self._built is not None:
             self._rebuild()
@@ -226,7 +233,8 @@ class Network:
     def reset(self) -> None:
         """Start anew: the weights that the seed gives, no history, the optimizer as at first."""
         self._forget_training()
-        self._learning_rate = self.optimizer.learning_rate
+        self._own_rate = None
+        self.feature_names_in_ = None
         if self._built is not None:
             self._built.initialize(self.seed_)
 

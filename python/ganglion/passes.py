@@ -31,7 +31,9 @@ _PROFILE_RUNS = 20
 class Passes(Keeping):
     """Prediction and gradients. `Sequential` documents what a user sees of it."""
 
-    def predict(self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH) -> Array:
+    def predict(
+        self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH, verbose: int | str = 0
+    ) -> Array:
         """Return the network's output for each sample.
 
         Parameters
@@ -41,6 +43,8 @@ class Passes(Keeping):
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large. The results do
             not depend on it.
+        verbose : optional
+            As in Keras, and without effect: nothing is printed.
 
         Returns
         -------
@@ -73,7 +77,14 @@ class Passes(Keeping):
         ):
             return self._predict_rows([X], 1)[0]
         built = self._need_built("predict")
-        array = check_inputs("predict", X, built.recipe.input_shape, self.dtype, finite=False)
+        array = check_inputs(
+            "predict",
+            X,
+            built.recipe.input_shape,
+            self.dtype,
+            finite=False,
+            names=self.feature_names_in_,
+        )
         whole_number("predict", "batch_size", batch_size)
         executable = built.executable("predict")
         # In this order: another thread may look at the shape at any time.
@@ -277,7 +288,7 @@ class Passes(Keeping):
 
     def _check_inputs(self, place: str, X: Any) -> Inputs:
         shape = None if self._built is None else self._built.recipe.input_shape
-        return check_inputs(place, X, shape, self.dtype)
+        return check_inputs(place, X, shape, self.dtype, names=self.feature_names_in_)
 
     @property
     def _scalar_bytes(self) -> int:

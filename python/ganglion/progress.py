@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ganglion.callbacks.base import Logs
 
-# Short, so that the numbers find their place in a narrow terminal: time left, rate, then results.
+# Time left, rate, then results; in a narrow terminal without the rate.
 _BAR = "{desc}{percentage:3.0f}%|{bar}| {remaining}, {rate_fmt}{postfix}"
+_NARROW_BAR = _BAR.replace(", {rate_fmt}", "")
+# Of a line, what is no result: the percentage, a bar that can be seen, time left; and the rate.
+_BESIDE, _RATE = 24, 18
 # Seconds between two updates of the numbers beside the bar.
 _INTERVAL = 0.1
 
@@ -144,7 +148,12 @@ class Progress:
         if now - self._shown_at >= _INTERVAL:
             self._shown_at = now
             shown = {name: f"{value:.3g}" for name, value in numbers.items()}
-            self._bar.set_postfix(shown, refresh=False)
+            width = self._bar.format_dict["ncols"]  # None where a widget makes its own room
+            room = (width or sys.maxsize) - len(self._bar.desc) - _BESIDE
+            self._bar.bar_format = _BAR if _length(shown) + _RATE <= room else _NARROW_BAR
+            self._bar.set_postfix_str(
+                _text(shown if _length(shown) <= room else _paired(shown)), refresh=False
+            )
             self._bar.update(self._done - self._bar.n)
 
     def close(self, logs: Logs) -> None:
@@ -154,3 +163,20 @@ class Progress:
                 self._shown_at = 0.0
                 self._show(logs)
             self._bar.close()
+
+
+def _text(numbers: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={number}" for name, number in numbers.items())
+
+
+def _length(numbers: Mapping[str, str]) -> int:
+    return len(_text(numbers))
+
+
+def _paired(numbers: Mapping[str, str]) -> dict[str, str]:
+    """Return numbers of training and validation in one: ``loss=0.5/0.6``."""
+    return {
+        name: f"{number}/{numbers[f'val_{name}']}" if f"val_{name}" in numbers else number
+        for name, number in numbers.items()
+        if not (name.startswith("val_") and name[4:] in numbers)
+    }

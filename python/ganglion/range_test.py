@@ -57,12 +57,12 @@ class RangeTest:
     def __repr__(self) -> str:
         return f"RangeTest(suggestion={self.suggestion:.3g}, {len(self.losses)} batches)"
 
-    def plot(self, *, axes: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the loss against the learning rate, with the suggestion.
 
         Parameters
         ----------
-        axes : matplotlib Axes, optional
+        ax : matplotlib Axes, optional
             Where to draw; by default a new figure.
 
         Returns
@@ -78,7 +78,7 @@ class RangeTest:
         # Here, so that importing ganglion does not load the pictures.
         from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, tidy
 
-        (panel,) = panels(_PLACE, axes, size=(5.6, 3.8))
+        (panel,) = panels(_PLACE, ax, size=(5.6, 3.8))
         panel.plot(self.learning_rates, self.losses, color="0.8", linewidth=1, label="each batch")
         panel.plot(
             self.learning_rates, self.smoothed_losses, color=TRAINING_COLOR, label="smoothed"

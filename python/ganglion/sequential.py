@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from ganglion import files
+from ganglion.arguments import names_arguments
 from ganglion.built import LayerRow
 from ganglion.errors import suggestion
 from ganglion.layers import Input, Layer
@@ -50,6 +52,8 @@ class Sequential(Transfer):
         Epochs, and batches since `compile`, trained so far. They go on from fit to fit.
     gradients_ : list of ndarray
         Left by `backward`.
+    feature_names_in_ : list of str or None
+        Columns of the frame that it was first trained on; other frames must have the same.
     learning_rate : float
         Of the next step. Can be set, unless the optimizer follows a schedule.
 
@@ -64,6 +68,7 @@ class Sequential(Transfer):
     True
     """
 
+    @names_arguments("Sequential")
     def __init__(
         self,
         layers: Sequence[Layer] = (),
@@ -350,3 +355,10 @@ class Sequential(Transfer):
 
         built = self._need_built("load_state_dict")
         built.set_weights(weights_from(built, state))
+
+
+# Python's own messages name a method by this: the class that users know, not the one it stands in.
+for _base in Sequential.__mro__[1:-1]:
+    for _name, _method in vars(_base).items():
+        if isinstance(_method, FunctionType) and not _name.startswith("_"):
+            _method.__qualname__ = f"{Sequential.__name__}.{_name}"

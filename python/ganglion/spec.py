@@ -70,6 +70,8 @@ class Spec:
 
     kind: ClassVar[str]
     registered_name: ClassVar[str]
+    changeable: ClassVar[frozenset[str]] = frozenset()
+    """Settings that can be changed while a network uses them: it looks at them again."""
 
     def __init_subclass__(
         cls,
@@ -94,6 +96,37 @@ class Spec:
         _classes[cls.kind][cls.registered_name] = cls
         known.update(dict.fromkeys(spellings, cls))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_settled" in vars(self) and name in _parameters(type(self)):
+            self._check_changeable(name, value)
+        super().__setattr__(name, value)
+
+    def _check_changeable(self, name: str, value: Any) -> None:
+        now = vars(self).get(name, value)
+        if name in self.changeable or equal(now, value):
+            return
+        where = "give compile" if self.kind in ("loss", "optimizer", "metric") else "make"
+        layers = ", in a new network" if where == "make" else ""
+        raise AttributeError(
+            f"[{type(self).__name__}] {name} can no longer be changed, from {now!r} to {value!r}: "
+            f"a network was built with it. For another, {where} a new {type(self).__name__}{layers}"
+        )
+
+    def settle(self) -> None:
+        """Hold the settings, those of nested specs too, since a network was built with them.
+
+        From here on a change would not reach its programs, and is refused. Copies are free.
+        """
+        vars(self)["_settled"] = True
+        for name in _parameters(type(self)):
+            value = None if name in self.changeable else vars(self).get(name)
+            for part in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(part, Spec):
+                    part.settle()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_settled"}
+
     @classmethod
     def examples(cls: type[SpecType]) -> list[SpecType]:
         """Return one to three instances with settings that matter, for tests over the registry."""
@@ -111,7 +144,7 @@ class Spec:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return isinstance(other, Spec) and _equal(settings_of(self), settings_of(other))
+        return isinstance(other, Spec) and equal(settings_of(self), settings_of(other))
 
     def __hash__(self) -> int:
         # Settings can be changed, and equal specs must have equal hashes.
@@ -187,13 +220,14 @@ def as_call(cls: type[Any], settings: Mapping[str, Any]) -> str:
     return f"{cls.__name__}({', '.join(parts)})"
 
 
-def _equal(left: Any, right: Any) -> bool:
+def equal(left: Any, right: Any) -> bool:
+    """Tell whether settings are the same; a list and a tuple, and arrays, by their elements."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return bool(np.array_equal(left, right))
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equal(left[k], right[k]) for k in left)
+        return left.keys() == right.keys() and all(equal(left[k], right[k]) for k in left)
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return len(left) == len(right) and all(map(_equal, left, right))
+        return len(left) == len(right) and all(map(equal, left, right))
     return bool(left == right)
 
 
@@ -202,7 +236,7 @@ def _is_default(value: Any, default: Any) -> bool:
         return value is None
     if isinstance(value, Spec) and isinstance(default, str):
         default = get(value.kind, default)
-    return _equal(value, default)
+    return equal(value, default)
 
 
 def _shown(value: Any) -> str:

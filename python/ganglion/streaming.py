@@ -22,6 +22,8 @@ Array = NDArray[Any]
 # Numbers in a batch that is only looked at, at most: it is as large as suits the kernels, unless
 # samples are so large that it would not be small beside the batches of the training.
 _LOOKED_AT_TOGETHER = 1 << 22
+# Ctrl-C need not wake the thread that waits for a batch, but is noticed when that looks up.
+_POLL_SECONDS = 0.1
 
 
 class Stream(_core.Stream):
@@ -76,6 +78,8 @@ class Stream(_core.Stream):
 
     def batch(self, first: int) -> Array:
         """Wait for the samples from this position of the epoch on."""
+        from concurrent.futures import wait
+
         if self._process != os.getpid():  # a fork has none of the threads
             self._executor = None
             self._begin(first)
@@ -85,6 +89,8 @@ class Stream(_core.Stream):
             self._ask_for_next(self._current)
         samples, pieces = self._asked.popleft()
         try:
+            while wait(pieces, _POLL_SECONDS).not_done:
+                pass
             for piece in pieces:
                 piece.result()
         except BaseException:

@@ -17,12 +17,23 @@ from __future__ import annotations
 
 import importlib.machinery
 import numbers
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 
 from ganglion import _core
+from ganglion.errors import warn
+
+
+def _check_environment() -> None:
+    given = os.environ.get("GANGLION_NUM_THREADS", "1")
+    if not (given.strip().isdigit() and 1 <= int(given) <= 1024):
+        warn(
+            f"[threads] GANGLION_NUM_THREADS must be a whole number from 1 to 1024, got {given!r}: "
+            "it is not followed"
+        )
 
 
 def get_num_threads() -> int:
@@ -131,6 +142,7 @@ class _RegisterWhenImported:
         return spec
 
 
+_check_environment()
 if "threadpoolctl" in sys.modules:
     _register(sys.modules["threadpoolctl"])
 else:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ganglion.arguments import names_arguments
 from ganglion.built import Built
-from ganglion.callbacks.base import Callback
+from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
+from ganglion.frames import feature_names
 from ganglion.inputs import check_inputs
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
@@ -30,6 +32,7 @@ Array = NDArray[Any]
 class Training(Passes):
     """Fitting and evaluating. `Sequential` documents what a user sees of it."""
 
+    @names_arguments("fit")
     def fit(
         self,
         X: ArrayLike | Source,
@@ -105,17 +108,20 @@ class Training(Passes):
         """
         whole_number("fit", "epochs", epochs)
         non_negative("fit", "validation_split", validation_split, below=1)
-        called = _check_callbacks(callbacks)
+        called = check_callbacks("fit", callbacks)
+        if not callable(shuffle) and not isinstance(shuffle, (bool, np.bool_)):
+            raise TypeError(f"[fit] shuffle must be True, False or a function, got {shuffle!r}")
         shown = resolve_verbose(verbose)
         built, samples = self._check("fit", X, y, sample_weight)
         validation = None
         if validation_data is not None:
-            validation = self._check_validation(built, validation_data)
+            names = self.feature_names_in_ or feature_names(X)
+            validation = self._check_validation(built, validation_data, names)
         else:
             samples, validation = split(samples, validation_split)
         samples = weigh_classes("fit", samples, built.output_shape, class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
-        self._begin(built, samples)
+        self._begin(built, samples, X)
         Fit(
             self,
             built,
@@ -124,7 +130,7 @@ class Training(Passes):
             epochs=epochs,
             batch_size=batch,
             callbacks=called,
-            shuffle=shuffle if callable(shuffle) else bool(shuffle),
+            shuffle=shuffle,
             verbose=shown,
         ).run()
         return self
@@ -178,7 +184,7 @@ class Training(Passes):
         """
         built, samples = self._check("train_on_batch", X, y, sample_weight)
         samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
-        self._begin(built, samples)
+        self._begin(built, samples, X)
         statistics = built.untrained.copy()
         steps = Steps(self, built, samples, len(samples))
         steps.start_epoch(False, 0)
@@ -192,12 +198,14 @@ class Training(Passes):
             )
         return steps.logs()
 
+    @names_arguments("evaluate", {"return_dict": "left out, since the result always is a dict"})
     def evaluate(
         self,
         X: ArrayLike | Source,
         y: ArrayLike | None = None,
         batch_size: int = EVALUATION_BATCH,
         sample_weight: ArrayLike | None = None,
+        verbose: int | str = 0,
     ) -> dict[str, float]:
         """Return loss and metrics on samples.
 
@@ -207,6 +215,8 @@ class Training(Passes):
             As for `fit`.
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large.
+        verbose : optional
+            As in Keras, and without effect: nothing is printed.
 
         Returns
         -------
@@ -278,7 +288,9 @@ class Training(Passes):
             place, array, y, loss, built.output_shape, self.dtype, sample_weight
         )
 
-    def _check_validation(self, built: Built, validation_data: Any) -> Samples:
+    def _check_validation(
+        self, built: Built, validation_data: Any, names: Sequence[str] | None
+    ) -> Samples:
         if isinstance(validation_data, Source):
             validation_data = (validation_data, validation_data.labels)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -288,30 +300,21 @@ class Training(Passes):
             )
         X, y, *weight = validation_data
         place = "fit, validation_data"
-        array = check_inputs(place, X, built.recipe.input_shape, self.dtype)
+        array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
         loss = self._need_loss("fit")
         samples = check_samples(place, array, y, loss, built.output_shape, self.dtype, *weight)
         built.executable("evaluate", samples.weight is not None)
         return samples
 
-    def _begin(self, built: Built, samples: Samples) -> None:
+    def _begin(self, built: Built, samples: Samples, X: Any) -> None:
         """Take over what was built for the data, now that all of it was checked."""
         # Made first, since metrics that do not fit the layers show when they are traced.
         built.executable("train", samples.weight is not None)
         if self._built is None:
             self._set_built(built)
+        if self.feature_names_in_ is None:
+            self.feature_names_in_ = feature_names(X)
         built.adapt(samples.X, self.seed_)
-
-
-def _check_callbacks(callbacks: Any) -> Sequence[Callback]:
-    if callbacks is None:
-        return ()
-    if not isinstance(callbacks, Sequence):
-        raise TypeError(f"[fit] callbacks must be a sequence of Callbacks, got {callbacks!r}")
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"[fit] callbacks must be Callbacks, got {callback!r}")
-    return callbacks
 
 
 def _check_batch_size(place: str, batch_size: int | None, samples: int) -> int:

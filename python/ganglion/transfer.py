@@ -182,7 +182,7 @@ class Transfer(Training):
             if old.name.partition("/")[0] in body:
                 built.view(new)[...] = previous.view(old)
         self._forget_training()
-        self._learning_rate = self.optimizer.learning_rate
+        self._own_rate = None
         self._set_built(built)
 
     # Which layer is meant.

@@ -15,9 +15,9 @@ Shape = tuple[int | None, ...]  # None first: the batch
 class Value:
     """What an operation of a program makes: a shape, and where it came from.
 
-    Operators ``+ - * / ** @``, ``-x``, comparisons ``< <= > >=`` (1 where true, else 0) and slices
-    ``x[..., 2:5]`` append operations. Numbers and NumPy arrays become constants. Values compare and
-    hash by identity; ``ops.equal`` compares their elements.
+    Operators ``+ - * / ** @``, ``-x``, ``abs(x)``, comparisons ``< <= > >=`` (1 where true, else 0)
+    and slices ``x[..., 2:5]`` append operations. Numbers and NumPy arrays become constants. Values
+    compare and hash by identity; ``ops.equal`` compares their elements.
 
     Attributes
     ----------
@@ -30,7 +30,6 @@ class Value:
     """
 
     __slots__ = ("id", "trace")
-    __array_ufunc__ = None  # array + value is value.__radd__(array)
     __iter__ = None  # else Python would try x[0], x[1], ...
 
     def __init__(self, trace: Trace, id: int) -> None:
@@ -62,11 +61,25 @@ class Value:
         made_by = f" from {producer[0]}" if producer else ""
         return f"<Value {self.shape}{made_by}>"
 
+    # array + value comes from NumPy as np.add(array, value). Its other functions see no numbers.
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Value:
+        reflected = _REFLECTED.get(ufunc.__name__)
+        if method != "__call__" or settings or reflected is None or isinstance(inputs[0], Value):
+            raise _no_numpy(ufunc)
+        result: Value = getattr(self, reflected)(inputs[0])
+        return result
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Value:
+        raise _no_numpy(function)
+
     def __bool__(self) -> bool:
         raise TypeError(
             "[Value] has no truth value: its numbers are known only when the program runs; "
             "choose between two values with ops.where"
         )
+
+    def __abs__(self) -> Value:
+        return self.trace.apply("absolute", self)
 
     def __neg__(self) -> Value:
         return self.trace.apply("negative", self)
@@ -124,6 +137,28 @@ class Value:
         from ganglion.ops.structure import get_item  # it needs this module
 
         return get_item(self, key)
+
+
+# What NumPy calls an operator, and the method of its right-hand side.
+_REFLECTED = {
+    "add": "__radd__",
+    "subtract": "__rsub__",
+    "multiply": "__rmul__",
+    "divide": "__rtruediv__",
+    "power": "__rpow__",
+    "greater": "__lt__",
+    "greater_equal": "__le__",
+    "less": "__gt__",
+    "less_equal": "__ge__",
+}
+
+
+def _no_numpy(function: Any) -> TypeError:
+    name = function.__name__
+    return TypeError(
+        f"[Value] np.{name} needs numbers, and a value of a program has none until it runs: "
+        f"write it with ganglion.ops"
+    )
 
 
 Operand = Value | float | npt.NDArray[Any]

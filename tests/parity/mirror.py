@@ -92,6 +92,7 @@ def mirror(value: Any) -> Any:
     settings = {name: mirror(item) for name, item in settings_of(value).items()}
     for name in OURS_ALONE.get(value.registered_name, ()):
         del settings[name]
+    settings.pop("learning_rate_multiplier", None)  # Keras's layers all learn at one rate
     if value.kind == "activation":
         function = getattr(keras.activations, value.registered_name)
         return functools.partial(function, **settings)

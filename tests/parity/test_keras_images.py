@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
+keras = pytest.importorskip("keras")
 
+from keras import layers as theirs  # noqa: E402
 from mirror import mirror, numpy, tensor  # noqa: E402
 from tolerances import PARITY, assert_near  # noqa: E402
 
@@ -83,3 +84,35 @@ def test_the_first_of_equal_elements_gets_the_gradient() -> None:
     net.forward(np.ones((1, 2, 2, 1)))
     gradient = net.backward(np.ones((1, 1, 1, 1)))
     np.testing.assert_array_equal(gradient.ravel(), [1, 0, 0, 0])
+
+
+def residual_block(x: Any, filters: int) -> Any:
+    """Half the size, with a projection on the way past it (He et al. 2016)."""
+    y = theirs.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+    y = theirs.ReLU()(theirs.BatchNormalization()(y))
+    y = theirs.Conv2D(filters, 3, padding="same", use_bias=False)(y)
+    past = theirs.BatchNormalization()(theirs.Conv2D(filters, 1, strides=2)(x))
+    return theirs.ReLU()(theirs.Add()([theirs.BatchNormalization()(y), past]))
+
+
+def inception_block(x: Any) -> Any:
+    """Windows of several sizes beside each other (Szegedy et al. 2015)."""
+    wide = theirs.Conv2D(4, 3, padding="same", activation="relu")(theirs.Conv2D(3, 1)(x))
+    pooled = theirs.MaxPooling2D(3, strides=1, padding="same")(x)
+    pooled = theirs.Conv2D(2, 1, activation="relu")(pooled)
+    return theirs.Concatenate()([theirs.Conv2D(5, 1, activation="relu")(x), wide, pooled])
+
+
+def test_blocks_of_residual_and_inception_networks(dtype: str) -> None:
+    keras.utils.clear_session()
+    x = keras.Input((9, 11, 3))
+    y = inception_block(residual_block(x, 6))
+    model = keras.Model(x, theirs.Dense(2)(theirs.GlobalAveragePooling2D()(y)))
+    draw = np.random.default_rng(0)
+    model.set_weights([w + draw.uniform(0.1, 0.3, w.shape) for w in model.get_weights()])
+    net = Sequential.from_keras(model)
+    kinds = [type(layer).__name__ for layer in net.layers[1:]]
+    assert kinds == ["Residual", "Activation", "Branches", "GlobalAveragePooling2D", "Dense"]
+    samples = draw.normal(size=(3, 9, 11, 3))
+    expected = model(tensor(samples, dtype), training=False)
+    assert_near(net.predict(samples), numpy(expected), PARITY[dtype])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ganglion.arguments import names_arguments
 from ganglion.spec import as_call, parameter_names
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Callback:
     ...     def on_epoch_end(self, epoch, logs=None):
     ...         self.epochs += 1
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = names_arguments(cls.__name__)(cls.__init__)  # type: ignore[method-assign]
 
     model: Sequential
     params: dict[str, Any]
@@ -138,3 +144,15 @@ class LambdaCallback(Callback):
 def overrides(callback: Callback, hook: str) -> bool:
     """Tell whether a callback does something in the named hook."""
     return hook in vars(callback) or getattr(type(callback), hook) is not getattr(Callback, hook)
+
+
+def check_callbacks(place: str, callbacks: Any) -> Sequence[Callback]:
+    """Return the callbacks of a fit; raise `TypeError` for anything but a sequence of them."""
+    if callbacks is None:
+        return ()
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(f"[{place}] callbacks must be a list of Callbacks, got {callbacks!r}")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"[{place}] callbacks must be Callbacks, got {callback!r}")
+    return callbacks

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganglion.callbacks.base import Callback, Logs
-from ganglion.errors import check_at_least, check_choice, place
+from ganglion.errors import check_at_least, check_choice, place, suggestion
 
 # Quantities that are better when larger, by a word of their name.
 _LARGER_IS_BETTER = frozenset({"accuracy", "acc", "precision", "recall", "f1", "auc", "r2"})
@@ -73,8 +73,8 @@ class MonitorCallback(Callback):
         """
         logs = logs or {}
         if self.monitor not in logs:
-            hint = ": pass validation_data" if self.monitor.startswith("val_") else ""
-            raise ValueError(
-                f"{place(self)} monitor {self.monitor!r} is not among {', '.join(logs)}{hint}"
-            )
+            hint = suggestion(self.monitor, logs)
+            if self.monitor.startswith("val_") and not any(name[:4] == "val_" for name in logs):
+                hint = ": fit needs validation_data for it, that of an estimator X_val and y_val"
+            raise ValueError(f"{place(self)} monitor {self.monitor!r} is not in the logs{hint}")
         return logs[self.monitor]

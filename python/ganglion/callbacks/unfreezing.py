@@ -21,8 +21,8 @@ class GradualUnfreezing(Callback):
     every : int, default=1
         Epochs from one unfreezing to the next; the first is after so many.
     layers : int, default=1
-        How many of the network's layers are unfrozen each time. Those without weights are not
-        counted: they join the layer before them.
+        How many of the network's layers are unfrozen each time, a normalisation and a residual
+        block as one each. Those without weights are not counted: they join the layer before them.
     verbose : int, default=0
         1 prints what is unfrozen.
 

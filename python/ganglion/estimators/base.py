@@ -19,16 +19,41 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ganglion import layers as layer_library
 from ganglion import losses, optimizers
+from ganglion.arguments import names_arguments
 from ganglion.callbacks import Callback, EarlyStopping
-from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
+from ganglion.callbacks.base import check_callbacks
+from ganglion.errors import (
+    check_at_least,
+    check_boolean,
+    check_choice,
+    check_integer,
+    check_share,
+)
 from ganglion.estimators.checking import check_inputs, check_samples
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.labels import weights_of_both
 from ganglion.estimators.memory import fit_memory
 from ganglion.estimators.tasks import CallbackSupport
+from ganglion.estimators.warm import adjusted, network_settings
 from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
+
+# What Keras's and scikit-learn's users write, and where it stands here.
+ELSEWHERE_IN_FIT = {
+    "validation_data": "X_val and y_val",
+    "validation_split": "early_stopping and validation_fraction of the estimator",
+    **dict.fromkeys(["epochs", "batch_size", "callbacks", "verbose"], "a setting of the estimator"),
+}
+ELSEWHERE = {
+    "hidden_layer_sizes": "layers",
+    "max_iter": "epochs",
+    "learning_rate_init": "learning_rate",
+    "solver": "optimizer",
+    "alpha": "kernel_regularizer",
+    "n_iter_no_change": "patience",
+    "tol": "min_delta",
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +80,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     """
 
     network_: Sequential
+    _made_with: dict[str, Any]
 
+    @names_arguments("NeuralRegressor", ELSEWHERE)
     def __init__(
         self,
         layers: Sequence[int | layer_library.Layer] = (100,),
@@ -150,7 +177,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         target = self._encode(labels)
         weight = self._sample_weight(inputs, labels, sample_weight)
         seed = self._seed()
-        callbacks = list(self.callbacks or ())
+        callbacks = list(check_callbacks(type(self).__name__, self.callbacks))
         validation = self._validation(held_out)
         if weight is not None and not partial:
             # The scale of the weights must not act as a second learning rate.
@@ -171,6 +198,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
                 epochs -= self.network_.epoch_
             if self._finds_learning_rate and not self.network_.epoch_:
                 self._find_learning_rate(inputs, target, weight)
+        else:
+            self.network_ = adjusted(self, self.network_, self._made_with)
+        self._made_with = network_settings(self)
         if memory is None or epochs:
             self.network_.fit(
                 inputs,
@@ -205,11 +235,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         if isinstance(self.learning_rate, str):
             check_choice(self, ["auto"], "learning_rate")
         check_integer(self, "patience")
-        check_at_least(self, 0, "patience", "min_delta", "dropout")
-        if self.dropout >= 1:
-            raise ValueError(
-                f"[{type(self).__name__}] dropout must be less than 1, got {self.dropout!r}"
-            )
+        check_at_least(self, 0, "patience", "min_delta")
+        check_share(self, "dropout")
 
     def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
         X, y = check_samples(self, X, y, reset=reset)
@@ -226,7 +253,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             target = self._encode(labels)
             weight = self._sample_weight(X, labels, given.sample_weight)
         except ValueError as error:
-            raise ValueError(f"[{type(self).__name__}] validation data: {error}") from error
+            message = str(error).removeprefix(f"[{type(self).__name__}] ")
+            raise ValueError(f"[{type(self).__name__}] validation data: {message}") from error
         return (X, target) if weight is None else (X, target, weight / weight.mean())
 
     def _sample_weight(
@@ -283,7 +311,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             [*self._hidden_layers(), output],
             loss=self._loss(),
             optimizer=self._optimizer(),
-            metrics=self.metrics,
+            metrics=copy.deepcopy(self.metrics),
             random_state=seed,
             dtype=self.dtype,
             device=self.device,
@@ -319,7 +347,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         head = self._head()
         if isinstance(self.loss, str) and self.loss == "auto":
             return losses.get(head.loss)
-        loss = losses.get(self.loss)
+        loss = copy.deepcopy(losses.get(self.loss))
         if head.activation != "linear" and getattr(loss, "from_logits", False):
             raise ValueError(
                 f"[{type(self).__name__}] loss must not be from_logits, since the network ends in "
@@ -329,7 +357,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         return loss
 
     def _optimizer(self) -> optimizers.Optimizer:
-        optimizer = optimizers.get(self.optimizer)
+        optimizer = copy.deepcopy(optimizers.get(self.optimizer))
         if self.learning_rate is None or self._finds_learning_rate:
             return optimizer
         return _with_learning_rate(optimizer, self.learning_rate)

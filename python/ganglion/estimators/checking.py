@@ -108,7 +108,7 @@ def _frame_values(estimator: Any, frame: Any) -> NDArray[Any]:
     except ValueError as error:
         raise ValueError(
             f"{error}: replace such values or leave them out first, for example with "
-            "scikit-learn's SimpleImputer in a pipeline"
+            "TabularPreprocessor in a pipeline"
         ) from None
     return values
 

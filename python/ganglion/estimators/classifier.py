@@ -12,9 +12,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 
 from ganglion import losses, optimizers
+from ganglion.arguments import names_arguments
 from ganglion.callbacks import Callback
 from ganglion.errors import check_choice
-from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
+from ganglion.estimators.base import ELSEWHERE, ELSEWHERE_IN_FIT, Head, HeldOut, NeuralEstimator
 from ganglion.estimators.labels import Labels, label_array, weights_of_classes
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 from ganglion.layers import Layer
@@ -127,6 +128,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     (2, 3)
     """
 
+    @names_arguments("NeuralClassifier", ELSEWHERE)
     def __init__(
         self,
         layers: Sequence[int | Layer] = (100,),
@@ -180,6 +182,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         )
         self.class_weight = class_weight
 
+    @names_arguments("fit", ELSEWHERE_IN_FIT)
     @with_callbacks
     def fit(
         self,

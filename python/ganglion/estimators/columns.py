@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from ganglion.errors import suggestion
+from ganglion.errors import suggestion, warn
 from ganglion.frames import column_names, frame_array, is_frame, is_missing
+
+# More columns than this, of zeros and ones of a single column, are hardly meant.
+_MANY_CATEGORIES = 1000
 
 _are_missing = np.frompyfunc(is_missing, 1, 1)
 
@@ -106,10 +109,27 @@ def as_numbers(X: Any, place: str) -> NDArray[Any]:
     TypeError, ValueError
         For text among the numbers.
     """
-    values = frame_array(place, "X", X) if is_frame(X) else X
-    if values.dtype.kind == "b":  # which scikit-learn's MissingIndicator does not take
-        return values.astype(np.uint8)
-    return values if values.dtype.kind in "iuf" else with_nan(values).astype(np.float64)
+    try:
+        values = frame_array(place, "X", X) if is_frame(X) else X
+        if values.dtype.kind not in "biuf":
+            values = with_nan(values).astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(_odd_number(X, place) or str(error)) from None
+    # scikit-learn's MissingIndicator does not take booleans.
+    return values.astype(np.uint8) if values.dtype.kind == "b" else values
+
+
+def _odd_number(X: Any, place: str) -> str | None:
+    """Return a message that names the first value among the numbers that is none."""
+    for position, name in enumerate(names_of(X)):
+        column = select_columns(X, [position])
+        for value in np.asarray(column, dtype=object)[~missing_values(column)]:
+            if not isinstance(value, (numbers.Real, np.bool_)):
+                return (
+                    f"[{place}] column {name!r} is one of numbers, as fit saw it or since "
+                    f"categorical_columns does not name it, got {value!r}"
+                )
+    return None
 
 
 def with_nan(X: Any) -> NDArray[Any]:
@@ -158,8 +178,21 @@ def categorical_mask(X: Any, columns: Any, place: str) -> NDArray[np.bool_]:
     return mask
 
 
-def check_categories(X: Any, positions: Sequence[int], place: str) -> None:
+def check_categories(
+    X: Any, positions: Sequence[int], place: str, *, one_hot: bool = False
+) -> None:
     """Check that columns of categories hold text or numbers, and not both.
+
+    Parameters
+    ----------
+    X : frame or ndarray
+        As `as_table` returns it.
+    positions : sequence of int
+        Of the columns.
+    place : str
+        What messages begin with.
+    one_hot : bool, default=False
+        Whether each category becomes a column: then there is a warning where that is too many.
 
     Raises
     ------
@@ -168,13 +201,22 @@ def check_categories(X: Any, positions: Sequence[int], place: str) -> None:
     """
     for position in positions:
         column = select_columns(X, [position])
-        kinds = kinds_of(np.asarray(column, dtype=object)[~missing_values(column)])
+        values = np.asarray(column, dtype=object)[~missing_values(column)]
+        kinds = kinds_of(values)
         check_kinds(kinds, f"column {names_of(X)[position]!r}", place)
         text = {kind for kind in kinds if issubclass(kind, str)}
         if text and text != kinds:
             raise TypeError(
                 f"[{place}] column {names_of(X)[position]!r} must hold text or numbers, got both: "
                 + ", ".join(sorted(kind.__name__ for kind in kinds))
+            )
+        count = len(set(values)) if one_hot else 0
+        if count > _MANY_CATEGORIES:
+            warn(
+                f"[{place}] column {names_of(X)[position]!r} has {count:,} categories in "
+                f"{len(values):,} rows, and each becomes a column of the result: leave it out if "
+                "it is an identifier; otherwise set max_categories or min_frequency, or an "
+                'encoding of "target" or "ordinal"'
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from scipy.sparse import issparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from ganglion.errors import warn
 
 
 def label_array(y: Any) -> NDArray[Any]:
@@ -63,6 +66,15 @@ def weights_of_classes(estimator: Any, y: NDArray[Any]) -> NDArray[Any]:
     ValueError
         For a weight below 0 or not finite, and where no sample counts.
     """
+    if isinstance(estimator.class_weight, Mapping) and y.ndim == 1:
+        classes = np.asarray(estimator.classes_).tolist()
+        unknown = [label for label in estimator.class_weight if label not in classes]
+        # As in scikit-learn: a part of the data may lack a class, where the others have weights.
+        if unknown and any(label not in estimator.class_weight for label in classes):
+            raise ValueError(
+                f"[{type(estimator).__name__}] class_weight names {unknown[0]!r}, which is none of "
+                f"the classes {classes}"
+            )
     weight: NDArray[Any] = compute_sample_weight(estimator.class_weight, y)
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
         raise ValueError(
@@ -134,6 +146,12 @@ class Labels:
             When all samples are of one class.
         """
         if y.ndim == 2:
+            if y.shape[1] > 1 and (y.sum(axis=1) == 1).all():
+                warn(
+                    "[NeuralClassifier] y has a single 1 in every row, and is taken as "
+                    f"{y.shape[1]} labels of which a sample may have several: for one class of "
+                    f"{y.shape[1]} pass the class numbers, y.argmax(axis=1)"
+                )
             return cls(np.arange(y.shape[1]), multilabel=True)
         found = np.unique(y if classes is None else column_or_1d(classes))
         if len(found) < 2:

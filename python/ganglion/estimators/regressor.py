@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
-from ganglion.estimators.base import Head, HeldOut, NeuralEstimator
+from ganglion.arguments import names_arguments
+from ganglion.estimators.base import ELSEWHERE_IN_FIT, Head, HeldOut, NeuralEstimator
 from ganglion.estimators.checking import numeric_targets
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
 
@@ -57,6 +58,7 @@ memory, random_state, dtype, device, verbose
     True
     """
 
+    @names_arguments("fit", ELSEWHERE_IN_FIT)
     @with_callbacks
     def fit(
         self,

@@ -254,7 +254,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._check_settings()
         table = self._read(X, reset=True)
         self.categorical_ = categorical_mask(table, self.categorical_columns, name)
-        check_categories(table, np.flatnonzero(self.categorical_).tolist(), name)
+        unbounded = self.max_categories is None and self.min_frequency is None
+        check_categories(
+            table,
+            np.flatnonzero(self.categorical_).tolist(),
+            name,
+            one_hot=self.encoding == "onehot" and unbounded,
+        )
         targets = None
         if self.encoding == "target":
             if y is None:

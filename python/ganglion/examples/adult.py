@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> float:
             epochs=options.epochs,
             batch_size=128,
             random_state=options.seed,
-            verbose=1,
+            verbose="auto",
         ),
     )
     model.fit(X_train, y_train)

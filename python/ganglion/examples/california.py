@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> float:
         epochs=options.epochs,
         batch_size=BATCH_SIZE,
         random_state=options.seed,
-        verbose=1,
+        verbose="auto",
     )
     print(f"{len(X_train):,} rows to train on, {len(X_test):,} to test on, errors in dollars\n")
     print(f"{'':<20}{'RMSE':>10}{'mean absolute':>16}")

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
                     patience=25,
                     metrics=["accuracy"],
                     random_state=options.seed,
-                    verbose=1,
+                    verbose="auto",
                 ),
             ),
         ]
@@ -96,8 +96,8 @@ def _report(y_true: np.ndarray, y_predicted: np.ndarray) -> dict[str, float]:
 def _draw(model: Pipeline, X_test: np.ndarray, y_test: np.ndarray, path: Path) -> None:
     figure = Figure(figsize=(15, 4.4), layout="constrained")
     loss, accuracy, matrix = figure.subplots(1, 3)
-    plot.learning_curves(model["network"], ["loss", "accuracy"], axes=[loss, accuracy])
-    plot.confusion_matrix(model, X_test, y_test, axes=matrix)
+    plot.learning_curves(model["network"], ["loss", "accuracy"], ax=[loss, accuracy])
+    plot.confusion_matrix(model, X_test, y_test, ax=matrix)
     matrix.set_title("test images", fontsize="medium")
     figure.savefig(path, dpi=120)
 

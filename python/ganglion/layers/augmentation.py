@@ -101,15 +101,13 @@ def symmetric_beta(alpha: Operand, seed: int | None) -> Value:
     return 0.5 + 0.5 * ops.sign(cosine) * ops.sqrt(share)
 
 
-def random_rectangle(
-    height: int, width: int, high: Value, wide: Value, seed: int | None
-) -> tuple[Value, Value]:
+def random_rectangle(x: Value, high: Value, wide: Value, seed: int | None) -> tuple[Value, Value]:
     """Return where a rectangle lies in each image, anywhere within it, and what it covers.
 
     Parameters
     ----------
-    height, width : int
-        Of the images.
+    x : Value
+        (None, height, width, channels) The images.
     high, wide : Value
         (None,) Height and width of the rectangle, as shares of those of the image.
     seed : int, optional
@@ -118,21 +116,22 @@ def random_rectangle(
     Returns
     -------
     inside : Value
-        (None, height, width, 1): 1 within the rectangle and 0 elsewhere.
+        Of the shape of the images: 1 within the rectangle and 0 elsewhere.
     share : Value
         (None,) The share of the pixels that are.
     """
-    rows, row_count = _random_part(height, high, seed)
-    columns, column_count = _random_part(width, wide, seed)
-    inside = ops.reshape(rows, (None, height, 1, 1)) * ops.reshape(columns, (None, 1, width, 1))
-    return inside, row_count * column_count * (1.0 / (height * width))
+    height, width, channels = (size or 1 for size in x.shape[1:])
+    rows = _random_part(height, 1, high, seed)
+    columns = _random_part(width, channels, wide, seed)
+    inside = ops.expand_dims(rows, 2) * ops.expand_dims(columns, 1)
+    share = ops.sum(rows, axis=1) * ops.sum(columns, axis=1) * (1.0 / (height * width * channels))
+    return ops.reshape(inside, x.shape), share
 
 
-def _random_part(size: int, share: Value, seed: int | None) -> tuple[Value, Value]:
-    """Return 1 for the whole numbers within a random part of [0, size), and their number."""
+def _random_part(size: int, repeats: int, share: Value, seed: int | None) -> Value:
+    """Return 1 for the whole numbers within a random part of [0, size), each a few times."""
     length = size * share
     begin = ops.random_uniform((None,), seed) * (size - length)
     first, last = ops.expand_dims(begin, 1), ops.expand_dims(begin + length, 1)
-    places = ops.constant(np.arange(size, dtype=np.float64))
-    inside = (places >= first) * (places < last)  # (None, size)
-    return inside, ops.sum(inside, axis=1)
+    places = ops.constant(np.repeat(np.arange(size, dtype=np.float64), repeats))
+    return (places >= first) * (places < last)

@@ -65,6 +65,8 @@ class Layer(Spec, kind="layer"):
     array([[2., 6.]])
     """
 
+    changeable = frozenset({"trainable", "learning_rate_multiplier"})
+
     example_shape: ClassVar[tuple[int, ...]] = (6,)
     """Shape of one sample that the instances of ``examples()`` can be tried on."""
 
@@ -124,6 +126,11 @@ class Layer(Spec, kind="layer"):
         trace = current_trace()
         if not isinstance(x, Value):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
+        if hasattr(self, "call"):
+            raise TypeError(
+                f"{place(self)} has a method call, as layers of Keras do: here build(x) does both, "
+                "add_weight and the operations, and returns the output"
+            )
         if "trainable" not in vars(self):
             raise TypeError(f"{place(self)} its constructor must call super().__init__")
         self._check_learning()  # again, since both can be set

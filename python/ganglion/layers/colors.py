@@ -74,7 +74,8 @@ class RandomContrast(Layer):
             return x
         lower, upper = np.broadcast_to(self.factor, 2)
         factor = uniform((1.0 - lower, 1.0 + upper), 3, self.seed)
-        mean = ops.mean(x, axis=(1, 2), keepdims=True)
+        mean = ops.mean(ops.mean(x, axis=1, keepdims=True), axis=2, keepdims=True)
+        mean = ops.broadcast_to(mean, (None, 1, *x.shape[2:]))  # long rows, where channels are few
         return ops.clip((x - mean) * factor + mean, *self.value_range)
 
 
@@ -192,7 +193,7 @@ class RandomErasing(Layer):
         return [cls(), cls(0.9, 0.6, fill_value=(1.0, 2.0, 3.0), value_range=(0, 3))]
 
     def build(self, x: Value) -> Value:
-        height, width = check_images(self, x, 2)
+        check_images(self, x, 2)
         channels = x.shape[-1]
         if self.fill_value is not None and np.shape(self.fill_value) not in ((), (channels,)):
             raise ValueError(
@@ -203,7 +204,7 @@ class RandomErasing(Layer):
             return x
         scale = bounds(self, "scale", 0, 1)
         high, wide = (ops.sqrt(uniform(scale, 0, self.seed)) for _ in range(2))
-        inside, _ = random_rectangle(height, width, high, wide, self.seed)
+        inside, _ = random_rectangle(x, high, wide, self.seed)
         probability = uniform(bounds(self, "factor", 0, 1), 3, self.seed)
         erased = inside * (uniform((0.0, 1.0), 3, self.seed) < probability)
         return ops.where(erased, self._written(x), x)

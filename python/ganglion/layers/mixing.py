@@ -117,11 +117,11 @@ class CutMix(Layer):
         return [cls((0.5, 1.0)), cls((1.0, 1.0), seed=1)]
 
     def build(self, x: Value) -> Value:
-        height, width = check_images(self, x, 2)
+        check_images(self, x, 2)
         if not self.training:
             return x
         alpha = uniform(bounds(self, "factor", 0, 1), 0, self.seed) + _LEAST_ALPHA
         side = ops.sqrt(1.0 - symmetric_beta(alpha, self.seed))
-        inside, covered = random_rectangle(height, width, side, side, self.seed)
+        inside, covered = random_rectangle(x, side, side, self.seed)
         self.mix_targets(1.0 - covered, _SHIFT)
         return ops.where(inside, ops.roll(x, _SHIFT), x)

@@ -121,16 +121,22 @@ class BatchNormalization(Layer):
         if self.learns:
             others = [axis for axis in range(len(x.shape)) if axis not in axes]
             mean = ops.mean(x, others, keepdims=True)
-            variance = ops.variance(x, others, keepdims=True)
-            self._follow(moving_mean, mean)
-            self._follow(moving_variance, variance)
+            deviation = x - mean
+            variance = ops.mean(ops.square(deviation), others, keepdims=True)
         else:
-            mean, variance = spread(moving_mean, x, axes), spread(moving_variance, x, axes)
+            deviation = x - spread(moving_mean, x, axes)
+            variance = spread(moving_variance, x, axes)
         factor = ops.rsqrt(variance + self.epsilon)
         if gamma is not None:
             factor = factor * spread(gamma, x, axes)
-        y = (x - mean) * factor
-        return y if beta is None else y + spread(beta, x, axes)
+        y = deviation * factor
+        if beta is not None:
+            y = y + spread(beta, x, axes)
+        # Last: what was computed before an assignment is not used again after it.
+        if self.learns:
+            self._follow(moving_mean, mean)
+            self._follow(moving_variance, variance)
+        return y
 
     def _follow(self, moving: Value, moment: Value) -> None:
         moment = ops.reshape(moment, moving.shape)

@@ -189,6 +189,11 @@ class Loss(Spec, kind="loss"):
             return "; one-hot targets go with categorical_crossentropy"
         if self.target_kind == "distribution" and len(given) < len(prediction_shape):
             return "; class numbers go with sparse_categorical_crossentropy"
+        if len(prediction_shape) > 2 and len(given) <= 2:
+            return (
+                f"; the network keeps {len(prediction_shape) - 1} dimensions for each sample, as "
+                "of an image: put layers.Flatten() before the first Dense"
+            )
         return ""
 
     @property

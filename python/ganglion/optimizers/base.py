@@ -70,7 +70,8 @@ class Optimizer(Spec, kind="optimizer"):
     ----------
     learning_rate : float, Schedule or callable
         Step size, not negative; or a schedule; or a function that maps an array of step numbers
-        (batches trained so far, from 0) to an array of rates.
+        (batches trained so far, from 0) to an array of rates. The one setting that can be changed
+        at any time: the networks that have the optimizer follow it.
     weight_decay : float, optional
         Before each update, `weights -= learning_rate * weight_decay * weights`, for all trainable
         weights (Loshchilov & Hutter, 2019).
@@ -108,6 +109,8 @@ class Optimizer(Spec, kind="optimizer"):
     >>> SGD(0.1, global_clipnorm=1.0)
     SGD(learning_rate=0.1, global_clipnorm=1.0)
     """
+
+    changeable = frozenset({"learning_rate"})
 
     def __init__(
         self,

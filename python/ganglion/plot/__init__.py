@@ -1,7 +1,7 @@
 """Pictures of networks, of their training and of what came out.
 
-Each function draws on the ``axes`` it is given, or on a new figure, and returns the axes. None
-changes what it looks at. Needs matplotlib, which is loaded when used;
+Each function draws on the axes it is given as ``ax``, or on a new figure, and returns the axes.
+None changes what it looks at. Needs matplotlib, which is loaded when used;
 ``python -m ganglion.examples.gallery`` draws all of them.
 """
 

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POINTS = 401
+Function = str | Activation | Callable[[Value], Value]
 
 
 def activations(
-    names: Sequence[str | Activation | Callable[[Value], Value]] | None = None,
+    names: Function | Sequence[Function] | None = None,
     *,
     low: float = -7.0,
     high: float = 7.0,
-    axes: Sequence[Axes] | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Draw activation functions, and the derivatives that the core computes of them.
 
@@ -35,11 +36,11 @@ def activations(
 
     Parameters
     ----------
-    names : sequence of str, Activation or callable, optional
+    names : str, Activation or callable, or a sequence of them, optional
         What a layer takes as its activation, a panel each; by default all that ganglion has.
     low, high : float, default=-7 and 7
         What is put in, from and to.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each name; by default a new figure.
 
     Returns
@@ -62,9 +63,14 @@ def activations(
     """
     if not low < high:
         raise ValueError(f"[activations] low must be less than high, got {low!r} and {high!r}")
-    chosen = _own_names() if names is None else list(names)
+    if names is None:
+        chosen = _own_names()
+    elif isinstance(names, str) or callable(names):
+        chosen = [names]
+    else:
+        chosen = list(names)
     functions = [_function(name) for name in chosen]
-    drawn = panels("activations", axes, len(chosen), columns=6, size=(2.4, 2.1))
+    drawn = panels("activations", ax, len(chosen), columns=6, size=(2.4, 2.1))
     x = np.linspace(low, high, _POINTS)
     for panel, name, function in zip(drawn, chosen, functions, strict=True):
         y, derivative = _evaluate(function, x)
@@ -78,14 +84,14 @@ def activations(
     return drawn
 
 
-def _function(name: str | Activation | Callable[[Value], Value]) -> Activation | None:
+def _function(name: Function) -> Activation | None:
     if isinstance(name, str) and name == "prelu":
         # By itself it begins as ReLU, which has a panel already.
         return library.PReLU(initializers.Constant(0.25))
     return library.get(name)
 
 
-def _own_names() -> list[str | Activation | Callable[[Value], Value]]:
+def _own_names() -> list[Function]:
     classes = spec.registry("activation").items()
     return [name for name, cls in classes if cls.__module__.startswith("ganglion.")]
 

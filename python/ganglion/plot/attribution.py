@@ -32,7 +32,7 @@ def saliency(
     target: Target = None,
     *,
     shape: tuple[int, int] | None = None,
-    axes: Sequence[Axes] | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Lay over each picture how much the score of a class changes with each pixel.
 
@@ -42,7 +42,7 @@ def saliency(
         As for `ganglion.attribution.saliency`; up to 64 samples, a panel each.
     shape : (int, int), optional
         Height and width of samples that are flat.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each sample; by default a new figure.
 
     Returns
@@ -68,7 +68,7 @@ def saliency(
     pictures = _pictures("saliency", X, shape)
     maps = attribution.saliency(net, X, target)
     classes = attribution.classes_shown("saliency", net.predict(X), target)
-    return _overlaid("saliency", pictures, maps.reshape(pictures.shape[:3]), classes, axes)
+    return _overlaid("saliency", pictures, maps.reshape(pictures.shape[:3]), classes, ax)
 
 
 def grad_cam(
@@ -77,7 +77,7 @@ def grad_cam(
     layer: str | Layer | None = None,
     target: Target = None,
     *,
-    axes: Sequence[Axes] | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Lay over each picture where a layer's maps speak for a class.
 
@@ -86,7 +86,7 @@ def grad_cam(
     net, X, layer, target
         As for `ganglion.attribution.grad_cam`; up to 64 samples, a panel each. The layer's maps are
         drawn as large as the picture.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each sample; by default a new figure.
 
     Returns
@@ -104,7 +104,7 @@ def grad_cam(
     pictures = _pictures("grad_cam", X, None)
     maps = attribution.grad_cam(net, X, layer, target)
     classes = attribution.classes_shown("grad_cam", net.predict(X), target)
-    return _overlaid("grad_cam", pictures, maps, classes, axes)
+    return _overlaid("grad_cam", pictures, maps, classes, ax)
 
 
 def occlusion(
@@ -115,7 +115,7 @@ def occlusion(
     target: Target = None,
     value: float = 0.0,
     *,
-    axes: Sequence[Axes] | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Lay over each picture how far the score falls when that part is covered.
 
@@ -125,7 +125,7 @@ def occlusion(
     ----------
     net, X, window, stride, target, value
         As for `ganglion.attribution.occlusion`; up to 64 samples, a panel each.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each sample; by default a new figure.
 
     Returns
@@ -151,7 +151,7 @@ def occlusion(
     pictures = _pictures("occlusion", X, None)
     maps = attribution.occlusion(net, X, window, stride, target, value)
     classes = attribution.classes_shown("occlusion", net.predict(X), target)
-    return _overlaid("occlusion", pictures, maps, classes, axes)
+    return _overlaid("occlusion", pictures, maps, classes, ax)
 
 
 def filters(
@@ -160,7 +160,7 @@ def filters(
     *,
     shape: tuple[int, int] | None = None,
     count: int = _MOST,
-    axes: Axes | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the kernel of a layer as pictures, one for each of its units, in one grid.
 
@@ -178,7 +178,7 @@ def filters(
         Height and width of pictures that come flat.
     count : int, default=64
         How many are drawn at most: the first ones.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -214,7 +214,7 @@ def filters(
     for index, picture in enumerate(shown):
         top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
         grid[top : top + height, left : left + width] = picture
-    (panel,) = panels("filters", axes, size=(5.0, 5.0 * grid.shape[0] / grid.shape[1] + 0.4))
+    (panel,) = panels("filters", ax, size=(5.0, 5.0 * grid.shape[0] / grid.shape[1] + 0.4))
     if channels == 3:
         panel.imshow(np.nan_to_num((grid + 1) / 2, nan=1.0))
     else:
@@ -270,10 +270,10 @@ def _pictures(place: str, X: ArrayLike, shape: tuple[int, int] | None) -> Array:
 
 
 def _overlaid(
-    place: str, pictures: Array, maps: Array, classes: Array, axes: Sequence[Axes] | None
+    place: str, pictures: Array, maps: Array, classes: Array, ax: Sequence[Axes] | None
 ) -> list[Axes]:
     """Draw each picture in grey, and over it its map: the stronger, the less transparent."""
-    drawn = panels(place, axes, len(pictures), columns=6, size=(1.7, 1.9))
+    drawn = panels(place, ax, len(pictures), columns=6, size=(1.7, 1.9))
     for panel, picture, values, shown in zip(drawn, pictures, maps, classes, strict=True):
         height, width = picture.shape[:2]
         frame = (-0.5, width - 0.5, height - 0.5, -0.5)

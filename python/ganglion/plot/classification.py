@@ -20,9 +20,25 @@ def _scikit_learn(module: str, place: str) -> ModuleType:
     return require(module, place, extra="sklearn", distribution="scikit-learn")
 
 
-def confusion_matrix(
-    estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None = None
-) -> Axes:
+# Of more classes a confusion matrix has no numbers, and a ROC picture names the worst alone.
+_MANY, _WORST = 15, 3
+
+
+def _check(place: str, estimator: Any, y: Any, method: str) -> None:
+    if not hasattr(estimator, method) or not hasattr(estimator, "classes_"):
+        raise TypeError(
+            f"[{place}] takes a fitted classifier such as NeuralClassifier, then X and y, got "
+            f"{type(estimator).__name__}: from labels alone scikit-learn's displays draw, with "
+            "from_predictions"
+        )
+    if np.ndim(y) != 1:
+        raise ValueError(
+            f"[{place}] y must have one class a sample, got shape {np.shape(y)}: of several "
+            "labels, scikit-learn's displays draw one at a time, with from_predictions"
+        )
+
+
+def confusion_matrix(estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw how often each class was taken for each.
 
     Parameters
@@ -33,7 +49,7 @@ def confusion_matrix(
         Samples.
     y : array of shape (n_samples,)
         Their true labels.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -45,6 +61,8 @@ def confusion_matrix(
     ------
     ImportError
         Without matplotlib or scikit-learn.
+    TypeError, ValueError
+        For something that is no fitted classifier, or several labels a sample.
 
     Examples
     --------
@@ -56,17 +74,24 @@ def confusion_matrix(
     'predicted label'
     """
     metrics = _scikit_learn("sklearn.metrics", "confusion_matrix")
-    (panel,) = panels("confusion_matrix", axes, size=(4.8, 4.4))
+    _check("confusion_matrix", estimator, y, "predict")
+    classes = len(set(np.asarray(estimator.classes_).tolist()) | set(np.asarray(y).tolist()))
+    side = max(4.8, min(1.5 + 0.24 * classes, 14.0))
+    (panel,) = panels("confusion_matrix", ax, size=(side, side - 0.4))
+    many = classes > _MANY
     display = metrics.ConfusionMatrixDisplay.from_estimator(
-        estimator, X, y, ax=panel, cmap="Blues", colorbar=False
+        estimator, X, y, ax=panel, cmap="Blues", colorbar=many, include_values=not many
     )
     names = [plain(name) for name in display.display_labels]
     panel.set(xticklabels=names, yticklabels=names)
+    panel.tick_params(labelsize="small" if many else "medium")
+    if sum(map(len, names)) > 3 * _MANY:  # side by side they would not fit
+        panel.tick_params(axis="x", rotation=90)
     panel.set(xlabel="predicted label", ylabel="true label")
     return panel
 
 
-def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None = None) -> Axes:
+def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw how many are found against how many are falsely reported, for each class.
 
     With two classes the second is what is to be found; with more, each against the rest.
@@ -79,7 +104,7 @@ def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None =
         Samples.
     y : array of shape (n_samples,)
         Their true labels.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -91,6 +116,8 @@ def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None =
     ------
     ImportError
         Without matplotlib or scikit-learn.
+    TypeError, ValueError
+        For something that is no fitted classifier, or several labels a sample.
 
     Examples
     --------
@@ -102,10 +129,11 @@ def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None =
     4
     """
     metrics = _scikit_learn("sklearn.metrics", "roc_curve")
-    (panel,) = panels("roc_curve", axes, size=(5.0, 4.6))
+    _check("roc_curve", estimator, y, "predict_proba")
+    (panel,) = panels("roc_curve", ax, size=(5.0, 4.6))
     probabilities = np.asarray(estimator.predict_proba(X))
     shown = [1] if len(estimator.classes_) == 2 else range(len(estimator.classes_))
-    for index in shown:
+    displays = [
         metrics.RocCurveDisplay.from_predictions(
             np.asarray(y) == estimator.classes_[index],
             probabilities[:, index],
@@ -113,16 +141,30 @@ def roc_curve(estimator: Any, X: ArrayLike, y: ArrayLike, *, axes: Axes | None =
             ax=panel,
             plot_chance_level=index == shown[-1],
         )
+        for index in shown
+    ]
     for line in panel.lines:
         line.set_linewidth(1.2)
+    if len(displays) > _MANY:
+        _name_the_worst(displays)
     panel.set(xlabel="false positive rate", ylabel="true positive rate", ylim=(-0.01, 1.02))
     tidy(panel)
     panel.legend(frameon=False, fontsize="small", loc="lower right")
     return panel
 
 
+def _name_the_worst(displays: list[Any]) -> None:
+    """Leave colours and names to the classes that are told apart least; the others are grey."""
+    areas = np.array([display.roc_auc for display in displays])
+    best_first = np.argsort(-areas, kind="stable")
+    for index in best_first[:-_WORST]:
+        displays[index].line_.set(color="0.7", linewidth=0.8, label="_nolegend_")
+    mean = f"{len(areas) - _WORST} others, mean AUC = {areas[best_first[:-_WORST]].mean():.2f}"
+    displays[best_first[0]].line_.set_label(mean)
+
+
 def calibration_curve(
-    estimator: Any, X: ArrayLike, y: ArrayLike, *, bins: int = 10, axes: Axes | None = None
+    estimator: Any, X: ArrayLike, y: ArrayLike, *, bins: int = 10, ax: Axes | None = None
 ) -> Axes:
     """Draw how often a prediction was right against how sure the classifier was of it.
 
@@ -139,7 +181,7 @@ def calibration_curve(
         Their true labels.
     bins : int, default=10
         Groups of equally many samples.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -151,6 +193,8 @@ def calibration_curve(
     ------
     ImportError
         Without matplotlib or scikit-learn.
+    TypeError, ValueError
+        For something that is no fitted classifier, or several labels a sample.
 
     Examples
     --------
@@ -162,7 +206,8 @@ def calibration_curve(
     'share that was right'
     """
     calibration = _scikit_learn("sklearn.calibration", "calibration_curve")
-    (panel,) = panels("calibration_curve", axes, size=(5.0, 4.6))
+    (panel,) = panels("calibration_curve", ax, size=(5.0, 4.6))
+    _check("calibration_curve", estimator, y, "predict_proba")
     probabilities = np.asarray(estimator.predict_proba(X))
     if len(estimator.classes_) == 2:
         happened, sure = np.asarray(y) == estimator.classes_[1], probabilities[:, 1]

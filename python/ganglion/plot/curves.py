@@ -8,9 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ganglion.callbacks import Callback
 from ganglion.callbacks.base import Logs
-from ganglion.errors import check_at_least
+from ganglion.errors import check_at_least, not_fitted
 from ganglion.figure import TRAINING_COLOR, VALIDATION_COLOR, panels, plain, tidy
 from ganglion.optional import require
 from ganglion.progress import in_notebook
@@ -18,9 +20,12 @@ from ganglion.progress import in_notebook
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# What scikit-learn's ``validation_scores_`` are called in a panel of their own.
+_SCORE = "validation score"
+
 
 def learning_curves(
-    model: Any, names: Sequence[str] | None = None, *, axes: Sequence[Axes] | None = None
+    model: Any, names: Sequence[str] | None = None, *, ax: Sequence[Axes] | None = None
 ) -> list[Axes]:
     """Draw loss and metrics against epochs, training beside validation, the best epoch marked.
 
@@ -29,10 +34,11 @@ def learning_curves(
     Parameters
     ----------
     model : Sequential, estimator or dict of str to sequence of float
-        Something trained, with a ``history_``; or such a history itself.
+        Something trained, with a ``history_`` or scikit-learn's ``loss_curve_``; or such a history
+        itself.
     names : sequence of str, optional
         What to draw, a panel each; by default everything in the history.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each name; by default a new figure.
 
     Returns
@@ -44,6 +50,8 @@ def learning_curves(
     ------
     ImportError
         Without matplotlib.
+    TypeError
+        For something that is neither, such as a list of models.
     ValueError
         For an empty history, no names or an unknown one, or another number of axes than of names.
 
@@ -53,9 +61,7 @@ def learning_curves(
     >>> [axes.get_ylabel() for axes in learning_curves(history)]
     ['loss']
     """
-    history: Mapping[str, Sequence[float]] = (
-        model if isinstance(model, Mapping) else getattr(model, "history_", {})
-    )
+    history = _history(model)
     known = [name for name in history if not name.startswith("val_")]
     if not known:
         raise ValueError("[learning_curves] the history is empty: fit first")
@@ -63,10 +69,26 @@ def learning_curves(
     for name in names:
         if name not in known:
             raise ValueError(f"[learning_curves] unknown name {name!r}, the history has {known}")
-    drawn = panels("learning_curves", axes, len(names))
+    drawn = panels("learning_curves", ax, len(names))
     for panel, name in zip(drawn, names, strict=True):
         _draw_curve(panel, name, history)
     return drawn
+
+
+def _history(model: Any) -> Mapping[str, Sequence[float]]:
+    history = model if isinstance(model, Mapping) else getattr(model, "history_", None)
+    if history is None and hasattr(model, "loss_curve_"):
+        scores = getattr(model, "validation_scores_", None)
+        return {"loss": model.loss_curve_, **({_SCORE: scores} if scores else {})}
+    if history is None and hasattr(model, "fit"):
+        raise not_fitted(f"[learning_curves] this {type(model).__name__} was not fitted by epochs")
+    if history is None or not all(np.ndim(values) == 1 for values in history.values()):
+        raise TypeError(
+            "[learning_curves] model must be one trained network or estimator, or a dict of names "
+            f"to numbers, got {type(model).__name__}: draw several one by one, each with its ax"
+        )
+    checked: Mapping[str, Sequence[float]] = history
+    return checked
 
 
 def _draw_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -> None:
@@ -74,7 +96,10 @@ def _draw_curve(axes: Axes, name: str, history: Mapping[str, Sequence[float]]) -
     # A single epoch has no line.
     marker = "o" if len(training) == 1 else None
     epochs = range(1, len(training) + 1)
-    axes.plot(epochs, training, color=TRAINING_COLOR, marker=marker, label="training")
+    validated = name == _SCORE
+    color = VALIDATION_COLOR if validated else TRAINING_COLOR
+    label = "validation" if validated else "training"
+    axes.plot(epochs, training, color=color, marker=marker, label=label)
     validation = history.get(f"val_{name}")
     if validation:
         epochs = range(len(training) - len(validation) + 1, len(training) + 1)
@@ -163,7 +188,7 @@ class LiveCurves(Callback):
     def _draw(self) -> None:
         for panel in self.axes:
             panel.clear()
-        self.axes = learning_curves(self.model, self.names, axes=self.axes or None)
+        self.axes = learning_curves(self.model, self.names, ax=self.axes or None)
         figure: Any = self.axes[0].figure
         notebook = in_notebook()
         if not notebook and figure.canvas.required_interactive_framework:

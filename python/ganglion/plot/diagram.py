@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ganglion.built import LayerRow
+from ganglion.errors import not_fitted
 from ganglion.figure import TRAINING_COLOR
 from ganglion.layers import Branches, Input, Layer, Residual
 from ganglion.optional import require
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT, _GAP = 2.5, 0.52, 0.42
 _BESIDE, _STUB, _FAN, _MERGE = 0.45, 0.28, 0.5, 0.13
 _MARGIN = 0.25
+# Of the size of small text, in a box.
+_LETTERS = 40
 # Of lines, and of text that is not the first thing to read.
 _LINE = "0.35"
 _SIGNS = {"add": "+", "multiply": "×"}
 
 
-def network(net: Sequential, *, axes: Axes | None = None) -> Axes:
+def network(model: Any, *, ax: Axes | None = None) -> Axes:
     """Draw the layers of a network, what each has, and the shapes between them.
 
     Parameters
     ----------
-    net : Sequential
-        A network that was built.
-    axes : matplotlib Axes, optional
+    model : Sequential or estimator
+        A network that was built, or an estimator that was fitted.
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure, large enough for the text.
 
     Returns
@@ -47,7 +50,7 @@ def network(net: Sequential, *, axes: Axes | None = None) -> Axes:
     NotFittedError
         For a network without shapes yet.
     TypeError
-        For anything but a Sequential.
+        For anything else.
 
     Examples
     --------
@@ -56,21 +59,27 @@ def network(net: Sequential, *, axes: Axes | None = None) -> Axes:
     >>> [text.get_text() for text in network(net).texts][:2]
     ['Input', 'input']
     """
+    net = getattr(model, "network_", model)
     if not isinstance(net, Sequential):
-        raise TypeError(f"[network] net must be a Sequential, got {type(net).__name__}")
+        raise TypeError(
+            f"[network] model must be a Sequential, or one of ganglion's estimators that was "
+            f"fitted, got {type(model).__name__}"
+        )
+    if not net.built:
+        raise not_fitted("[network] the network has no shapes yet: call fit, or build((None, ...))")
     rows = {id(row.layer): row for row in net.layer_rows}
     chain = _Chain(net.layers, rows)
-    if axes is None:
+    if ax is None:
         pyplot = require("matplotlib.pyplot", "network", extra="plot")
         size = chain.width + 2 * _MARGIN, chain.height + 2 * _MARGIN
         figure = pyplot.figure(figsize=size)
-        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    axes.set_axis_off()
-    axes.set_aspect("equal")
-    axes.set_xlim(-chain.width / 2 - _MARGIN, chain.width / 2 + _MARGIN)
-    axes.set_ylim(-chain.height - _MARGIN, _MARGIN)
-    chain.draw(axes, 0.0, 0.0)
-    drawn: Axes = axes
+        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    ax.set_axis_off()
+    ax.set_aspect("equal")
+    ax.set_xlim(-chain.width / 2 - _MARGIN, chain.width / 2 + _MARGIN)
+    ax.set_ylim(-chain.height - _MARGIN, _MARGIN)
+    chain.draw(ax, 0.0, 0.0)
+    drawn: Axes = ax
     return drawn
 
 
@@ -118,9 +127,9 @@ class _Box:
             )
         )
         _text(axes, x, top - 0.17, _title(row.layer), ha="center", fontsize=10)
-        name = row.name.rpartition("/")[2]
-        below = name if plain else f"{name}, {row.weights:,} params"
-        _text(axes, x, top - 0.37, below, ha="center", color=_LINE)
+        below = row.name if plain else f"{row.name}, {row.weights:,} params"
+        size = min(8.0, 8.0 * _LETTERS / len(below))
+        _text(axes, x, top - 0.37, below, ha="center", color=_LINE, fontsize=size)
 
 
 class _Beside:
@@ -167,7 +176,7 @@ class _Beside:
         frame = Rectangle((left, top - self.height), self.width, self.height)
         frame.set(facecolor="none", edgecolor="0.7", linestyle=(0, (4, 3)))
         axes.add_patch(frame)
-        label = f"{self.row.name.rpartition('/')[2]} ({self.row.kind})"
+        label = f"{self.row.name} ({self.row.kind})"
         _text(axes, left + 0.08, top - 0.13, label, color=_LINE)
 
     def _draw_merge(self, axes: Axes, x: float, y: float) -> None:

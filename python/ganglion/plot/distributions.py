@@ -28,7 +28,7 @@ def weight_histograms(
     names: Sequence[str] | None = None,
     *,
     gradients: bool = False,
-    axes: Sequence[Axes] | None = None,
+    ax: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Draw how weights, or their gradients, were distributed, one histogram behind the other.
 
@@ -44,7 +44,7 @@ def weight_histograms(
         Weights, a panel each; by default those of two and more dimensions: kernels, no biases.
     gradients : bool, default=False
         Whether to draw the gradients of the loss instead of the weights.
-    axes : sequence of matplotlib Axes, optional
+    ax : sequence of matplotlib Axes, optional
         Where to draw, one for each name; by default a new figure.
 
     Returns
@@ -78,7 +78,7 @@ def weight_histograms(
     for name in names:
         if name not in seen:
             raise ValueError(f"[{place}] unknown name {name!r}, the recorder has {list(seen)}")
-    drawn = panels(place, axes, len(names), size=(4.0, 3.8))
+    drawn = panels(place, ax, len(names), size=(4.0, 3.8))
     for panel, name in zip(drawn, names, strict=True):
         values, title = seen[name], plain(name)
         if gradients:
@@ -136,14 +136,14 @@ def _draw_ridges(axes: Axes, epochs: Sequence[int], values: Sequence[NDArray[Any
     axes.spines["left"].set_visible(False)
 
 
-def dead_units(recorder: LayerRecorder, *, axes: Axes | None = None) -> Axes:
+def dead_units(recorder: LayerRecorder, *, ax: Axes | None = None) -> Axes:
     """Draw the share of dead units in each layer against epochs.
 
     Parameters
     ----------
     recorder : LayerRecorder
         A callback that a fit had; it says what a dead unit is.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -170,7 +170,7 @@ def dead_units(recorder: LayerRecorder, *, axes: Axes | None = None) -> Axes:
     'dead units'
     """
     _check_recorder("dead_units", recorder)
-    (panel,) = panels("dead_units", axes)
+    (panel,) = panels("dead_units", ax)
     for color, (name, counts) in zip(cycle(_COLORS), recorder.dead_units.items(), strict=False):
         units = recorder.units[name]
         label = f"{plain(name)}: {counts[-1]} of {units} at the end"

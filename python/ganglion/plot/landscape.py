@@ -37,7 +37,7 @@ def loss_landscape(
     span: float = 1.0,
     points: int = 25,
     seed: int = 0,
-    axes: Axes | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw the loss around the weights there are, in one direction or two, with the descent path.
 
@@ -64,7 +64,7 @@ def loss_landscape(
         weights.
     seed : int, default=0
         Of the random directions.
-    axes : matplotlib Axes, optional
+    ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
     Returns
@@ -104,7 +104,7 @@ def loss_landscape(
     network, X, y = trained_network(_PLACE, model, X, y)
     centre = network.get_weights()
     way = None if path is None else as_path(_PLACE, path, centre)
-    (panel,) = panels(_PLACE, axes, size=(5.8, 4.6) if dimensions == 2 else (5.6, 3.8))
+    (panel,) = panels(_PLACE, ax, size=(5.8, 4.6) if dimensions == 2 else (5.6, 3.8))
     moving = set(network.trainable_weight_names)
     trained = [name in moving for name in network.weight_names]
     if way is None or directions == "random":

@@ -87,10 +87,10 @@ def inspect_data(
     """Look for what most often goes wrong in data, before the model is blamed.
 
     Missing and infinite values; columns that are constant, copies of others or identifiers;
-    categories that only the test data has; outliers; scales far apart; rows that repeat others,
-    contradict them, or stand in training and test data; classes out of balance, rare or only in the
-    test data; targets of a scale that trains slowly, or heaped at one end; and labels unlike those
-    of the ten nearest rows.
+    categories that only the test data has; outliers; scales far apart, or far from one; rows that
+    repeat others, contradict them, or stand in training and test data; classes out of balance, rare
+    or only in the test data; targets that are all the same, of a scale that trains slowly, or
+    heaped at one end; and labels unlike those of the ten nearest rows.
 
     Parameters
     ----------

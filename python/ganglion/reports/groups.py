@@ -19,7 +19,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics._scorer import _BaseScorer
 
-from ganglion.errors import suggestion
+from ganglion.errors import suggestion, warn
 from ganglion.estimators.columns import (
     missing_values,
     names_of,
@@ -118,7 +118,8 @@ def metrics_by_group(
         For a model that is no scikit-learn estimator, such as a network: give the estimator.
     ValueError
         For data of unequal lengths, an unknown column, a list that may be columns as well as
-        labels, an unknown metric, or two of one name.
+        labels, an unknown metric, or two of one name; and where ``y`` has no label that a
+        classifier was fitted on. Where it has some others, there is a warning.
 
     Examples
     --------
@@ -145,6 +146,7 @@ def metrics_by_group(
             f"{len(targets)} and {len(codes)}"
         )
     chosen = _scorers(model, targets, metrics)
+    _check_labels(model, targets)
     # What can't be measured at all is an error; in a group it may be because the group is small.
     overall = _measure(check_scoring(model, chosen), model, data, targets)
     measure = check_scoring(model, chosen, raise_exc=False)
@@ -204,6 +206,23 @@ def _distinct_names(groups: list[tuple[Any, ...]]) -> list[str]:
         else ", ".join("missing" if v is None else repr(v) for v in group)
         for name, group in zip(names, groups, strict=True)
     ]
+
+
+def _check_labels(model: Any, y: NDArray[Any]) -> None:
+    """Warn of labels that the model cannot predict; raise where it is all of them."""
+    if not is_classifier(model) or y.ndim != 1:
+        return
+    known = set(np.asarray(model.classes_).tolist())
+    unknown = [label for label in y.tolist() if label not in known]
+    if not unknown:
+        return
+    message = (
+        f"[metrics_by_group] {share(len(unknown), len(y))} labels of y are none of the model's, "
+        f"such as {unknown[0]!r}: it was fitted on {np.asarray(model.classes_).tolist()[:5]}"
+    )
+    if len(unknown) == len(y):
+        raise ValueError(message)
+    warn(message)
 
 
 def _scorers(model: Any, y: NDArray[Any], metrics: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Numbers far from the others, and columns of scales far apart."""
+"""Numbers far from the others, and columns of scales far apart or far from one."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _FAR = 10
 # Where more of the values are as far, they are not outliers: the column is skewed.
 _MOST = 0.05
 _APART = 100
+# Root mean squares that a network takes as they are: weights are drawn for about one.
+_SMALL, _LARGE = 0.01, 10
 
 
 def scale_findings(cells: Cells) -> Iterator[Finding]:
-    """Yield outliers, column by column, and the two columns whose scales are furthest apart."""
+    """Yield outliers, column by column, then scales that are far apart, or all far from one."""
     columns = {i: _present(cells, i) for i in np.flatnonzero(_continuous(cells)).tolist()}
     far = {i: _far_out(column, cells.values[:, i]) for i, column in columns.items()}
     far = {i: mask for i, mask in far.items() if mask.mean() <= _MOST}
@@ -36,7 +38,7 @@ def scale_findings(cells: Cells) -> Iterator[Finding]:
         rows={i: cells.rows[mask] for i, mask in far.items()},
     )
     deviations = {i: column.std() for i, column in columns.items()}
-    if len(deviations) < 2:
+    if not deviations:
         return
     low = min(deviations, key=deviations.__getitem__)
     high = max(deviations, key=deviations.__getitem__)
@@ -46,6 +48,20 @@ def scale_findings(cells: Cells) -> Iterator[Finding]:
             f"{cells.names[low]}, {cells.names[high]}",
             f"deviations {deviations[low]:.3g} and {deviations[high]:.3g}",
             "scale them: StandardScaler or TabularPreprocessor",
+        )
+        return
+    sizes = {i: np.sqrt(np.mean(column**2)) for i, column in columns.items()}
+    size = float(np.median(list(sizes.values())))
+    if not _SMALL <= size <= _LARGE:
+        largest = max(sizes, key=sizes.__getitem__)
+        where = cells.names[largest] if len(sizes) == 1 else f"{len(sizes):,} columns"
+        values = columns[largest]
+        yield Finding(
+            "scale of inputs",
+            where,
+            f"values of about {size:.3g}; {cells.names[largest]} from {values.min():.4g} to "
+            f"{values.max():.4g}",
+            "scale them: StandardScaler or TabularPreprocessor; the pixels of images by 1 / 255",
         )
 
 

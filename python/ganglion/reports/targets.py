@@ -125,6 +125,14 @@ def target_findings(
                 "make them of one type: scikit-learn's estimators refuse these",
             )
         y = _as_text(y)
+    if (y[known] == y[known[0]]).all():
+        yield Finding(
+            "constant target",
+            "y",
+            f"one value, {y[known[0]]}",
+            "there is nothing to learn: look at how it was made",
+        )
+        return
     if are_classes(y[known]):
         yield from _class_findings(y[known], y_test)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -135,7 +136,7 @@ def optimizer(settings: Any) -> optimizers.Optimizer:
     if solver == "adam":
         return optimizers.Adam(rate, settings.beta_1, settings.beta_2, settings.epsilon)
     chosen = optimizers.get(solver)
-    return type(chosen)(rate) if isinstance(solver, str) else chosen
+    return type(chosen)(rate) if isinstance(solver, str) else copy.deepcopy(chosen)
 
 
 def _layers(settings: Any) -> list[Layer]:

@@ -16,6 +16,7 @@ from ganglion.errors import (
     check_count,
     check_fraction,
     check_positive,
+    check_share,
 )
 from ganglion.estimators.mlp import building
 from ganglion.optimizers import Optimizer
@@ -45,7 +46,8 @@ def check(settings: Any) -> None:
     check_choice(settings, LEARNING_RATES, "learning_rate")
     check_choice(settings, ["auto", "float32", "float64"], "dtype")
     check_positive(settings, "learning_rate_init")
-    check_at_least(settings, 0, "alpha", "l1", "power_t", "tol", "dropout", "validation_fraction")
+    check_at_least(settings, 0, "alpha", "l1", "power_t", "tol")
+    check_share(settings, "dropout", "validation_fraction")
     check_fraction(settings, "momentum")
     check_count(settings, "max_iter", "max_fun")
     check_boolean(
@@ -56,9 +58,6 @@ def check(settings: Any) -> None:
         "early_stopping",
         "batch_normalization",
     )
-    for name in ("dropout", "validation_fraction"):
-        if getattr(settings, name) >= 1:
-            raise ValueError(f"{place} {name} must be less than 1, got {getattr(settings, name)!r}")
     if settings.batch_size != "auto":
         check_count(settings, "batch_size")
     if settings.n_iter_no_change != np.inf:

@@ -60,7 +60,8 @@ def from_sklearn(cls: type[Any], fitted: Any) -> Any:
     theirs = _counterpart(cls)
     if not isinstance(fitted, theirs):
         raise TypeError(
-            f"[{cls.__name__}] from_sklearn takes a fitted {theirs.__module__}.{theirs.__name__}, "
+            f"[{cls.__name__}] from_sklearn takes a fitted "
+            f"sklearn.neural_network.{theirs.__name__}, "
             f"got {type(fitted).__name__}"
         )
     check_is_fitted(fitted)

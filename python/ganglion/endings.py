@@ -1,0 +1,77 @@
+"""Whether a network ends in what its loss takes: a wrong pair trains, to nonsense."""
+
+from __future__ import annotations
+
+from ganglion.layers import Dense
+from ganglion.losses import Loss
+from ganglion.spec import Spec, built_in
+from ganglion.tracing import Trace
+from ganglion.value import Value
+
+# Activations whose results can be read as probabilities.
+_PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
+
+
+def ending_of(trace: Trace, prediction: Value) -> str | None:
+    """Return the name of the activation that made the prediction; None where it can't be told.
+
+    Parameters
+    ----------
+    trace : Trace
+        In which the layers were applied.
+    prediction : Value
+        What the last of them put out.
+    """
+    if trace.activations and trace.activations[-1].output.id == prediction.id:
+        activation = trace.activations[-1].activation
+        name = activation.registered_name if isinstance(activation, Spec) else None
+        return name if name in built_in("activation") else None
+    last = trace.calls[-1]
+    if isinstance(last.layer, Dense) and last.output.id == prediction.id:
+        return "linear" if last.layer.activation is None else None
+    return None
+
+
+def mismatch(loss: Loss, ending: str | None, outputs: int | None) -> str | None:
+    """Return what is wrong with a network's ending for its loss, and what would be right.
+
+    Parameters
+    ----------
+    loss : Loss
+        What is to be minimised.
+    ending : str or None
+        As `ending_of` returns it.
+    outputs : int or None
+        Size of the last axis of the predictions.
+
+    Examples
+    --------
+    >>> from ganglion import losses
+    >>> mismatch(losses.BinaryCrossentropy(), "sigmoid", 1)
+    >>> mismatch(losses.BinaryCrossentropy(from_logits=True), "sigmoid", 1)
+    '[BinaryCrossentropy] takes logits, as from_logits=True says, and the network ends in a \
+sigmoid: leave one of the two out'
+    """
+    owner = f"[{type(loss).__name__}]"
+    if ending == "softmax" and outputs == 1:
+        return (
+            f"{owner} the network ends in a softmax over one output, which is 1 whatever the "
+            "input: use activation='sigmoid' for two classes, or an output for each class"
+        )
+    from_logits = getattr(loss, "from_logits", None)
+    if ending is None or from_logits is None:
+        return None
+    if from_logits and ending in _PROBABILITIES:
+        return (
+            f"{owner} takes logits, as from_logits=True says, and the network ends in a {ending}: "
+            "leave one of the two out"
+        )
+    if not from_logits and ending not in _PROBABILITIES:
+        right = "sigmoid" if loss.multilabel else "softmax"
+        other = f", or the loss from_logits=True, as in {type(loss).__name__}(from_logits=True)"
+        last = "no activation" if ending == "linear" else f"the activation {ending!r}"
+        return (
+            f"{owner} takes probabilities, and the network's last layer has {last}: "
+            f"give it activation={right!r}{other if ending == 'linear' else ''}"
+        )
+    return None
