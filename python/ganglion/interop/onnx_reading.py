@@ -20,7 +20,8 @@ Array = NDArray[Any]
 
 # Stands for the batch while shapes are computed: no other size is it by chance.
 _BATCH = 7919
-FLOATS = (1, 10, 11)  # float32, float16, float64, as ONNX counts element types
+_FLOAT64 = 11
+FLOATS = (1, 10, _FLOAT64)  # float32, float16, float64, as ONNX counts element types
 
 
 @dataclass(eq=False)
@@ -90,10 +91,16 @@ class OnnxFile:
         self.dtype = self._weights_dtype()
 
     def _weights_dtype(self) -> str:
-        """Return the dtype of the weights, and where there are none that of the input."""
+        """Return the dtype of the weights, and where there are none that of the input.
+
+        Convolutions are computed in float32: samples of float64 are cast to it and back.
+        """
         operands = [array for node in self.nodes for array in node.operands if array is not None]
         kinds = {array.dtype for array in operands if array.dtype.kind == "f"}
-        return "float64" if np.dtype(np.float64) in (kinds or {self._input_dtype}) else "float32"
+        back = any(n.kind == "Cast" and n.attributes["to"] == _FLOAT64 for n in self.nodes)
+        if not kinds or back:
+            kinds.add(self._input_dtype)
+        return "float64" if np.dtype(np.float64) in kinds else "float32"
 
     def _load(self) -> Any:
         with open(self._path, "rb"):  # an OSError that names the file, whatever the library raises

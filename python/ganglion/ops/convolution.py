@@ -47,6 +47,7 @@ def convolution(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
     >>> import numpy as np
     >>> edge = np.array([-1.0, 1.0]).reshape(2, 1, 1)
@@ -96,6 +97,7 @@ def convolution_transpose(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
     >>> import numpy as np
     >>> twice, x = np.ones((2, 1, 1)), np.array([1.0, 2.0]).reshape(1, 2, 1)
