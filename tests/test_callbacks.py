@@ -270,3 +270,15 @@ class Partly(callbacks.Callback):
 )
 def test_callbacks_show_their_settings(callback, text):
     assert repr(callback) == text
+
+
+def test_a_schedule_may_take_the_epoch_alone():
+    net = network()
+    scheduler = callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    net.fit(X, Y, epochs=2, callbacks=[scheduler])
+    assert net.history_["learning_rate"] == [0.1, 0.05]
+
+
+def test_data_does_not_fill_the_repr_of_a_callback():
+    recorder = callbacks.LayerRecorder(np.zeros((500, 3)), np.zeros(500))
+    assert repr(recorder) == "LayerRecorder(<ndarray (500, 3)>, <ndarray (500,)>)"

@@ -394,3 +394,16 @@ def test_one_hot_rows_are_taken_for_several_labels_with_a_hint(iris):
         model = NeuralClassifier([4], epochs=1, random_state=0).fit(X, np.eye(3, dtype=int)[y])
     assert caught[0].filename == __file__
     assert model.predict(X).shape == (len(y), 3)
+
+
+def test_logarithms_of_probabilities(iris):
+    X, y = iris
+    model = NeuralClassifier([4], epochs=1, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(model.predict_log_proba(X), np.log(model.predict_proba(X)))
+
+
+def test_large_targets_are_warned_of(iris):
+    X, _ = iris
+    with pytest.warns(UserWarning, match="targets are large, 1e.06 .* TransformedTarget") as caught:
+        NeuralRegressor([4], epochs=1, random_state=0).fit(X, 1e6 + X[:, 0])
+    assert caught[0].filename == __file__

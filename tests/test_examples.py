@@ -61,7 +61,7 @@ def test_regression_compares_every_method(tmp_path, capsys):
 
 
 def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
-    written = gallery.main(["--out", str(tmp_path / "new" / "gallery")])
+    written = gallery.main(["--output", str(tmp_path / "new" / "gallery")])
     assert len(written) == len(set(written)) == 17
     for picture in written:
         assert picture.read_bytes().startswith(PNG), picture
@@ -137,7 +137,7 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (digits, ["--seed", "one"], "--seed: must be an integer of at least 0"),
         (digits, ["--output", "nowhere/x.png"], "--output: folder nowhere does not exist"),
         (digits, ["--output", "x.foo"], "--output: must end in one of"),
-        (gallery, ["--out", __file__], "argument --out: "),
+        (gallery, ["--output", __file__], "argument --output: "),
         (transfer, ["--data", "x.npz"], "--fashion and --data: give both, or none for digits"),
         (transfer, ["--data", "x.npz", "--fashion", "nowhere"], "folder nowhere does not exist"),
         (digits, ["--outputs"], "unrecognized arguments: --outputs"),

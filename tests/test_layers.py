@@ -121,6 +121,10 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "input": lambda s, w, x, training: x,
     "dense": dense,
     "activation": lambda s, w, x, training: activated(s.activation, x),
+    **dict.fromkeys(
+        ["relu", "leaky_relu", "elu", "softmax"],
+        lambda s, w, x, training: activated(s.activation, x),
+    ),
     "p_re_lu": lambda s, w, x, training: np.where(x > 0, x, w["alpha"] * x),
     **dict.fromkeys(RANDOM, lambda s, w, x, training: x),
     "random_crop": middle,

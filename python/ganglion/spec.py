@@ -8,6 +8,7 @@ Everything else here follows from the constructor's signature.
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar
@@ -15,6 +16,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ganglion.errors import suggestion
+
+# Numbers of an array that a repr shows.
+_SHOWN = 100
 
 SpecType = TypeVar("SpecType", bound="Spec")
 
@@ -241,6 +245,8 @@ def _is_default(value: Any, default: Any) -> bool:
 
 def _shown(value: Any) -> str:
     """Text of a setting; a nested spec without settings of its own by its name."""
+    if math.prod(getattr(value, "shape", ())) > _SHOWN:  # an array or a frame
+        return f"<{type(value).__name__} {value.shape}>"
     if isinstance(value, Spec) and _names[value.kind].get(value.registered_name) is type(value):
         text = repr(value)
         return repr(value.registered_name) if text.endswith("()") else text

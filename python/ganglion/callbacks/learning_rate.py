@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ class LearningRateScheduler(Callback):
     Parameters
     ----------
     schedule : callable
-        ``schedule(epoch, learning_rate)`` returns the new learning rate. ``epoch`` counts from 0
-        over the life of the network, so that a resumed fit carries on.
+        ``schedule(epoch, learning_rate)``, or ``schedule(epoch)``, returns the new learning rate.
+        ``epoch`` counts from 0 over the life of the network, so that a resumed fit carries on.
     verbose : int, default=0
         1 prints the learning rate of each epoch.
 
@@ -34,7 +35,7 @@ class LearningRateScheduler(Callback):
     >>> callback = LearningRateScheduler(lambda epoch, rate: rate * 0.9)
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         if not callable(schedule):
             raise TypeError(f"[LearningRateScheduler] schedule must be callable, got {schedule!r}")
         self.schedule = schedule
@@ -46,7 +47,8 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the learning rate."""
-        self.model.learning_rate = self.schedule(epoch, self.model.learning_rate)
+        given = (epoch, self.model.learning_rate)[: 2 - _takes_one(self.schedule)]
+        self.model.learning_rate = self.schedule(*given)
         if self.verbose:
             print(f"epoch {epoch + 1}: learning rate {self.model.learning_rate:.6g}")
 
@@ -54,6 +56,17 @@ class LearningRateScheduler(Callback):
         """Log the learning rate."""
         if logs is not None:
             logs["learning_rate"] = self.model.learning_rate
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    """Tell whether a function takes one argument by position, and not two."""
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except TypeError:
+        return True
+    except ValueError:  # one of C, that does not say
+        pass
+    return False
 
 
 class ReduceLROnPlateau(MonitorCallback):

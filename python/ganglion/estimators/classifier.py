@@ -328,6 +328,22 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         outputs = self._outputs(X)
         return self._labels.probabilities(outputs)
 
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the logarithm of `predict_proba`, minus infinity where that is 0.
+
+        Parameters
+        ----------
+        X : array, sparse matrix or data frame of shape (n_samples, n_features)
+            Finite numbers of any real type.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+        """
+        with np.errstate(divide="ignore"):
+            logarithms: NDArray[Any] = np.log(self.predict_proba(X))
+        return logarithms
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True

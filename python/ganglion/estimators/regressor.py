@@ -9,9 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from ganglion.arguments import names_arguments
+from ganglion.errors import warn
 from ganglion.estimators.base import ELSEWHERE_IN_FIT, Head, HeldOut, NeuralEstimator
 from ganglion.estimators.checking import numeric_targets
 from ganglion.estimators.tasks import epoch_tasks, with_callbacks
+
+# Root mean square from which on training by default hardly leaves the mean.
+_LARGE_TARGETS = 1000
 
 
 class NeuralRegressor(MultiOutputMixin, RegressorMixin, NeuralEstimator):
@@ -168,6 +172,12 @@ memory, random_state, dtype, device, verbose
     def _learn_targets(self, y: NDArray[Any], classes: ArrayLike | None) -> None:
         self._flat = y.ndim == 1
         self.n_outputs_ = 1 if self._flat else y.shape[1]
+        size = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
+        if size > _LARGE_TARGETS:
+            warn(
+                f"[{type(self).__name__}] the targets are large, {size:.3g} in the mean, and a "
+                "network begins near 0: wrap it in TransformedTargetRegressor with a StandardScaler"
+            )
 
     def _encode(self, y: NDArray[Any]) -> NDArray[Any]:
         columns: NDArray[Any] = y[:, np.newaxis] if y.ndim == 1 else y

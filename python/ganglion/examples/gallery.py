@@ -103,19 +103,19 @@ def main(arguments: Sequence[str] | None = None) -> list[Path]:
     """
     command = Command("gallery", __doc__)
     command.add_argument(
-        "--out", type=Path, default=Path("gallery"), help="folder of the pictures (gallery)"
+        "--output", type=Path, default=Path("gallery"), help="folder of the pictures (gallery)"
     )
     command.add_seed()
     options = command.parse_args(arguments)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        command.error(f"argument --out: {error}")
+        command.error(f"argument --output: {error}")
 
     matplotlib.use("Agg")  # into files: no windows
     written = []
     for name, draw in Gallery(options.seed).pictures().items():
-        path = options.out / f"{name}.png"
+        path = options.output / f"{name}.png"
         draw()
         pyplot.gcf().savefig(path, dpi=110)
         pyplot.close()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion import activations, layers, spec
+from ganglion import layers, spec
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
 from ganglion.spec import parameter_names
 
@@ -23,12 +23,7 @@ Array = NDArray[Any]
 _NOTHING = frozenset({"Identity", "InputLayer"})
 _MODELS = frozenset({"Sequential", "Functional"})
 # Activations that are layers of their own in Keras.
-_ACTIVATIONS = {
-    "ReLU": activations.ReLU,
-    "LeakyReLU": activations.LeakyReLU,
-    "ELU": activations.ELU,
-    "Softmax": activations.Softmax,
-}
+_ACTIVATIONS = frozenset({"ReLU", "LeakyReLU", "ELU", "Softmax"})
 # What a layer may say beside the settings known here: that it does without.
 _WITHOUT = (None, False, "channels_last")
 _WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum", "fill_mode"})
@@ -188,7 +183,7 @@ class _KerasReader(GraphReader):
     def supported(self) -> list[str]:
         own = {cls.__name__ for cls in spec.built_in("layer").values()}
         without = {"Input", "Residual", "Branches"}
-        return list((own - without) | _ACTIVATIONS.keys() | self.merges.keys() | _MODELS)
+        return list((own - without) | self.merges.keys() | _MODELS)
 
     def _layer(self, node: KerasNode, kind: str, config: Mapping[str, Any]) -> layers.Layer:
         """Return a layer by the name of its class and its settings, or refuse the node."""
@@ -196,12 +191,7 @@ class _KerasReader(GraphReader):
         if cls is not None and kind in self.supported:
             made: layers.Layer = cls(**self._settings(node, cls, config))
             return made
-        activation = _ACTIVATIONS.get(kind)
-        if activation is None:
-            raise self.unsupported(node)
-        common = {name: config[name] for name in ("name", "trainable") if name in config}
-        others = {name: value for name, value in config.items() if name not in common}
-        return layers.Activation(activation(**self._settings(node, activation, others)), **common)
+        raise self.unsupported(node)
 
     def _settings(
         self, node: KerasNode, cls: type[Any], config: Mapping[str, Any]
@@ -228,7 +218,7 @@ class _KerasReader(GraphReader):
             if value.get("class_name") not in _ACTIVATIONS:  # a function, or a layer with weights
                 raise self.refused(node, "has an activation that is not supported")
             layer = self._layer(node, value["class_name"], {**value["config"], "name": None})
-            assert isinstance(layer, layers.Activation)
+            assert isinstance(layer, (layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax))
             return layer.activation
         kind = name.rpartition("_")[2]
         cls = _class(kind, value["class_name"])

@@ -32,6 +32,7 @@ from ganglion.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
@@ -55,6 +56,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
+    "ELU",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -65,6 +67,7 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",
     "MixUp",
@@ -79,11 +82,13 @@ __all__ = [
     "RandomRotation",
     "RandomTranslation",
     "RandomZoom",
+    "ReLU",
     "Rescaling",
     "Reshape",
     "Residual",
     "Resizing",
     "SeparableConv2D",
+    "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "UpSampling2D",

@@ -196,9 +196,10 @@ def _draw_map(axes: Axes, grid: Sequence[Array], losses: Array, projected: Array
     if projected is not None:
         x, y = projected.T
         axes.plot(x, y, "w.-", linewidth=1.2, markersize=4, label="path of descent")
-    axes.plot(
-        0.0, 0.0, "o", color=VALIDATION_COLOR, markeredgecolor="white", label="present weights"
-    )
+    label = "present weights"
+    if projected is not None and np.abs(projected[-1]).max() > 0.01 * np.ptp(grid[0]):
+        label += ", from before its end"  # an earlier epoch was better, and was restored
+    axes.plot(0.0, 0.0, "o", color=VALIDATION_COLOR, markeredgecolor="white", label=label)
     axes.legend(fontsize="small", facecolor="0.75", framealpha=0.6)
     axes.locator_params(nbins=6)
     axes.set_xlim(grid[0][0], grid[0][-1])
