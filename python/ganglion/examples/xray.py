@@ -98,8 +98,6 @@ def network(task: Task, epochs: int, seed: int) -> Sequential:
             layers.RandomTranslation(0.07, 0.07, fill_mode="nearest"),
             layers.RandomRotation(0.02, fill_mode="nearest"),
             layers.RandomZoom(0.1, fill_mode="nearest"),
-            layers.RandomContrast(0.3, value_range=(0, 1)),
-            layers.RandomBrightness(0.1, value_range=(0, 1)),
             *convolutions,
             layers.GlobalAveragePooling2D(),
             layers.Dropout(0.3),
