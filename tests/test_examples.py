@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from ganglion import plot
 from ganglion.examples import (
@@ -95,19 +93,6 @@ def test_transfer_reads_the_data_that_it_is_given(data_directory):
         tasks.X_first[:6000], tasks.y_first[:6000], batch_size=64
     )
     assert transfer.learn("unfrozen layer by layer", tasks, trained, 200, 60) > 0.75
-
-
-@pytest.fixture
-def digits_as_mnist(tmp_path):
-    """Return a folder of scikit-learn's digits, each pixel three wide, named as MNIST's files."""
-    data = load_digits()
-    large = np.pad(data.images.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
-    for part, rows in (("train", slice(0, 1500)), ("t10k", slice(1500, None))):
-        for name, array in (("images-idx3", 15 * large[rows]), ("labels-idx1", data.target[rows])):
-            header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-            path = tmp_path / f"{part}-{name}-ubyte"
-            path.write_bytes(header + array.astype(np.uint8).tobytes())
-    return tmp_path
 
 
 @pytest.mark.parametrize(("model", "accuracy"), [("dense", 0.8), ("cnn", 0.8), ("resnet", 0.5)])

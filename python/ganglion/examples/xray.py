@@ -178,7 +178,7 @@ def draw(task: Task, nets: Sequence[Sequential], threshold: float, path: Path) -
         shown = np.flatnonzero((task.y_test == truth) & (answers == answer))[:COLUMNS]
         if len(shown):
             images = task.X_test[shown]
-            plot.grad_cam(nets[0], images, target=answer, axes=panels[: len(shown)])
+            plot.grad_cam(nets[0], images, target=answer, ax=panels[: len(shown)])
         for panel, index in zip(panels, shown, strict=False):
             panel.set_title(f"{predicted[index]:.2f}", fontsize="small")
         for panel in panels[len(shown) :]:
