@@ -35,6 +35,7 @@ def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
             found[f"{command}-avx2"] = alone, {"GANGLION_ISA": "avx2"}
     for command in ("growth", "accuracy", "pipeline", "footprint"):
         found[command] = [command], {}
+    found["accuracy-convolutional"] = ["accuracy", "--network", "convolutional"], {}
     return found
 
 

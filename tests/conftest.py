@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -27,3 +29,18 @@ def data_directory() -> Path:
             "no shared data: set GANGLION_DATA to a directory with fashion-mnist/ and others"
         )
     return directory
+
+
+@pytest.fixture
+def digits_as_mnist(tmp_path: Path) -> Path:
+    """A folder of scikit-learn's digits, each pixel three wide, named as MNIST's files."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    large = np.pad(data.images.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
+    for part, rows in (("train", slice(0, 1500)), ("t10k", slice(1500, None))):
+        for name, array in (("images-idx3", 15 * large[rows]), ("labels-idx1", data.target[rows])):
+            header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+            path = tmp_path / f"{part}-{name}-ubyte"
+            path.write_bytes(header + array.astype(np.uint8).tobytes())
+    return tmp_path

@@ -50,3 +50,23 @@ def test_the_benchmark_of_pipelines_runs(tmp_path: Path) -> None:
     assert row["failures"] == {}
     assert all(run["accuracy"] > 0.9 for runs in row["runs"].values() for run in runs)
     assert "digits" in done.stdout
+
+
+def test_the_benchmark_of_time_to_accuracy_runs(digits_as_mnist: Path, tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    options = ["--network", "convolutional", "--data", str(digits_as_mnist), "--seeds", "1"]
+    options += ["--peers", "ganglion", "--threads", "1", "--json", str(target)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "accuracy", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(target.read_text(encoding="utf-8"))
+    assert result["failures"] == {}
+    (run,) = result["runs"]["ganglion"]
+    assert run["accuracies"][-1] >= 0.9
+    assert "1 of 1" in done.stdout

@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from ganglion import plot
@@ -18,6 +19,7 @@ from ganglion.examples import (
     regression,
     search,
     transfer,
+    xray,
 )
 
 PNG = b"\x89PNG"
@@ -93,8 +95,53 @@ def test_transfer_reads_the_data_that_it_is_given(data_directory):
     assert transfer.learn("unfrozen layer by layer", tasks, trained, 200, 60) > 0.75
 
 
+@pytest.mark.parametrize(("model", "accuracy"), [("dense", 0.8), ("cnn", 0.8), ("resnet", 0.5)])
+def test_every_model_of_fashion_mnist_learns(model, accuracy, digits_as_mnist, capsys):
+    arguments = ["--data", str(digits_as_mnist), "--model", model, "--epochs", "4"]
+    assert fashion_mnist.main(arguments) >= accuracy
+    assert "after 4 epochs" in capsys.readouterr().out
+
+
 def test_fashion_mnist_reaches_its_accuracy(data_directory):
     assert fashion_mnist.main(["--data", str(data_directory / "fashion-mnist")]) >= 0.885
+
+
+def test_xray_without_x_rays_finds_eights(tmp_path, capsys):
+    picture = tmp_path / "xray.png"
+    found = xray.main(["--networks", "1", "--epochs", "15", "--output", str(picture)])
+    assert found["ROC AUC"] >= 0.95
+    assert picture.read_bytes().startswith(PNG)
+    printed = capsys.readouterr().out
+    assert str(picture) in printed
+    for name in found:
+        assert f"\n{name} " in printed
+
+
+def test_xray_reaches_its_area(data_directory, tmp_path):
+    data = data_directory / "pneumonia-mnist" / "pneumoniamnist.npz"
+    picture = tmp_path / "xray.png"
+    options = ["--networks", "1", "--epochs", "10", "--output", str(picture)]
+    found = xray.main(["--data", str(data), *options])
+    assert found["ROC AUC"] >= 0.94
+    assert found["accuracy"] >= 0.84
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_intervals_hold_what_they_are_of():
+    generator = np.random.default_rng(0)
+    y = (np.arange(400) % 4 > 0).astype(int)
+    predicted = np.clip(0.3 * generator.normal(size=400) + 0.4 * y + 0.3, 0, 1)
+    threshold = xray.best_threshold(y, predicted)
+    found, between = (
+        function(y, predicted, threshold) for function in (xray.measures, xray.intervals)
+    )
+    for name, (lower, upper) in between.items():
+        assert lower < found[name] < upper, name
+        assert upper - lower < 0.2, name
+    # The deviation of a share p of 100 negatives is sqrt(p (1 - p) / 100).
+    share = found["specificity"]
+    width = between["specificity"][1] - between["specificity"][0]
+    assert width == pytest.approx(2 * 1.96 * (share * (1 - share) / 100) ** 0.5, rel=0.2)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -140,6 +187,9 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (gallery, ["--output", __file__], "argument --output: "),
         (transfer, ["--data", "x.npz"], "--fashion and --data: give both, or none for digits"),
         (transfer, ["--data", "x.npz", "--fashion", "nowhere"], "folder nowhere does not exist"),
+        (xray, ["--data", "x.npz"], "No such file or directory: 'x.npz'"),
+        (xray, ["--data", __file__], "is no archive of plain arrays"),
+        (xray, ["--networks", "0"], "--networks: must be a positive integer, got '0'"),
         (digits, ["--outputs"], "unrecognized arguments: --outputs"),
     ],
 )
@@ -166,6 +216,8 @@ def test_a_mistake_is_one_line(example, arguments, message, tmp_path, monkeypatc
         ("regression", "matplotlib", "sklearn"),
         ("regression", "sklearn", "sklearn"),
         ("search", "optuna", "search"),
+        ("xray", "matplotlib", "sklearn"),
+        ("xray", "sklearn", "sklearn"),
     ],
 )
 def test_a_missing_library_is_one_line(example, hidden, extra):
@@ -182,7 +234,7 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    examples = (adult, california, digits, fashion_mnist, gallery, regression, search, transfer)
-    for example in examples:
+    used = (digits, fashion_mnist, gallery, regression, search, transfer, xray)
+    for example in (adult, california, *used):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

@@ -28,8 +28,8 @@ def refused(made: Any, tmp_path: Path, message: str, output: str | None = None) 
     ("nodes", "message"),
     [
         (
-            [node("Conv", "x image", "y")],
-            "node 'node_y' is a Conv, which is not supported; supported are Add, .*Gemm, ",
+            [node("Einsum", "x image", "y", equation="nchw,nchw->nchw")],
+            "node 'node_y' is a Einsum, which is not supported; supported are Add, .*Gemm, ",
         ),
         ([node("Pow", "x x", "y")], "node 'node_y' is a Pow of several inputs"),
         ([node("Transpose", "x", "y", perm=[1, 0, 2, 3])], r"\(Transpose\).* samples to another"),

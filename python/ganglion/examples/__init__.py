@@ -7,7 +7,7 @@ california
 digits
     Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
 fashion_mnist
-    Tell ten kinds of clothes apart: a dense network on Fashion-MNIST, read from files you have.
+    Tell ten kinds of clothes apart: dense, convolutional or a ResNet, from files you have.
 gallery
     Draw every picture there is of a network, of its training and of what came out.
 regression
@@ -16,4 +16,6 @@ search
     Search for good settings in four ways: grid, random, halving over epochs, and Optuna.
 transfer
     Learn from few X-rays, with and without having seen sixty thousand clothes before.
+xray
+    Tell sick chests from healthy ones on X-rays of children, from a file you have.
 """

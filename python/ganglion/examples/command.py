@@ -71,11 +71,14 @@ class Command(argparse.ArgumentParser):
             help="of weights, order of samples and dropout: the same number gives the same result",
         )
 
-    def add_epochs(self, default: int) -> None:
+    def add_count(self, option: str, default: int | None, what: str) -> None:
+        """Take a positive integer; by default None where it depends on other options."""
+        shown = "as suits" if default is None else default
+        self.add_argument(option, type=_count, default=default, help=f"{what} ({shown})")
+
+    def add_epochs(self, default: int | None) -> None:
         """Take ``--epochs``, a positive integer."""
-        self.add_argument(
-            "--epochs", type=_epochs, default=default, help=f"passes over the data ({default})"
-        )
+        self.add_count("--epochs", default, "passes over the data")
 
     def add_output(self, default: str) -> None:
         """Take ``--output``, a picture that matplotlib can write where it shall be."""
@@ -85,7 +88,7 @@ class Command(argparse.ArgumentParser):
         )
 
 
-def _epochs(text: str) -> int:
+def _count(text: str) -> int:
     return _integer(text, 1, 2**31, "a positive integer")
 
 
