@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+def pytest_configure() -> None:
+    """Ctrl-C is pressed by tests, which a shell has what it starts in the background ignore."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def find_data() -> Path | None:

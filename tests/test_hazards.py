@@ -69,6 +69,52 @@ def test_more_dimensions_than_the_core_takes_are_an_error() -> None:
         Sequential([layers.Input((2**17,)), layers.Reshape((2,) * 17)])
 
 
+CONVOLVED = {"strides": [1, 1], "dilation": [1, 1], "padding": [0, 0, 0, 0], "groups": 1}
+POOLED = {"window": [2, 2], "strides": [2, 2], "before": [0, 0], "after": [0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"),
+    [
+        ("convolution", CONVOLVED | {"dilation": [2**63 - 1, 2**62]}),
+        ("convolution", CONVOLVED | {"dilation": [1, 2**62]}),
+        ("convolution", CONVOLVED | {"padding": [2**62, 2**62, 0, 0]}),
+        ("convolution", CONVOLVED | {"padding": [2**30, 2**30, 2**30, 2**30]}),
+        ("convolution_input_gradient", CONVOLVED | {"size": [2**62, 2**62]}),
+        ("convolution_weight_gradient", CONVOLVED | {"size": [2**62, 2**62]}),
+        ("max_pool", POOLED | {"window": [2**62, 2], "before": [2**61, 0], "after": [2**61, 0]}),
+        ("max_pool", POOLED | {"window": [2**13, 2**12], "after": [2**13 - 1, 2**12 - 1]}),
+        ("window_spread", POOLED | {"size": [2**62, 2**62]}),
+        ("pad", {"axis": 1, "before": 2**63 - 1, "after": 2**63 - 1}),
+        ("resample", {"size": [2**32, 2**32], "fill_mode": 0, "interpolation": 1}),
+    ],
+    ids=lambda given: "-".join(map(str, given.values())) if isinstance(given, dict) else given,
+)
+def test_sizes_that_overflow_are_an_error(kind: str, attributes: dict[str, object]) -> None:
+    builder = _core.Builder()
+    inputs = [builder.input("x", (None, 9, 9, 2))]
+    if kind == "convolution_weight_gradient":
+        inputs.append(builder.input("y", (None, 9, 9, 2)))
+    elif kind.startswith("convolution"):
+        inputs.append(builder.parameter("weights", (3, 3, 2, 2), 0))
+    elif kind == "resample":
+        inputs.append(builder.input("matrix", (None, 6)))
+    with pytest.raises(ValueError, match=rf"\[({kind}|Builder)\]"):
+        builder.apply(kind, inputs, attributes)
+
+
+def test_strides_longer_than_an_image_lead_to_its_first_window() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 5, 4, 2))
+    results = []
+    for strides in (2**62, 9):
+        convolution = layers.Conv2D(3, 2, strides=strides)
+        net = Sequential(
+            [convolution, layers.Flatten(), layers.Dense(1)], loss="mse", random_state=0
+        )
+        results.append(net.fit(x, np.zeros(3), epochs=1).predict(x))
+    np.testing.assert_array_equal(*results)
+
+
 def test_buffers_that_do_not_fit_leave_an_executable_usable() -> None:
     builder = _core.Builder()
     builder.output("y", emit(builder, "square", builder.input("x", (None, 1000))))

@@ -43,6 +43,11 @@ class Buffer {
     return *this;
   }
 
+  // Room for `size` elements; what it holds is lost only where that is another size than before.
+  void require(int64_t size) {
+    if (size != size_) *this = Buffer(size);
+  }
+
   T* data() { return data_; }
   const T* data() const { return data_; }
   int64_t size() const { return size_; }

@@ -9,6 +9,8 @@
 // and columns of what cannot be told from the operands, x or the weights.
 #include "program/convolution.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "program/builder.h"
 #include "program/rule.h"
@@ -34,10 +36,15 @@ ConvolutionAxis axis_of(const Operation& operation, size_t axis, int64_t input, 
   const std::vector<int64_t>& padding = attribute_list(operation, "padding");
   check(padding.size() == 4 && padding[2 * axis] >= 0 && padding[2 * axis + 1] >= 0, "[", operation.kind,
         "] padding must be four numbers that are not negative");
+  const int64_t longest = std::max({input, padding[2 * axis], padding[2 * axis + 1]});
+  check(longest <= kMaxElements && kernel - 1 <= kMaxElements / dilation, "[", operation.kind, "] an input of ", input,
+        " with padding of ", padding[2 * axis], " and ", padding[2 * axis + 1], ", or a kernel of ", kernel, ", ",
+        dilation, " apart, is too large");
   const int64_t reach = (kernel - 1) * dilation + 1, padded = input + padding[2 * axis] + padding[2 * axis + 1];
   check(padded >= reach, "[", operation.kind, "] an input of ", input, axis == 0 ? " rows, " : " columns, ", padded,
         " with its padding, is smaller than the kernel, which spans ", reach);
-  return {input, kernel, (padded - reach) / stride + 1, stride, padding[2 * axis], dilation};
+  // Longer strides lead nowhere.
+  return {input, kernel, (padded - reach) / stride + 1, std::min(stride, padded), padding[2 * axis], dilation};
 }
 
 const Shape& shape_of(const Program& program, const Operation& operation, size_t index) {
@@ -151,6 +158,10 @@ ConvolutionSizes convolution_sizes(const Program& program, const Operation& oper
   }
   check(sizes.channels % sizes.groups == 0 && sizes.filters % sizes.groups == 0, "[", kind, "] ", sizes.channels,
         " channels and ", sizes.filters, " filters cannot be parted into ", sizes.groups, " groups");
+  const Shape read{false,
+                   {sizes.rows.reach(sizes.rows.output), sizes.columns.reach(sizes.columns.output),
+                    std::max(sizes.channels, sizes.filters)}};
+  check(is_valid(read), "[", kind, "] images of ", to_string(read), ", with what surrounds them, are too large");
   return sizes;
 }
 

@@ -1,5 +1,7 @@
 // Operations that move values and compute nothing: reshape, transpose, slice, pad, concat, roll, which gives each
 // sample's place to another, and pack, which joins gradients into the flat buffer an optimizer works on.
+#include <algorithm>
+
 #include "core/error.h"
 #include "program/builder.h"
 #include "program/rule.h"
@@ -92,7 +94,8 @@ Gradients d_slice(Builder& builder, const Operation& operation, const Gradients&
 std::vector<Shape> infer_pad(const Program& program, const Operation& operation) {
   Shape shape = program.shape(operation.inputs[0]);
   const int64_t before = attribute_int(operation, "before"), after = attribute_int(operation, "after");
-  check(before >= 0 && after >= 0, "[pad] needs before and after of at least 0, got ", before, " and ", after);
+  check(before >= 0 && after >= 0 && std::max(before, after) <= kMaxElements,
+        "[pad] needs before and after of 0 to 2^48, got ", before, " and ", after);
   shape.dims[static_cast<size_t>(axis_of(program, operation))] += before + after;
   return {shape};
 }

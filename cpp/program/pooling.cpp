@@ -15,6 +15,9 @@ namespace ganglion {
 
 namespace {
 
+// A place is a number like any other: in float32 whole up to here.
+constexpr int64_t kMostPlaces = 1 << 24;
+
 // Down (0) or across (1).
 int64_t setting(const Operation& operation, const char* name, size_t axis) {
   const std::vector<int64_t>& both = attribute_list(operation, name);
@@ -28,6 +31,8 @@ int64_t window_count(const Operation& operation, int64_t size, size_t axis) {
   check(window > 0 && stride > 0 && before >= 0 && after >= 0 && before < window && after < window, "[", operation.kind,
         "] needs a window and strides of at least 1, and less than a window outside the image, got a window of ",
         window, ", strides of ", stride, ", ", before, " before and ", after, " after");
+  check(window <= kMaxElements && size <= kMaxElements, "[", operation.kind, "] a window of ", window,
+        " or an image of size ", size, " is too large");
   check(size + before + after >= window, "[", operation.kind, "] a window of ", window,
         " is larger than an image of size ", size + before + after, " along that axis");
   return (size + before + after - window) / stride + 1;
@@ -50,6 +55,9 @@ std::vector<Shape> infer_sum(const Program& program, const Operation& operation)
 
 std::vector<Shape> infer_max(const Program& program, const Operation& operation) {
   const Shape out = over(operation, program.shape(operation.inputs[0]));
+  check(setting(operation, "window", 0) <= kMostPlaces / setting(operation, "window", 1), "[", operation.kind,
+        "] a window can have ", kMostPlaces, " elements, got ", setting(operation, "window", 0), " x ",
+        setting(operation, "window", 1));
   return {out, out};
 }
 

@@ -69,7 +69,7 @@ struct Operation {
   bool backward = false;  // written by Builder::gradient
   std::string label;      // the layer, loss or optimizer it came from
   // kind "expression": the chain. Otherwise its epilogue when not empty: operand 0 is the product, which is stored
-  // only when one of the results is register 0; the other operands are the inputs behind the product's own two.
+  // only when one of the results is register 0; the other operands are the inputs behind the operation's own.
   Expression expression;
   int stage = 0;  // when it runs; set by `schedule`
 };

@@ -28,7 +28,7 @@ class ConvolutionStep : public Step<T> {
     operand_ = source_.at(source_.input(0));
     weights_ = source_.at(source_.input(1));
     const int64_t of_image = is_gradient_ ? sizes_.image() : sizes_.result();
-    if (place_ < 0) product_ = Buffer<T>(images_ * of_image);
+    if (place_ < 0) product_.require(images_ * of_image);
     out_ = place_ < 0 ? product_.data() : source_.at(place_);
     if (epilogue_) epilogue_->bind(rows, source_.memory);
     turned_size_ = is_gradient_ ? padded_size(sizes_.weights()) : 0;
@@ -64,15 +64,11 @@ class ConvolutionStep : public Step<T> {
     }
   }
 
-  int64_t shift(int value, const Range& range) const {
-    return source_.memory.shift(source_.memory.local_sample(value), range);
-  }
-
   void run_band(int64_t image, int64_t end, int64_t row, int thread, const Range& range, const RunKey& key) {
     T* const turned = source_.memory.thread_scratch(thread);
     T* const scratch = turned + turned_size_;
-    T* const out = out_ + (place_ < 0 ? 0 : shift(place_, range));
-    const T* const operand = operand_ + shift(source_.input(0), range);
+    T* const out = out_ + (place_ < 0 ? 0 : source_.shift(place_, range));
+    const T* const operand = operand_ + source_.shift(source_.input(0), range);
     int64_t first, rows, columns;  // of the product, as the epilogue sees it
     if (is_gradient_) {
       kernels_.convolution_input_gradient(sizes_, cut_, end - image, out + image * sizes_.image(),

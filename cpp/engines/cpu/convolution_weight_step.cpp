@@ -38,7 +38,7 @@ class ConvolutionWeightStep : public Step<T> {
     const bool parted = sizes_.groups == 1 && parts_ < kParts && sizes_.filters > kFilters;
     block_filters_ = parted ? kFilters : sizes_.is_depthwise() ? sizes_.filters : sizes_.group_filters();
     blocks_ = chunk_count(sizes_.filters, block_filters_);
-    all_sums_ = Buffer<T>(parts_ * sums_);
+    all_sums_.require(parts_ * sums_);
     out_ = place_ < 0 ? nullptr : source_.at(place_);
     chunk_rows_ = std::max<int64_t>(1, kChunkElements / (sizes_.filters * parts_));
     if (epilogue_) epilogue_->bind(rows, source_.memory);

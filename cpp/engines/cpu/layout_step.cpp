@@ -50,14 +50,10 @@ class StridedCopyStep : public Step<T> {
 
  private:
   void copy(int64_t begin, int64_t end, const Range& range) {
-    const T* const from = from_ + shift(source_.input(0), range);
-    T* const to = source_.at(source_.output()) + shift(source_.output(), range);
+    const T* const from = from_ + source_.shift(source_.input(0), range);
+    T* const to = source_.at(source_.output()) + source_.shift(source_.output(), range);
     view_.read(to + begin, from, begin, end - begin);
   }
-  int64_t shift(int value, const Range& range) const {
-    return source_.memory.shift(source_.memory.local_sample(value), range);
-  }
-
   StepSource<T> source_;
   StridedView view_{{}, {}};
   const T* from_ = nullptr;
@@ -103,13 +99,12 @@ class JoinStep : public Step<T> {
 
  private:
   void join(int64_t begin, int64_t end, const Range& range) {
-    const Memory<T>& memory = source_.memory;
-    T* const to = source_.at(source_.output()) + memory.shift(memory.local_sample(source_.output()), range);
+    T* const to = source_.at(source_.output()) + source_.shift(source_.output(), range);
     for (int64_t row = begin; row < end; ++row) {
       T* out = to + row * width_;
       for (const Part& part : parts_) {
         if (part.data) {
-          const T* const from = part.data + memory.shift(part.local_sample, range);
+          const T* const from = part.data + source_.memory.shift(part.local_sample, range);
           std::memcpy(out, from + row * part.width, static_cast<size_t>(part.width) * sizeof(T));
         } else {
           std::fill_n(out, part.width, T(0));

@@ -79,9 +79,9 @@ class MatmulStep : public Step<T> {
 
   void run_range(const Range& range, const RunKey& key) override {
     Matmul<T> part = product_;
-    part.a += shift(source_.input(0), range);
-    part.b += shift(source_.input(1), range);
-    if (product_value_ >= 0) part.c += shift(product_value_, range);
+    part.a += source_.shift(source_.input(0), range);
+    part.b += source_.shift(source_.input(1), range);
+    if (product_value_ >= 0) part.c += source_.shift(product_value_, range);
     const auto [begin, end, thread] = range;
     if (is_batch_) {
       for (int64_t index = begin * sample_; index < end * sample_; ++index) {
@@ -104,10 +104,6 @@ class MatmulStep : public Step<T> {
   }
 
  private:
-  int64_t shift(int value, const Range& range) const {
-    return source_.memory.shift(source_.memory.local_sample(value), range);
-  }
-
   void require_scratch(const MatmulPlan& plan) {
     const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
     source_.memory.require_scratch(product_size(plan) + std::max(plan.thread_workspace, of_epilogue));

@@ -64,7 +64,7 @@ class PoolingStep : public Step<T> {
     images_ = source_.shape(source_.input(0)).extent(0, rows);
     images_per_sample_ = images_ / rows;
     images_per_chunk_ = std::max<int64_t>(1, kChunkElements / pooling_.image());
-    if (place_ < 0) product_ = Buffer<T>(images_ * out_size_);
+    if (place_ < 0) product_.require(images_ * out_size_);
     all_.out[0] = place_ < 0 ? product_.data() : source_.at(place_);
     if (!epilogue_) return;
     epilogue_->bind(rows, source_.memory);
@@ -109,11 +109,10 @@ class PoolingStep : public Step<T> {
   }
 
   void run_kernel(int64_t begin, int64_t end, const Range& range) {
-    const auto shift = [&](int value) { return source_.memory.shift(source_.memory.local_sample(value), range); };
     Images<T> part = all_;
-    for (size_t i = 0; i < operands_; ++i) part.in[i] += begin * in_size_ + shift(source_.input(i));
-    part.out[0] += begin * out_size_ + (place_ < 0 ? 0 : shift(place_));
-    if (part.out[1]) part.out[1] += begin * out_size_ + shift(source_.output(1));
+    for (size_t i = 0; i < operands_; ++i) part.in[i] += begin * in_size_ + source_.shift(source_.input(i), range);
+    part.out[0] += begin * out_size_ + (place_ < 0 ? 0 : source_.shift(place_, range));
+    if (part.out[1]) part.out[1] += begin * out_size_ + source_.shift(source_.output(1), range);
     kernel_(part, pooling_, end - begin);
   }
 

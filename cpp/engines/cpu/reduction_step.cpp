@@ -39,7 +39,7 @@ class ReductionStep : public Step<T> {
     column_chunks_ = chunk_count(inner_, kColumns);
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / (part_ * std::min(inner_, kColumns)));
     if (parts_ > 1) {
-      sums_ = Buffer<T>(outer_ * parts_ * inner_);
+      sums_.require(outer_ * parts_ * inner_);
       source_.memory.require_scratch(parts_ * inner_);
     }
   }

@@ -40,7 +40,7 @@ class ResamplingStep : public Step<T> {
  private:
   void run_images(int64_t begin, int64_t end, const Range& range) {
     const auto image = [&](int value, int64_t size) {
-      return source_.at(value) + begin * size + source_.memory.shift(source_.memory.local_sample(value), range);
+      return source_.at(value) + begin * size + source_.shift(value, range);
     };
     const KernelTable<T>& table = kernels<T>();
     (forward_ ? table.resample : table.resample_gradient)(image(source_.output(), to_size_),

@@ -44,6 +44,8 @@ struct StepSource {
   int output(size_t i = 0) const { return operation.outputs[i]; }
   const Shape& shape(int value) const { return program.shape(value); }
   T* at(int value) const { return memory.at(value); }
+  // Elements from there to where sample 0 of the batch would be.
+  int64_t shift(int value, const Range& range) const { return memory.shift(memory.local_sample(value), range); }
 };
 
 template <class T>
