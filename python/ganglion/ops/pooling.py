@@ -65,9 +65,7 @@ def max_pool(
     array([[ 5.,  7.],
            [13., 15.]])
     """
-    return _over_windows(
-        "max_pool", x, windows_over("max_pool", x, pool_size, strides, padding)
-    )
+    return _over_windows("max_pool", x, windows_over("max_pool", x, pool_size, strides, padding))
 
 
 def average_pool(
