@@ -123,8 +123,8 @@ def functional(*used: Any) -> Any:
     ("make", "message"),
     [
         (
-            lambda: functional(theirs.Conv1D(2, 2, name="image")),
-            "'image' is a Conv1D, which is not",
+            lambda: functional(theirs.Conv1DTranspose(2, 2, name="image")),
+            "'image' is a Conv1DTranspose, which is not",
         ),
         (
             lambda: functional(theirs.UnitNormalization()),
