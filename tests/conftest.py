@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,14 @@ def find_data() -> Path | None:
         if (parent / "shared" / "data").is_dir():
             return parent / "shared" / "data"
     return None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_interrupts() -> Iterator[None]:
+    """A shell has its background jobs ignore Ctrl-C: tests that send it would wait for ever."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -47,5 +47,7 @@ def test_bad_settings_are_named(build):
         build((2, 2, 1))
     with pytest.raises(ValueError, match=rf"\[{build.__name__}\] input_shape must be"):
         build((28, 28))
+    with pytest.raises(ValueError, match=rf"\[{build.__name__}\] input_shape must be .* got 28$"):
+        build(28)
     with pytest.raises(ValueError, match=r"classes must be a whole number of at least 2, got 1"):
         build(classes=1)

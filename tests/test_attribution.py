@@ -308,6 +308,20 @@ def test_filters_of_a_convolution(channels):
 
 
 @pytest.mark.parametrize(
+    ("layer", "count"),
+    [(layers.DepthwiseConv2D(2, depth_multiplier=3), 12), (layers.Conv2DTranspose(5, 2), 5)],
+)
+def test_filters_of_layers_whose_kernel_lies_otherwise(layer, count):
+    net = Sequential([layers.Input((8, 8, 4)), layer], random_state=0)
+    panel = plot.filters(net)
+    assert panel.get_title().endswith(f": {count} filters of 2 x 2")
+    kernel = net.get_weights()[0]
+    first = kernel[:, :, 0, 0] if count == 12 else kernel[:, :, 0].mean(axis=-1)
+    shown = panel.images[0].get_array()[1:3, 1:3]
+    np.testing.assert_allclose(shown / shown[0, 0], first / first[0, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({}, r"'units' has shape \(12, 5\): no pictures of shape None; give shape=\(height, "),

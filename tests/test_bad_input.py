@@ -328,6 +328,9 @@ def test_anything_is_predicted_or_refused(samples):
             r"\[NeuralClassifier\] callbacks must be a list",
         ),
         (lambda net: NeuralClassifier(dropout=[0.1, 0.2]).fit(X, Y), r"one number in \[0, 1\)"),
+        (lambda net: layers.Dense(3, input_shape=(4,)), r"\[Dense\] .*: let .* layers\.Input\("),
+        (lambda net: layers.Conv2D(3, 3, data_format="channels_last"), "channels are always last"),
+        (lambda net: layers.Dense(3, dtype="float64"), r"Sequential\(\.\.\., dtype='float64'\)"),
     ],
 )
 def test_arguments_that_there_are_not_are_named(call, message):

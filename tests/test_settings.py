@@ -169,6 +169,17 @@ def test_a_learning_rate_set_in_the_optimizer_is_followed():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("rate", [-0.5, float("nan"), "fast", None])
+def test_a_learning_rate_set_in_the_optimizer_is_checked(rate):
+    net = fitted()
+    weights = net.get_weights()
+    net.optimizer.learning_rate = rate
+    with pytest.raises((TypeError, ValueError), match="learning_rate must be non-negative, got"):
+        net.fit(X, Y)
+    for one, other in zip(net.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_an_estimator_leaves_the_settings_it_was_given_free():
     model = ganglion.NeuralRegressor([4], optimizer=optimizers.Adam(0.01), epochs=1, random_state=0)
     model.fit(X, X.sum(axis=1))

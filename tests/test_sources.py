@@ -20,7 +20,9 @@ from ganglion import (
     Sequential,
     Source,
     _core,
+    attribution,
     find_learning_rate,
+    inspect_data,
     layers,
     optimizers,
 )
@@ -454,6 +456,14 @@ def test_estimators_say_that_they_do_not_read_sources():
         fitted.predict(Rows())
 
 
+def test_what_looks_at_samples_says_that_it_needs_them_in_memory():
+    net = network().fit(Rows())
+    with pytest.raises(TypeError, match=r"\[saliency\] X must be in memory, got Rows: X\.load"):
+        attribution.saliency(net, Rows())
+    with pytest.raises(TypeError, match=r"\[inspect_data\] X must be in memory, got Rows: X\.load"):
+        inspect_data(Rows())
+
+
 # Parts of a source.
 
 
@@ -466,6 +476,8 @@ def test_split_keeps_the_proportions_of_the_classes():
     np.testing.assert_array_equal(np.unique(both, axis=0), np.unique(X.reshape(len(X), -1), axis=0))
     again, _ = Rows(labels=labels).split(0.2, seed=3)
     np.testing.assert_array_equal(again.load(), training.load())
+    listed, _ = Rows(labels=labels.tolist()).split(0.2, seed=3)
+    np.testing.assert_array_equal(listed.labels, training.labels)
     other, _ = Rows(labels=labels).split(0.2, seed=4)
     assert not np.array_equal(other.load(), training.load())
 

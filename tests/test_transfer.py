@@ -402,6 +402,24 @@ def test_a_head_that_does_not_fit_changes_nothing(head, settings, message):
     net.fit(X, Y)
 
 
+class Failing(layers.Layer):
+    """A layer of a user's own with a mistake in it."""
+
+    def build(self, x):
+        return {}["kernel"]
+
+
+@pytest.mark.parametrize("change", ["replace_head", "add"])
+def test_a_mistake_in_a_layer_of_one_s_own_changes_nothing(change):
+    net = network().fit(X, Y)
+    kept, expected = list(net.layers), net.predict(X)
+    with pytest.raises(KeyError):
+        net.add(Failing()) if change == "add" else net.replace_head([Failing()])
+    assert net.layers == kept
+    np.testing.assert_array_equal(net.predict(X), expected)
+    net.fit(X, Y)
+
+
 def test_a_head_cannot_be_one_of_the_layers_that_stay():
     net = network()
     with pytest.raises(ValueError, match="is there already: a layer can be used once"):

@@ -209,7 +209,7 @@ def _network(
     smallest: int,
     random_state: int | None,
 ) -> Sequential:
-    shape = tuple(input_shape)
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else ()
     whole_number(place, "classes", classes, minimum=2)
     if len(shape) != 3 or min(shape[:2]) < smallest:
         raise ValueError(

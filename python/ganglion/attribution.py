@@ -196,7 +196,7 @@ def _checked(place: str, net: Passes, X: Any) -> Array:
     if isinstance(inputs, _core.SparseRows):
         raise TypeError(f"[{place}] X must be dense, got a sparse matrix: X.toarray() is")
     if not isinstance(inputs, np.ndarray):
-        raise TypeError(f"[{place}] X must be an array, got {type(X).__name__}")
+        raise TypeError(f"[{place}] X must be in memory, got {type(X).__name__}: X.load(rows) is")
     return inputs
 
 

@@ -96,7 +96,7 @@ class Sequential(Transfer):
                 self._rebuild()
             else:
                 self._build_from_input()
-        except (TypeError, ValueError):
+        except BaseException:  # whatever a layer of the user's own raises
             self.layers.pop()
             raise
 

@@ -29,7 +29,7 @@ class Source(ABC):
     dtype : str or dtype
         What ``read`` writes: booleans, integers or floats of at most 64 bits. They are converted to
         the network's dtype when a batch is used, so images are best left in uint8.
-    labels : ndarray, shape (n,) or (n, ...), or None
+    labels : array_like, shape (n,) or (n, ...), or None
         Targets, for a ``fit`` that is given none.
     workers : int, default=1
         Threads that call ``read`` at once. More are of use where it leaves the interpreter's lock
@@ -57,7 +57,7 @@ class Source(ABC):
 
     sample_shape: tuple[int, ...]
     dtype: Any
-    labels: Array | None = None
+    labels: ArrayLike | None = None
     workers: int = 1
     max_queue_size: int = 2
 
@@ -155,9 +155,10 @@ class Source(ABC):
 
     def _classes(self) -> list[NDArray[np.int64]]:
         """Return the rows of each class; all of them where there are no classes."""
-        if self.labels is None or self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
+        labels = np.zeros(0) if self.labels is None else np.asarray(self.labels)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
             return [np.arange(len(self))]
-        return [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
+        return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
     def _row_numbers(self, place: str, rows: ArrayLike) -> NDArray[np.int64]:
         numbers = np.asarray(rows)
@@ -177,7 +178,7 @@ class _Selection(Source):
         self._rows = rows
         self.sample_shape = whole.sample_shape
         self.dtype = whole.dtype
-        self.labels = None if whole.labels is None else whole.labels[rows]
+        self.labels = None if whole.labels is None else np.asarray(whole.labels)[rows]
         self.workers = whole.workers
         self.max_queue_size = whole.max_queue_size
 

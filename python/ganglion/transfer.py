@@ -173,7 +173,7 @@ class Transfer(Training):
             for layer in layers:
                 self._append(layer)
             built = self._initialized(previous.recipe.input_shape)
-        except (TypeError, ValueError):
+        except BaseException:  # whatever a layer of the user's own raises
             self.layers, self.loss = kept
             raise
         built.take_weights(previous)

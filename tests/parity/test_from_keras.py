@@ -123,8 +123,8 @@ def functional(*used: Any) -> Any:
     ("make", "message"),
     [
         (
-            lambda: functional(theirs.Conv1D(2, 2, name="image")),
-            "'image' is a Conv1D, which is not",
+            lambda: functional(theirs.Conv1DTranspose(2, 2, name="image")),
+            "'image' is a Conv1DTranspose, which is not",
         ),
         (
             lambda: functional(theirs.UnitNormalization()),
@@ -148,6 +148,10 @@ def functional(*used: Any) -> Any:
             ),
             "'d' is a Dense of your own, which is not supported",
         ),
+        (
+            lambda: keras.Sequential([keras.Input((8, 8, 3)), theirs.RandomCrop(4, 4, name="r")]),
+            r"'r' \(RandomCrop\) crops in training alone",
+        ),
         (lambda: functional(lambda x: x * 2.0), r"is a keras\.src\.ops\.numpy\.Multiply"),
         (lambda: functional(*[theirs.Dense(4)] * 2), "is called 2 times"),
         (lambda: keras.Sequential([theirs.Dense(3)]), "has no weights yet: call it on data"),
@@ -159,6 +163,7 @@ def functional(*used: Any) -> Any:
         "activation",
         "name",
         "own",
+        "crop",
         "operation",
         "twice",
         "not-built",

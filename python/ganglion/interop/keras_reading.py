@@ -182,12 +182,18 @@ class _KerasReader(GraphReader):
     @property
     def supported(self) -> list[str]:
         own = {cls.__name__ for cls in spec.built_in("layer").values()}
-        without = {"Input", "Residual", "Branches"}
+        without = {"Input", "RandomCrop", "Residual", "Branches"}
         return list((own - without) | self.merges.keys() | _MODELS)
 
     def _layer(self, node: KerasNode, kind: str, config: Mapping[str, Any]) -> layers.Layer:
         """Return a layer by the name of its class and its settings, or refuse the node."""
         cls = _class("layer", kind)
+        if kind == "RandomCrop":
+            raise self.refused(
+                node,
+                "crops in training alone, where ganglion's predicts from the middle: crop "
+                "before the model, or leave the layer out",
+            )
         if cls is not None and kind in self.supported:
             made: layers.Layer = cls(**self._settings(node, cls, config))
             return made

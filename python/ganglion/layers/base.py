@@ -16,6 +16,14 @@ from ganglion.spec import Spec, parameter_names
 from ganglion.tracing import LayerCall, current_trace
 from ganglion.value import Value
 
+# What Keras's layers take, and where it is said here.
+_ELSEWHERE = {
+    "data_format": "channels are always last",
+    "dtype": "it is the network's, Sequential(..., dtype='float64')",
+    "input_dim": "let the network begin with layers.Input((features,))",
+    "input_shape": "let the network begin with layers.Input(shape)",
+}
+
 
 class LayerSettings(TypedDict, total=False):
     """The settings that every layer takes, see :class:`Layer`."""
@@ -80,10 +88,9 @@ class Layer(Spec, kind="layer"):
         **unknown: Any,
     ) -> None:
         for argument in unknown:
-            raise TypeError(
-                f"{place(self)} got an unknown argument {argument!r}"
-                f"{suggestion(argument, parameter_names(type(self)))}"
-            )
+            here = _ELSEWHERE.get(argument)
+            hint = f": {here}" if here else suggestion(argument, parameter_names(type(self)))
+            raise TypeError(f"{place(self)} got an unknown argument {argument!r}{hint}")
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"{place(self)} name must be a word without '/', got {name!r}")
         self.name = name

@@ -49,7 +49,6 @@ def convolution(
     --------
     >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
-    >>> import numpy as np
     >>> edge = np.array([-1.0, 1.0]).reshape(2, 1, 1)
     >>> x = np.array([0.0, 0.0, 5.0, 5.0]).reshape(1, 4, 1)
     >>> evaluate(lambda x: convolution(x, constant(edge)), x).ravel()
@@ -99,7 +98,6 @@ def convolution_transpose(
     --------
     >>> import numpy as np
     >>> from ganglion.ops import constant, evaluate
-    >>> import numpy as np
     >>> twice, x = np.ones((2, 1, 1)), np.array([1.0, 2.0]).reshape(1, 2, 1)
     >>> evaluate(lambda x: convolution_transpose(x, constant(twice), 4, strides=2), x).ravel()
     array([1., 1., 2., 2.])

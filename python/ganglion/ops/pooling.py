@@ -65,9 +65,7 @@ def max_pool(
     array([[ 5.,  7.],
            [13., 15.]])
     """
-    return _overwindows_over(
-        "max_pool", x, windows_over("max_pool", x, pool_size, strides, padding)
-    )
+    return _over_windows("max_pool", x, windows_over("max_pool", x, pool_size, strides, padding))
 
 
 def average_pool(
@@ -87,7 +85,7 @@ def average_pool(
            [6.5, 8. ]])
     """
     windows = windows_over("average_pool", x, pool_size, strides, padding)
-    total = _overwindows_over("window_sum", x, windows)
+    total = _over_windows("window_sum", x, windows)
     counts = _counts(windows, x.shape)
     if np.all(counts == counts[0, 0]):
         return total * float(1.0 / counts[0, 0])
@@ -144,7 +142,7 @@ def windows_over(
     return attributes
 
 
-def _overwindows_over(kind: str, x: Value, windows: dict[str, list[int]]) -> Value:
+def _over_windows(kind: str, x: Value, windows: dict[str, list[int]]) -> Value:
     """Apply a primitive of images to ``x``, which may be a sequence."""
     if len(x.shape) == 4:
         return current_trace().apply(kind, x, **windows)

@@ -317,6 +317,7 @@ class Optimizer(Spec, kind="optimizer"):
     def _rates(self, batches: Array) -> Array:
         rate = self.learning_rate
         if not callable(rate):
+            check_at_least(self, 0, "learning_rate")  # again, since it can be set
             return np.full(batches.shape, rate, dtype=np.float64)
         rates = np.asarray(rate(batches), dtype=np.float64)
         if rates.ndim == 0:

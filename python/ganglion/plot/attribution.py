@@ -13,7 +13,7 @@ from ganglion.attribution import Target
 from ganglion.data import whole_number
 from ganglion.errors import suggestion
 from ganglion.figure import panels, plain
-from ganglion.layers import Layer
+from ganglion.layers import Conv2DTranspose, DepthwiseConv2D, Layer
 from ganglion.sequential import Sequential
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ def filters(
 ) -> Axes:
     """Draw the kernel of a layer as pictures, one for each of its units, in one grid.
 
-    Red is above 0, blue below; a picture of three channels is drawn in its colours.
+    Red is above 0, blue below; a picture of three channels is drawn in its colours, of any other
+    number as their mean.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def _kernel(
             continue
         kernel = weights[f"{row.name}/kernel"]
         if kernel.ndim == 4:
-            return row.name, kernel
+            return row.name, _filters_last(row.layer, kernel)
         if kernel.ndim == 2 and shape is not None and np.prod(shape) == len(kernel):
             return row.name, kernel.reshape(*shape, 1, -1)
         raise ValueError(
@@ -248,6 +249,12 @@ def _kernel(
     raise ValueError(
         f"[filters] no layer is {layer!r}{suggestion(layer, [row.name for row in having])}"
     )
+
+
+def _filters_last(layer: Layer, kernel: Array) -> Array:
+    if isinstance(layer, DepthwiseConv2D):  # each of its kernels looks at one channel
+        return kernel.reshape(*kernel.shape[:2], 1, -1)
+    return kernel.swapaxes(2, 3) if isinstance(layer, Conv2DTranspose) else kernel
 
 
 def _pictures(place: str, X: ArrayLike, shape: tuple[int, int] | None) -> Array:

@@ -19,6 +19,7 @@ from ganglion.estimators.columns import (
     select_columns,
     select_rows,
 )
+from ganglion.source import Source
 
 # Cells of a table that are looked at by default; of a larger one, rows are drawn at random.
 MOST_CELLS = 10_000_000
@@ -99,6 +100,10 @@ class Reader:
         ValueError
             For an empty table, and for other columns than the first table's.
         """
+        if isinstance(X, Source):
+            raise TypeError(
+                f"[{self._place}] X must be in memory, got {type(X).__name__}: X.load(rows) is"
+            )
         if getattr(X, "ndim", 2) > 2:
             X = np.asarray(X).reshape(len(X), -1)
         table = as_table(X, self._place, infinite=True)
