@@ -198,7 +198,7 @@ def _unit(filters: int, size: int = 3, strides: int = 1) -> list[Layer]:
         use_bias=False,
         kernel_initializer="he_normal",
     )
-    return [convolution, BatchNormalization()]
+    return [convolution, BatchNormalization(momentum=0.9)]
 
 
 def _network(

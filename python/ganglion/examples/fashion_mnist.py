@@ -34,7 +34,7 @@ def cnn() -> list[layers.Layer]:
     def convolution(filters: int) -> list[layers.Layer]:
         return [
             layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            layers.BatchNormalization(),
+            layers.BatchNormalization(momentum=0.9),
             layers.Activation("relu"),
         ]
 
