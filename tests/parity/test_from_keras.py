@@ -18,6 +18,8 @@ from test_keras_layers import counterpart, same_weights  # noqa: E402
 from ganglion import Sequential, layers  # noqa: E402
 
 DIFFERENCE = 1e-5
+# In float32 Keras's groups of two numbers are 5e-5 from the formula in double precision, ours 2e-6.
+KERAS_ERROR = {"group_normalization": 1e-4}
 RNG = np.random.default_rng(0)
 
 
@@ -34,10 +36,12 @@ def moved(model: Any) -> Any:
     return model
 
 
-def assert_same_predictions(net: Sequential, model: Any, shape: tuple[int, ...]) -> None:
+def assert_same_predictions(
+    net: Sequential, model: Any, shape: tuple[int, ...], difference: float = DIFFERENCE
+) -> None:
     x = RNG.normal(size=(5, *shape)).astype(net.dtype)
     expected = numpy(model(tensor(x, net.dtype), training=False))
-    np.testing.assert_allclose(net.predict(x), expected, atol=DIFFERENCE)
+    np.testing.assert_allclose(net.predict(x), expected, atol=difference)
 
 
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
@@ -53,7 +57,8 @@ def test_layer(layer: Any, shape: tuple[int, ...], dtype: str, monkeypatch: Any)
     if read.get_weights():
         assert read.dtype == dtype
     assert [w.shape for w in read.get_weights()] == [w.shape for w in net.get_weights()]
-    assert_same_predictions(read, model, shape)
+    difference = KERAS_ERROR.get(layer.registered_name, DIFFERENCE)
+    assert_same_predictions(read, model, shape, difference)
 
 
 def test_settings_names_and_weights() -> None:
