@@ -112,7 +112,7 @@ def test_blocks_of_residual_and_inception_networks(dtype: str) -> None:
     model.set_weights([w + draw.uniform(0.1, 0.3, w.shape) for w in model.get_weights()])
     net = Sequential.from_keras(model)
     kinds = [type(layer).__name__ for layer in net.layers[1:]]
-    assert kinds == ["Residual", "Activation", "Branches", "GlobalAveragePooling2D", "Dense"]
+    assert kinds == ["Residual", "ReLU", "Branches", "GlobalAveragePooling2D", "Dense"]
     samples = draw.normal(size=(3, 9, 11, 3))
     expected = model(tensor(samples, dtype), training=False)
     assert_near(net.predict(samples), numpy(expected), PARITY[dtype])
