@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ganglion import initializers, ops, regularizers
-from ganglion.errors import check_at_least, check_boolean, check_integer, place
+from ganglion import initializers, ops
+from ganglion.errors import check_integer, place
 from ganglion.initializers import Initializer
-from ganglion.layers.base import Layer, LayerSettings
+from ganglion.layers.base import LayerSettings
+from ganglion.layers.normalization import Affine
 from ganglion.regularizers import Regularizer
 from ganglion.value import Value
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(Affine):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, over groups of channels.
 
     After Wu & He (2018): the moments are those of a sample, of neighbouring channels together.
@@ -65,21 +66,21 @@ class GroupNormalization(Layer):
         gamma_regularizer: str | Regularizer | None = None,
         **settings: Unpack[LayerSettings],
     ) -> None:
-        super().__init__(**settings)
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            **settings,
+        )
         self.groups = groups
         self.axis = axis
-        self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
         check_integer(self, "groups", "axis")
         if groups < 1 and groups != -1:
             raise ValueError(f"{place(self)} groups must be positive or -1, got {groups}")
-        check_at_least(self, 0, "epsilon")
-        check_boolean(self, "center", "scale")
 
     @classmethod
     def examples(cls) -> list[GroupNormalization]:
@@ -105,16 +106,9 @@ class GroupNormalization(Layer):
         deviation = x - self._mean(x, groups)
         variance = self._mean(ops.square(deviation), groups)
         factor = ops.rsqrt(variance + self.epsilon)
-        if self.scale:
-            factor = factor * self.add_weight(
-                "gamma", (channels,), self.gamma_initializer, regularizer=self.gamma_regularizer
-            )
-        y = deviation * factor
-        if self.center:
-            y = y + self.add_weight(
-                "beta", (channels,), self.beta_initializer, regularizer=self.beta_regularizer
-            )
-        return y
+        gamma, beta = self.add_affine((channels,))
+        y = deviation * (factor if gamma is None else factor * gamma)
+        return y if beta is None else y + beta
 
     def _mean(self, x: Value, groups: int) -> Value:
         """Return the mean of each channel's group, (None, 1, ..., channels).

@@ -24,7 +24,49 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class BatchNormalization(Layer):
+class Affine(Layer, registered=False):
+    """What normalisations have in common: ``gamma``, a factor, and ``beta``, an offset.
+
+    Arguments as for :class:`LayerNormalization`.
+    """
+
+    def __init__(
+        self,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: str | Initializer,
+        gamma_initializer: str | Initializer,
+        beta_regularizer: str | Regularizer | None,
+        gamma_regularizer: str | Regularizer | None,
+        **settings: Unpack[LayerSettings],
+    ) -> None:
+        super().__init__(**settings)
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        check_at_least(self, 0, "epsilon")
+        check_boolean(self, "center", "scale")
+
+    def add_affine(self, sizes: Sequence[int]) -> tuple[Value | None, Value | None]:
+        """Return ``gamma`` and ``beta`` of these sizes, None where the layer has none."""
+        gamma = beta = None
+        if self.scale:
+            gamma = self.add_weight(
+                "gamma", sizes, self.gamma_initializer, regularizer=self.gamma_regularizer
+            )
+        if self.center:
+            beta = self.add_weight(
+                "beta", sizes, self.beta_initializer, regularizer=self.beta_regularizer
+            )
+        return gamma, beta
+
+
+class BatchNormalization(Affine):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, over the batch.
 
     After Ioffe & Szegedy (2015). In training the moments (biased variance) are those of the batch,
@@ -75,22 +117,22 @@ class BatchNormalization(Layer):
         gamma_regularizer: str | Regularizer | None = None,
         **settings: Unpack[LayerSettings],
     ) -> None:
-        super().__init__(**settings)
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            **settings,
+        )
         self.axis = axis
         self.momentum = momentum
-        self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
         check_integer(self, "axis")
         check_fraction(self, "momentum")
-        check_at_least(self, 0, "epsilon")
-        check_boolean(self, "center", "scale")
 
     @classmethod
     def examples(cls) -> list[BatchNormalization]:
@@ -103,15 +145,7 @@ class BatchNormalization(Layer):
     def build(self, x: Value) -> Value:
         axes = ops.feature_axes(type(self).__name__, x, self.axis)
         sizes = sizes_along(x, axes)
-        gamma = beta = None
-        if self.scale:
-            gamma = self.add_weight(
-                "gamma", sizes, self.gamma_initializer, regularizer=self.gamma_regularizer
-            )
-        if self.center:
-            beta = self.add_weight(
-                "beta", sizes, self.beta_initializer, regularizer=self.beta_regularizer
-            )
+        gamma, beta = self.add_affine(sizes)
         moving_mean = self.add_weight(
             "moving_mean", sizes, self.moving_mean_initializer, trainable=False
         )
@@ -143,7 +177,7 @@ class BatchNormalization(Layer):
         ops.assign(moving, moving * self.momentum + moment * (1.0 - self.momentum))
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(Affine):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, over each sample.
 
     After Ba et al. (2016). Weights: ``gamma``, ``beta``, with the sizes of ``axis``. Keras's
@@ -184,18 +218,18 @@ class LayerNormalization(Layer):
         gamma_regularizer: str | Regularizer | None = None,
         **settings: Unpack[LayerSettings],
     ) -> None:
-        super().__init__(**settings)
+        super().__init__(
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            **settings,
+        )
         self.axis = as_tuple(axis)
-        self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
         check_axes(self, "axis")
-        check_at_least(self, 0, "epsilon")
-        check_boolean(self, "center", "scale")
 
     @classmethod
     def examples(cls) -> list[LayerNormalization]:
@@ -205,15 +239,7 @@ class LayerNormalization(Layer):
     def build(self, x: Value) -> Value:
         axes = ops.feature_axes(type(self).__name__, x, self.axis)
         sizes = sizes_along(x, axes)
-        gamma = beta = None
-        if self.scale:
-            gamma = self.add_weight(
-                "gamma", sizes, self.gamma_initializer, regularizer=self.gamma_regularizer
-            )
-        if self.center:
-            beta = self.add_weight(
-                "beta", sizes, self.beta_initializer, regularizer=self.beta_regularizer
-            )
+        gamma, beta = self.add_affine(sizes)
         mean, variance = ops.mean(x, axes, keepdims=True), ops.variance(x, axes, keepdims=True)
         y = (x - mean) * ops.rsqrt(variance + self.epsilon)
         if gamma is not None:
