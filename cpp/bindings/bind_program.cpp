@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "program/builder.h"
+#include "program/loop.h"
 #include "program/rule.h"
 
 namespace py = pybind11;
@@ -103,6 +104,20 @@ py::object expression_dict(const Operation& operation) {
   return result;
 }
 
+py::dict describe(const Program& program);
+
+py::object loop_dict(const Operation& operation) {
+  if (!operation.loop) return py::none();
+  const Loop& loop = *operation.loop;
+  py::dict result;
+  result["body"] = describe(loop.body);
+  result["steps"] = loop.steps;
+  result["carries"] = loop.carries;
+  result["sequences"] = loop.sequences;
+  result["reverse"] = loop.reverse;
+  return result;
+}
+
 py::dict describe(const Program& program) {
   py::list values, operations, constants;
   for (const Value& value : program.values) {
@@ -121,6 +136,7 @@ py::dict describe(const Program& program) {
     entry["section"] = operation.section == Section::gradient ? "gradient" : "update";
     entry["label"] = operation.label;
     entry["expression"] = expression_dict(operation);
+    entry["loop"] = loop_dict(operation);
     operations.append(entry);
   }
   for (const std::vector<double>& constant : program.constants) {
@@ -219,7 +235,14 @@ void bind_program(py::module_& m) {
             return b.apply(kind, inputs, attributes_from(attributes));
           },
           py::arg("kind"), py::arg("inputs"), py::arg("attributes") = py::dict())
-      .def("gradient", &Builder::gradient, py::arg("output"), py::arg("wrt"), py::arg("seed") = -1)
+      .def(
+          "scan",
+          [](Builder& b, const Builder& body, const std::vector<int>& carries, const std::vector<int>& sequences,
+             const std::vector<int>& shared,
+             bool reverse) { return b.scan(body.program(), carries, sequences, shared, reverse); },
+          py::arg("body"), py::arg("carries"), py::arg("sequences"), py::arg("shared"), py::arg("reverse"))
+      .def("gradient", py::overload_cast<int, const std::vector<int>&, int>(&Builder::gradient), py::arg("output"),
+           py::arg("wrt"), py::arg("seed") = -1)
       .def(
           "shape", [](const Builder& b, int value) { return shape_tuple(checked_shape(b, value)); }, py::arg("value"))
       .def("producer", &producer, py::arg("value"))

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "program/loop.h"
 #include "program/passes.h"
 #include "program/rule.h"
 
@@ -113,30 +114,32 @@ std::vector<int> Builder::apply(const std::string& kind, const std::vector<int>&
   const auto key = std::make_tuple(kind, inputs, attributes, section);
   if (const auto found = emitted_.find(key); found != emitted_.end()) return found->second;
 
-  Operation operation{kind, inputs, {}, attributes, section, backward_, label, {}, 0};
+  Operation operation{kind, inputs, {}, attributes, section, backward_, label, {}, 0, nullptr};
   const std::vector<Shape> shapes = rule.infer(program_, operation);
   if (rule.simplify) {
     const int same = rule.simplify(*this, operation);
     if (same >= 0) return emitted_[key] = {same};
   }
+  const std::vector<int> outputs = append(std::move(operation), shapes).outputs;
+  if (kind != "assign") return emitted_[key] = outputs;
+  // What is stored is a second name of the target's place; the assigned value itself stays readable.
+  stand_on(program_.values[static_cast<size_t>(inputs[0])], &program_.values[static_cast<size_t>(outputs[0])]);
+  emitted_.clear();  // the target reads differently from here on
+  return {inputs[1]};
+}
+
+const Operation& Builder::append(Operation operation, const std::vector<Shape>& shapes) {
+  const bool view = find_rule(operation.kind).view;
   const int index = static_cast<int>(program_.operations.size());
   for (const Shape& shape : shapes) {
     Value value;
     value.shape = shape;
     value.producer = index;
-    if (rule.view) stand_on(program_.values[static_cast<size_t>(inputs[0])], &value);
+    if (view) stand_on(program_.values[static_cast<size_t>(operation.inputs[0])], &value);
     operation.outputs.push_back(add_value(std::move(value)));
   }
-  if (kind == "assign") {
-    // What is stored is a second name of the target's place; the assigned value itself stays readable.
-    stand_on(program_.values[static_cast<size_t>(inputs[0])],
-             &program_.values[static_cast<size_t>(operation.outputs[0])]);
-    program_.operations.push_back(std::move(operation));
-    emitted_.clear();  // the target reads differently from here on
-    return {inputs[1]};
-  }
-  program_.operations.push_back(operation);
-  return emitted_[key] = operation.outputs;
+  program_.operations.push_back(std::move(operation));
+  return program_.operations.back();
 }
 
 int Builder::reshape(int a, const Shape& shape) { return emit("reshape", {a}, shape_attributes(shape)); }
@@ -176,8 +179,9 @@ void Builder::output(const std::string& name, int value) {
   program_.outputs.emplace_back(name, value);
 }
 
-Program Builder::finish(bool fuse) const {
-  Program program = program_;
+namespace {
+
+Program finished(Program program, bool fuse) {
   eliminate_dead_operations(program);
   if (fuse) {
     fuse_expressions(program);
@@ -186,8 +190,18 @@ Program Builder::finish(bool fuse) const {
     fuse_epilogues(program);
     eliminate_dead_operations(program);
   }
+  for (Operation& operation : program.operations) {
+    if (!operation.loop) continue;
+    Loop loop = *operation.loop;
+    loop.body = finished(std::move(loop.body), fuse);
+    operation.loop = std::make_shared<const Loop>(std::move(loop));
+  }
   schedule(program);
   return program;
 }
+
+}  // namespace
+
+Program Builder::finish(bool fuse) const { return finished(program_, fuse); }
 
 }  // namespace ganglion

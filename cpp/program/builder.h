@@ -13,6 +13,10 @@ namespace ganglion {
 
 class Builder {
  public:
+  Builder() = default;
+  // Goes on with a program that was not finished.
+  explicit Builder(Program program) : program_(std::move(program)) {}
+
   int input(const std::string& name, const Shape& shape);
   int parameter(const std::string& name, const Shape& shape, int64_t offset);
   int state(const std::string& name, const Shape& shape, int64_t offset);
@@ -27,9 +31,18 @@ class Builder {
     return apply(kind, inputs, attributes)[0];
   }
 
+  // Appends a loop: `body` runs once for each step of `sequences` (n, steps, ...). It reads the carries, a step of each
+  // sequence and what all steps share, as its inputs in this order; its outputs are the next carries and results.
+  // Returns the last carries, the results of all steps (n, steps, ...), and whatever else its gradient will need.
+  std::vector<int> scan(const Program& body, const std::vector<int>& carries, const std::vector<int>& sequences,
+                        const std::vector<int>& shared, bool reverse);
+
   // Gradient of sum(output * seed) with respect to each of `wrt`; a seed of -1 is ones. Zeros where output does
   // not depend on it.
   std::vector<int> gradient(int output, const std::vector<int>& wrt, int seed = -1);
+  // Of the sum over several outputs.
+  std::vector<int> gradient(const std::vector<int>& outputs, const std::vector<int>& wrt,
+                            const std::vector<int>& seeds);
 
   void output(const std::string& name, int value);
 
@@ -58,6 +71,7 @@ class Builder {
  private:
   class Writing;
 
+  const Operation& append(Operation operation, const std::vector<Shape>& shapes);  // of the outputs
   int add_value(Value value);
   int add_stored(Value value);
 

@@ -58,6 +58,31 @@ std::vector<int> gradient_of(Builder& builder, const Operation& operation, const
   return d_inputs;
 }
 
+// Two values padded with zeros to stand side by side are joined, not added: gradients of the slices of one value.
+int join_padded(Builder& builder, int left, int right) {
+  const auto pad = [&](int value) {
+    const Operation* made = builder.producer(value);
+    return made && made->kind == "pad" ? *made : Operation{};
+  };
+  Operation first = pad(left), second = pad(right);
+  if (first.kind.empty() || second.kind.empty()) return -1;
+  if (attribute_int(first, "before") > attribute_int(second, "before")) std::swap(first, second);
+  const int64_t axis = attribute_int(first, "axis"), before = attribute_int(first, "before");
+  const int64_t width = builder.shape(first.inputs[0]).dims[static_cast<size_t>(axis)];
+  if (attribute_int(second, "axis") != axis || before + width != attribute_int(second, "before")) return -1;
+  std::vector<int> parts;
+  for (int value : {first.inputs[0], second.inputs[0]}) {
+    const Operation* made = builder.producer(value);
+    const bool joined = made && made->kind == "concat" && attribute_int(*made, "axis") == axis;
+    const std::vector<int> inner = joined ? made->inputs : std::vector<int>{value};
+    parts.insert(parts.end(), inner.begin(), inner.end());
+  }
+  const int joined = builder.emit("concat", parts, {{"axis", axis}});
+  const int64_t after = attribute_int(second, "after");
+  return before + after == 0 ? joined
+                             : builder.emit("pad", {joined}, {{"axis", axis}, {"before", before}, {"after", after}});
+}
+
 // Folds what is known: f(constants), x * 1, x + 0, x - 0, x / 1.
 int simplify_elementwise(Builder& builder, const Operation& operation) {
   if (operation.inputs.size() == 1 && operation.kind == "copy") {
@@ -87,7 +112,7 @@ int simplify_elementwise(Builder& builder, const Operation& operation) {
     if (kind == "multiply" && a == 1.0) return right;
     if (kind == "add" && a == 0.0) return right;
   }
-  return -1;
+  return kind == "add" ? join_padded(builder, left, right) : -1;
 }
 
 template <Derivatives derivatives>

@@ -1,3 +1,4 @@
+#include "program/loop.h"
 #include "program/passes.h"
 #include "program/rule.h"
 
@@ -9,11 +10,16 @@ void eliminate_dead_operations(Program& program) {
 
   std::vector<char> kept(program.operations.size(), 0);
   for (size_t index = program.operations.size(); index-- > 0;) {
-    const Operation& operation = program.operations[index];
+    Operation& operation = program.operations[index];
     for (int value : operation.outputs) {
       if (needed[static_cast<size_t>(value)] || writes(program, operation, value)) kept[index] = 1;
     }
     if (!kept[index]) continue;
+    if (operation.loop) {
+      std::vector<char> read;
+      for (int value : operation.outputs) read.push_back(needed[static_cast<size_t>(value)]);
+      prune_loop(operation, read);
+    }
     for (int value : operation.inputs) needed[static_cast<size_t>(value)] = 1;
   }
 

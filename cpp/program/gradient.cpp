@@ -23,13 +23,18 @@ class Builder::Writing {
 
 std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int seed) {
   check_value(output, "gradient");
+  if (seed < 0) seed = broadcast_to(constant(1.0), shape(output));
+  return gradient(std::vector<int>{output}, wrt, {seed});
+}
+
+std::vector<int> Builder::gradient(const std::vector<int>& outputs, const std::vector<int>& wrt,
+                                   const std::vector<int>& seeds) {
   for (int value : wrt) check_value(value, "gradient");
-  if (seed >= 0) {
-    check_value(seed, "gradient");
-    check(shape(seed) == shape(output), "[gradient] seed of shape ", to_string(shape(seed)), " for an output of shape ",
-          to_string(shape(output)));
-  } else {
-    seed = broadcast_to(constant(1.0), shape(output));
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    check_value(outputs[i], "gradient");
+    check_value(seeds[i], "gradient");
+    check(shape(seeds[i]) == shape(outputs[i]), "[gradient] seed of shape ", to_string(shape(seeds[i])),
+          " for an output of shape ", to_string(shape(outputs[i])));
   }
 
   const size_t values = program_.values.size();
@@ -48,7 +53,10 @@ std::vector<int> Builder::gradient(int output, const std::vector<int>& wrt, int 
 
   const Writing backward(*this);
   std::vector<int> gradients(values, -1);
-  gradients[static_cast<size_t>(output)] = seed;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    int& sum = gradients[static_cast<size_t>(outputs[i])];
+    sum = sum < 0 ? seeds[i] : add(sum, seeds[i]);
+  }
   for (size_t index = operations; index-- > 0;) {
     const Operation operation = program_.operations[index];  // a copy: rules append operations
     std::vector<int> d_outputs;

@@ -13,13 +13,16 @@ namespace {
 class Planner {
  public:
   Planner(const Program& program, int64_t rows) : program_(program), rows_(rows), roots_(program.values.size()) {
-    for (size_t value = 0; value < roots_.size(); ++value) roots_[value] = {static_cast<int>(value), 0};
+    for (size_t value = 0; value < roots_.size(); ++value) roots_[value] = {static_cast<int>(value), 0, false};
     lives_.assign(roots_.size(), {});
   }
 
   MemoryPlan run() {
     alias_views();
+    find_apart();
+    alias_slices();
     alias_packs();
+    alias_concats();
     measure_lives();
     alias_in_place();
     return place();
@@ -29,6 +32,7 @@ class Planner {
   struct Root {
     int value;       // whose memory this is
     int64_t offset;  // elements from its start
+    bool apart;      // as Place says
   };
   struct Life {
     int first = -1, last = -1;  // stages; an input is there from the start
@@ -44,7 +48,7 @@ class Planner {
     Root found = roots_[static_cast<size_t>(id)];
     while (roots_[static_cast<size_t>(found.value)].value != found.value) {
       const Root next = roots_[static_cast<size_t>(found.value)];
-      found = {next.value, found.offset + next.offset};
+      found = {next.value, found.offset + next.offset, found.apart || next.apart};
     }
     return found;
   }
@@ -52,9 +56,82 @@ class Planner {
   void alias_views() {
     for (const Operation& operation : program_.operations) {
       if (operation.kind != "expression" && find_rule(operation.kind).view) {
-        roots_[static_cast<size_t>(operation.outputs[0])] = {operation.inputs[0], 0};
+        roots_[static_cast<size_t>(operation.outputs[0])] = {operation.inputs[0], 0, false};
       }
     }
+  }
+
+  // Values that may stand with their samples apart, as part of a larger one: all that read them take that.
+  void find_apart() {
+    apart_.assign(roots_.size(), 1);
+    for (const Operation& operation : program_.operations) {
+      const bool view = operation.kind != "expression" && find_rule(operation.kind).view;
+      for (int id : operation.inputs) {
+        const bool takes =
+            view || operation.kind == "slice" || operation.kind == "concat" || takes_apart(program_, operation, id);
+        if (!takes || !splits(id)) apart_[static_cast<size_t>(root(id).value)] = 0;
+      }
+      for (int id : operation.outputs) {
+        if (!splits(id)) apart_[static_cast<size_t>(root(id).value)] = 0;
+      }
+    }
+    for (const auto& [name, id] : program_.outputs) apart_[static_cast<size_t>(root(id).value)] = 0;
+  }
+
+  // Whether the first axis counts samples and nothing else.
+  bool splits(int id) const { return value(id).shape.batched && value(id).shape.dims[0] == 1; }
+
+  // Whether an operation takes a part of each sample, or joins parts to one, that is contiguous in it; and how many
+  // elements one step along the axis is.
+  bool is_part_of_sample(const Operation& operation, int64_t* inner) const {
+    const Shape& shape = value(operation.outputs[0]).shape;
+    const int64_t axis = attribute_int(operation, "axis");
+    if (!shape.batched || axis == 0) return false;
+    *inner = 1;
+    for (int64_t i = axis + 1; i < shape.rank(); ++i) *inner *= shape.dims[static_cast<size_t>(i)];
+    return std::all_of(shape.dims.begin(), shape.dims.begin() + axis, [](int64_t dim) { return dim == 1; });
+  }
+
+  bool is_free(int id) const {
+    return value(id).storage == Storage::arena && root(id).value == id && apart_[static_cast<size_t>(id)];
+  }
+
+  // A slice is read where it stands.
+  void alias_slices() {
+    for (const Operation& operation : program_.operations) {
+      int64_t inner = 1;
+      if (operation.kind != "slice" || !is_part_of_sample(operation, &inner)) continue;
+      const int from = operation.inputs[0], to = operation.outputs[0];
+      const bool whole = in_arena(root(from).value) && size(root(from).value) == size(from);
+      if (!whole || !is_free(to)) continue;
+      roots_[static_cast<size_t>(to)] = {from, attribute_int(operation, "start") * inner, true};
+      sliced_.push_back(to);
+    }
+  }
+
+  // A part is computed inside what it becomes part of.
+  void alias_concats() {
+    for (const Operation& operation : program_.operations) {
+      int64_t inner = 1, offset = 0;
+      if (operation.kind != "concat" || !is_part_of_sample(operation, &inner)) continue;
+      for (int part : operation.inputs) {
+        const bool once = std::count(operation.inputs.begin(), operation.inputs.end(), part) == 1;
+        if (once && is_free(part) && is_written_apart(part) && !packed(part) && !holds_slices(part)) {
+          roots_[static_cast<size_t>(part)] = {operation.outputs[0], offset, true};
+          packed_.push_back(part);
+          packed_.push_back(operation.outputs[0]);
+        }
+        offset += value(part).shape.sample_size();
+      }
+    }
+  }
+
+  bool is_written_apart(int id) const {
+    return takes_apart(program_, program_.operations[static_cast<size_t>(value(id).producer)], id);
+  }
+
+  bool holds_slices(int id) const {
+    return std::any_of(sliced_.begin(), sliced_.end(), [&](int slice) { return root(slice).value == id; });
   }
 
   // A part is computed inside the pack when nothing else gave it a place. Engines copy the others.
@@ -66,7 +143,7 @@ class Planner {
         const Root memory = root(part);
         const bool whole = memory.offset == 0 && size(memory.value) == size(part);
         if (whole && value(memory.value).storage == Storage::arena && !packed(memory.value)) {
-          roots_[static_cast<size_t>(memory.value)] = {operation.outputs[0], offset};
+          roots_[static_cast<size_t>(memory.value)] = {operation.outputs[0], offset, false};
           packed_.push_back(memory.value);
           packed_.push_back(operation.outputs[0]);
         }
@@ -129,7 +206,7 @@ class Planner {
               value(operand).shape != operation.expression.shape || !dies(life, index)) {
             continue;
           }
-          roots_[static_cast<size_t>(output)] = {memory, 0};
+          roots_[static_cast<size_t>(output)] = {memory, 0, false};
           taken.push_back(memory);
           const Life& written = lives_[static_cast<size_t>(output)];
           life.last = std::max(life.last, written.last);
@@ -175,7 +252,7 @@ class Planner {
         mine.begin = std::max(mine.begin, end);
       }
       mine.end = mine.begin + extent(id);
-      plan->places[static_cast<size_t>(id)] = {value(id).storage, mine.begin, id, local};
+      plan->places[static_cast<size_t>(id)] = {value(id).storage, mine.begin, id, local, false, 0};
       total = std::max(total, mine.end);
       placed.push_back(mine);
     }
@@ -206,10 +283,14 @@ class Planner {
       if (!in_arena(memory.value)) {
         base = {owner.storage,
                 owner.storage == Storage::constant ? constant_offsets[static_cast<size_t>(owner.offset)] : owner.offset,
-                memory.value, false};
+                memory.value,
+                false,
+                false,
+                0};
       }
       if (memory.value != id)
-        plan.places[static_cast<size_t>(id)] = {base.storage, base.offset + memory.offset, memory.value, base.is_local};
+        plan.places[static_cast<size_t>(id)] = {base.storage,  base.offset,  memory.value,
+                                                base.is_local, memory.apart, memory.offset};
       if (memory.value == id && !in_arena(id)) plan.places[static_cast<size_t>(id)] = base;
     }
     return plan;
@@ -219,7 +300,8 @@ class Planner {
   const int64_t rows_;
   std::vector<Root> roots_;
   std::vector<Life> lives_;
-  std::vector<int> packed_;
+  std::vector<int> packed_, sliced_;
+  std::vector<char> apart_;  // for each value that owns memory: it may stand inside another
 };
 
 }  // namespace

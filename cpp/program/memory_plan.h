@@ -16,6 +16,8 @@ struct Place {
   // Lives in one stage, where each sample goes its own way: an engine needs memory for as many samples of it as it
   // takes through the stage at once. The offset is in elements of a sample, from the start of such memory.
   bool is_local = false;
+  bool apart = false;  // its samples are as far apart as the owner's, which are longer
+  int64_t within = 0;  // elements from the start of the owner
 };
 
 struct MemoryPlan {

@@ -31,6 +31,9 @@ void schedule(Program& program);
 // Whether each sample of the results depends on that sample of the operands alone.
 bool is_samplewise(const Program& program, const Operation& operation);
 
+// Whether an operation can read or write a value whose samples are not contiguous but a fixed distance apart.
+bool takes_apart(const Program& program, const Operation& operation, int value);
+
 // Whether an operation looks at elements of the batch as it was read in.
 bool reads_batch(const Program& program, const Operation& operation);
 

@@ -50,6 +50,7 @@ const RuleTable& rule_table() {
     add_softmax_rules(rules);
     add_pooling_rules(rules);
     add_state_rules(rules);
+    add_loop_rules(rules);
     add_resampling_rules(rules);
     return rules;
   }();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,6 +61,8 @@ struct Expression {
   std::vector<int> results;
 };
 
+struct Loop;  // loop.h
+
 struct Operation {
   std::string kind;
   std::vector<int> inputs;   // values
@@ -71,7 +74,8 @@ struct Operation {
   // kind "expression": the chain. Otherwise its epilogue when not empty: operand 0 is the product, which is stored
   // only when one of the results is register 0; the other operands are the inputs behind the operation's own.
   Expression expression;
-  int stage = 0;  // when it runs; set by `schedule`
+  int stage = 0;                     // when it runs; set by `schedule`
+  std::shared_ptr<const Loop> loop;  // kind "scan"
 };
 
 struct Program {

@@ -63,6 +63,7 @@ void add_layout_rules(RuleTable& rules);
 void add_softmax_rules(RuleTable& rules);
 void add_pooling_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
+void add_loop_rules(RuleTable& rules);
 void add_resampling_rules(RuleTable& rules);
 
 // Of the expression that is a part of an operation.

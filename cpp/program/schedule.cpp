@@ -97,6 +97,13 @@ bool is_samplewise(const Program& program, const Operation& operation) {
                      [&](int value) { return program.shape(value).batched; });
 }
 
+bool takes_apart(const Program& program, const Operation& operation, int value) {
+  if (operation.kind == "expression") return true;
+  if (operation.kind != "matmul" || attribute_int(operation, "transpose_a") != 0) return false;
+  const auto factor = operation.inputs.begin() + 1;
+  return program.shape(operation.inputs[0]).rank() == 2 && program.shape(*factor).rank() == 2 && *factor != value;
+}
+
 bool reads_batch(const Program& program, const Operation& operation) {
   if (operation.kind != "expression" && find_rule(operation.kind).shape_only) return false;
   return std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](int value) {

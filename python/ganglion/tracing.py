@@ -7,7 +7,7 @@ it and return a :class:`Value`, which knows its shape and where it came from, bu
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
@@ -24,6 +24,9 @@ from ganglion.variables import Variables
 if TYPE_CHECKING:
     from ganglion.initializers import Initializer
     from ganglion.regularizers import Regularizer
+
+
+StepFunction = Callable[[list[Value], list[Value]], tuple[Sequence[Value], Sequence[Value]]]
 
 
 class LayerCall(NamedTuple):
@@ -170,6 +173,36 @@ class Trace:
         inputs = [self._id(operand, kind) for operand in operands]
         return Value(self, self.builder.apply(kind, inputs, attributes)[0])
 
+    def scan(
+        self,
+        step: StepFunction,
+        carries: Sequence[Value],
+        sequences: Sequence[Value],
+        reverse: bool = False,
+    ) -> tuple[list[Value], list[Value]]:
+        """Append a loop over the steps of sequences, see `ops.scan`."""
+        inner = _StepTrace(self)
+        with inner:
+            slices = [
+                inner.input("carry", value.shape) for value in carries
+            ] + [inner.input("step", (value.shape[0], *value.shape[2:])) for value in sequences]
+            next_carries, results = step(slices[: len(carries)], slices[len(carries) :])
+        if len(next_carries) != len(carries):
+            raise ValueError(
+                f"[scan] the step must return {len(carries)} carries, got {len(next_carries)}"
+            )
+        for value in (*next_carries, *results):
+            inner.output("", value)
+        made = self.builder.scan(
+            inner.builder,
+            [self._id(value, "scan") for value in carries],
+            [self._id(value, "scan") for value in sequences],
+            [self._id(value, "scan") for value in inner.captured],
+            reverse,
+        )
+        values = [Value(self, id) for id in made]
+        return values[: len(carries)], values[len(carries) : len(carries) + len(results)]
+
     def _id(self, operand: Operand, place: str) -> int:
         if isinstance(operand, Value):
             if operand.trace is not self:
@@ -314,6 +347,45 @@ class Trace:
         count = self._random_ops.get(self.path, 0)
         self._random_ops[self.path] = count + 1
         return zlib.crc32(f"{self.path}#{count}#{seed}".encode())
+
+
+class _StepTrace(Trace):
+    """The body of a loop being written. What it reads of the program around becomes an input.
+
+    Attributes
+    ----------
+    captured : dict of Value to Value
+        Values of the program around, and what they are called within.
+    """
+
+    def __init__(self, around: Trace) -> None:
+        super().__init__(training=around.training, variables=around.variables)
+        self.around = around
+        self.captured: dict[Value, Value] = {}
+        self.penalties = around.penalties
+        self._scopes, self._stack, self._random_ops = (
+            around._scopes,
+            around._stack,
+            around._random_ops,
+        )
+        self.builder.label = around.path
+
+    def scalar(self, name: str) -> Value:
+        return self._capture(self.around.scalar(name))
+
+    def add_weight(self, *arguments: Any, **settings: Any) -> Value:
+        return self._capture(self.around.add_weight(*arguments, **settings))
+
+    def _id(self, operand: Operand, place: str) -> int:
+        if isinstance(operand, Value) and operand.trace is not self:
+            self.around._id(operand, place)  # is of a program around
+            return self._capture(operand).id
+        return super()._id(operand, place)
+
+    def _capture(self, value: Value) -> Value:
+        if value not in self.captured:
+            self.captured[value] = self.input("shared", value.shape)
+        return self.captured[value]
 
 
 _current: ContextVar[Trace | None] = ContextVar("ganglion_trace", default=None)

@@ -19,6 +19,7 @@ Description = dict[str, Any]
 class Result:
     """What one run leaves: outputs by name, and the flat buffers after it."""
 
+    values: list[Array]  # of the outputs, in order
     outputs: dict[str, Array]
     parameters: Array
     states: Array
@@ -82,6 +83,26 @@ class Run:
             registers.append(self.apply(opcode, arguments, attributes)[0])
         return [np.broadcast_to(registers[result], shape) for result in expression["results"]]
 
+    def scan(self, loop: Description, inputs: list[Array]) -> list[Array]:
+        """The body once a step: carries, then one entry of each sequence, then shared values."""
+        carries, rest = inputs[: loop["carries"]], inputs[loop["carries"] :]
+        sequences, shared = rest[: loop["sequences"]], rest[loop["sequences"] :]
+        steps: list[list[Array]] = [[]] * loop["steps"]
+        order = range(loop["steps"])
+        for at in reversed(order) if loop["reverse"] else order:
+            slices = [sequence[:, at] for sequence in sequences]
+            made = run(
+                loop["body"],
+                [*carries, *slices, *shared],
+                rows=self.rows,
+                seed=self.seed,
+                step=self.step,
+                dtype=self.dtype,
+            )
+            made_values = made.values
+            carries, steps[at] = made_values[: loop["carries"]], made_values[loop["carries"] :]
+        return [*carries, *(np.stack(results, axis=1) for results in zip(*steps, strict=True))]
+
     def operate(self, operation: Description) -> None:
         kind, expression = operation["kind"], operation["expression"]
         if kind == "axis_size":  # looks at the shape alone, before there are elements
@@ -94,6 +115,8 @@ class Run:
             results = [inputs[1]]
         elif kind == "expression":
             results = self.expression(expression, inputs)
+        elif kind == "scan":
+            results = self.scan(operation["loop"], inputs)
         elif expression:  # the epilogue of a product
             own = len(inputs) - expression["operands"] + 1  # the product is an operand too
             product = self.apply(kind, inputs[:own], operation["attributes"])
@@ -143,5 +166,6 @@ def run(
     for operation in description["operations"]:
         if update or operation["section"] == "gradient":
             state.operate(operation)
-    outputs = {name: state.read(value).copy() for name, value in description["outputs"]}
-    return Result(outputs, buffers["parameter"], buffers["state"])
+    values = [state.read(value).copy() for _, value in description["outputs"]]
+    names = [name for name, _ in description["outputs"]]
+    return Result(values, dict(zip(names, values, strict=True)), buffers["parameter"], buffers["state"])

@@ -5,13 +5,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <map>
-#include <string>
 
 #include "core/error.h"
 #include "core/thread_pool.h"
 #include "engines/cpu/phases.h"
 #include "engines/cpu/step.h"
+#include "program/loop.h"
 #include "program/passes.h"
 #include "program/rule.h"
 
@@ -34,36 +33,6 @@ bool shares_all() {
 constexpr int64_t kWatchedWork = 1'000'000'000;
 
 template <class T>
-using StepMaker = StepPointer<T> (*)(const StepSource<T>&);
-
-template <class T>
-StepMaker<T> step_maker(const std::string& kind) {
-  static const std::map<std::string, StepMaker<T>> makers = [] {
-    std::map<std::string, StepMaker<T>> table{{"expression", make_expression_step<T>},
-                                              {"matmul", make_matmul_step<T>},
-                                              {"convolution", make_convolution_step<T>},
-                                              {"convolution_input_gradient", make_convolution_step<T>},
-                                              {"convolution_weight_gradient", make_convolution_weight_step<T>},
-                                              {"axis_size", make_reduction_step<T>}};
-    for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;
-    for (const char* name : {"resample", "resample_gradient"}) table[name] = make_resampling_step<T>;
-    for (const char* name : {"transpose", "slice", "pad", "concat", "roll", "pack"}) table[name] = make_layout_step<T>;
-    for (const char* name :
-         {"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient", "crossentropy", "sparse_crossentropy",
-          "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax"}) {
-      table[name] = make_row_step<T>;
-    }
-    for (const char* name : {"max_pool", "max_pool_gradient", "window_sum", "window_spread"}) {
-      table[name] = make_pooling_step<T>;
-    }
-    return table;
-  }();
-  const auto found = makers.find(kind);
-  check(found != makers.end(), "[cpu] cannot run the operation '", kind, "'");
-  return found->second;
-}
-
-template <class T>
 class CpuExecutable : public Executable<T> {
  public:
   CpuExecutable(Program program, const Buffers& buffers)
@@ -82,7 +51,7 @@ class CpuExecutable : public Executable<T> {
       for (size_t i = 0; i < program_.operations.size(); ++i) {
         const Operation& operation = program_.operations[i];
         if (operation.kind != "expression" && find_rule(operation.kind).view) continue;
-        binding.steps.push_back({step_maker<T>(operation.kind)({program_, operation, memory_}), i});
+        binding.steps.push_back({make_step<T>({program_, operation, memory_}), i});
       }
     }
   }
@@ -99,7 +68,7 @@ class CpuExecutable : public Executable<T> {
 
   T* input(int index) override { return memory_.at(program_.inputs[static_cast<size_t>(index)]); }
   void lend_input(int index, const T* where) override {
-    memory_.lend_input(program_.inputs[static_cast<size_t>(index)], const_cast<T*>(where));
+    memory_.lend(program_.inputs[static_cast<size_t>(index)], {const_cast<T*>(where), 0, where != nullptr});
     ++inputs_;
   }
   bool announce_input(int index, const T* const* rows, int64_t count) override {
@@ -152,6 +121,11 @@ class CpuExecutable : public Executable<T> {
   static Program lowered(Program program) {
     const std::vector<char> wanted(program.values.size(), 1);
     for (Operation& operation : program.operations) {
+      if (operation.loop) {
+        Loop loop = *operation.loop;
+        loop.body = lowered(std::move(loop.body));
+        operation.loop = std::make_shared<const Loop>(std::move(loop));
+      }
       if (operation.kind == "expression" || !is_elementwise(operation)) continue;
       Operation single;
       single.kind = "expression";

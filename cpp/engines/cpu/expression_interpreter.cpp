@@ -42,7 +42,7 @@ void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
     Operand operand;
     operand.data = memory.at(value);
     operand.local_sample = memory.local_sample(value);
-    operand.view = StridedView::broadcast(program_.shape(value), expression_.shape, rows);
+    operand.view = StridedView::broadcast(program_.shape(value), expression_.shape, rows, memory.sample_stride(value));
     if (!operand.view.contiguous()) operand.access = operand.view.single() ? Access::once : Access::every_tile;
     if (elements_ == 1) operand.access = Access::direct;
     operands_.push_back(std::move(operand));
@@ -60,7 +60,10 @@ void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
     if (operand.access == Access::every_tile && period > 0 && tile_ % period == 0) operand.access = Access::once;
   }
   results_.clear();
-  for (int value : result_values_) results_.push_back({memory.at(value), memory.local_sample(value), false});
+  sample_ = elements_ / rows;
+  for (int value : result_values_) {
+    results_.push_back({memory.at(value), memory.local_sample(value), memory.sample_stride(value), false});
+  }
   assign_tiles();
 }
 
@@ -85,7 +88,7 @@ void ExpressionInterpreter<T>::assign_tiles() {
   // An instruction writes straight to its result unless that would overwrite an operand somebody still reads.
   for (size_t r = 0; r < results_.size(); ++r) {
     const int instruction = expression_.results[r] - expression_.operands;
-    if (instruction < 0 || result_of_[static_cast<size_t>(instruction)] >= 0) continue;
+    if (instruction < 0 || results_[r].sample_stride > 0 || result_of_[static_cast<size_t>(instruction)] >= 0) continue;
     const bool safe = std::none_of(operands_.begin(), operands_.end(), [&](const Operand& operand) {
       return operand.data == results_[r].data && last_use(static_cast<int>(&operand - operands_.data())) > instruction;
     });
@@ -205,8 +208,23 @@ void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count,
   }
   for (size_t r = 0; r < results_.size(); ++r) {
     if (results_[r].direct) continue;
-    std::memmove(data(results_[r], range) + at, registers[expression_.results[r]],
-                 static_cast<size_t>(count) * sizeof(T));
+    store(results_[r], registers[expression_.results[r]], at, count, range);
+  }
+}
+
+template <class T>
+void ExpressionInterpreter<T>::store(const Result& result, const T* from, int64_t at, int64_t count,
+                                     const Range& range) const {
+  T* const to = data(result, range);
+  if (result.sample_stride == 0) {
+    std::memmove(to + at, from, static_cast<size_t>(count) * sizeof(T));
+    return;
+  }
+  for (int64_t done = 0; done < count;) {
+    const int64_t sample = (at + done) / sample_, within = (at + done) % sample_;
+    const int64_t part = std::min(count - done, sample_ - within);
+    std::memmove(to + sample * result.sample_stride + within, from + done, static_cast<size_t>(part) * sizeof(T));
+    done += part;
   }
 }
 

@@ -41,12 +41,14 @@ class ExpressionInterpreter {
   struct Result {
     T* data = nullptr;
     int64_t local_sample = 0;
-    bool direct = false;  // its instruction writes there
+    int64_t sample_stride = 0;  // elements, 0 where samples are contiguous
+    bool direct = false;        // its instruction writes there
   };
 
   int last_use(int reg) const;
   void assign_tiles();
   void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key, const Range& range) const;
+  void store(const Result& result, const T* from, int64_t at, int64_t count, const Range& range) const;
   void fill(const Operand& operand, T* tile, int64_t begin, int64_t count, const Range& range) const;
   // Registers are written by instructions alone, and never where an operand is still read.
   template <class Stream>
@@ -60,7 +62,7 @@ class ExpressionInterpreter {
   const KernelTable<T>& kernels_;
   const Memory<T>* memory_ = nullptr;
 
-  int64_t elements_ = 0;
+  int64_t elements_ = 0, sample_ = 0;
   int64_t tile_ = kTile;  // a multiple of the period where there is one
   int64_t slots_ = 0;
   std::vector<Operand> operands_;

@@ -35,22 +35,42 @@ bool ExpressionLoops<T>::bind(int64_t rows, Memory<T>& memory) {
   repeats_ = static_cast<int>(
       std::count_if(operands_.begin(), operands_.end(), [&](const Stream& s) { return is_repeated(s); }));
   // A row wider than a tile could not be repeated in it.
-  is_one_row_ = extents_.size() == 2 && (draws_.empty() || columns_ <= kTile) &&
-                (repeats_ == 0 || (columns_ % kVector != 0 && columns_ <= kTile)) &&
-                std::all_of(operands_.begin(), operands_.end(), [&](const Stream& operand) {
-                  return operand.row_step == 0 || (operand.row_step == columns_ && operand.column_step == 1);
-                });
+  is_one_row_ =
+      extents_.size() == 2 && (draws_.empty() || columns_ <= kTile) &&
+      (repeats_ == 0 || (columns_ % kVector != 0 && columns_ <= kTile)) &&
+      std::all_of(operands_.begin(), operands_.end(),
+                  [&](const Stream& operand) {
+                    return operand.row_step == 0 || (operand.row_step == columns_ && operand.column_step == 1);
+                  }) &&
+      std::all_of(results_.begin(), results_.end(), [&](const Stream& result) { return result.row_step == columns_; });
   if (!code_ || accesses != accesses_) code_ = CompiledExpression<T>::make(expression_, accesses);
   accesses_ = std::move(accesses);
   return code_ != nullptr;
+}
+
+template <class T>
+bool ExpressionLoops<T>::readdress(const Memory<T>& memory) {
+  const auto update = [&](const std::vector<int>& values, std::vector<Stream>& streams) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (memory.sample_stride(values[i]) != streams[i].sample_stride) return false;
+      streams[i].data = const_cast<T*>(memory.at(values[i]));
+    }
+    return true;
+  };
+  return update(operand_values_, operands_) && update(result_values_, results_);
 }
 
 // Strides as if a batch of one sample had more, so that code serves batches of any size.
 template <class T>
 auto ExpressionLoops<T>::stream(int value, int64_t rows, const Memory<T>& memory) const -> Stream {
   T* const data = const_cast<T*>(memory.at(value));
-  return {data, broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2)),
-          memory.local_sample(value), 0, 0};
+  const int64_t sample_stride = memory.sample_stride(value);
+  return {data,
+          sample_stride,
+          broadcast_strides(program_.shape(value), expression_.shape, std::max<int64_t>(rows, 2), sample_stride),
+          memory.local_sample(value),
+          0,
+          0};
 }
 
 // Drops axes of one element, and joins neighbours that every operand walks through as if they were one.

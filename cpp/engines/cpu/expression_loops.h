@@ -21,6 +21,8 @@ class ExpressionLoops {
 
   // False when the expression cannot be compiled here.
   bool bind(int64_t rows, Memory<T>& memory);
+  // For the same rows, when only addresses have changed; false when more has.
+  bool readdress(const Memory<T>& memory);
   int64_t scratch_elements() const { return (static_cast<int64_t>(draws_.size()) + repeats_) * kTile; }
   int64_t row_elements() const { return columns_; }
 
@@ -32,6 +34,7 @@ class ExpressionLoops {
 
   struct Stream {
     T* data;
+    int64_t sample_stride = 0;              // as the memory tells it
     std::vector<int64_t> strides;           // elements, of each axis
     int64_t local_sample;                   // see Memory
     int64_t row_step = 0, column_step = 0;  // the last two

@@ -34,9 +34,10 @@ class StridedCopyStep : public Step<T> {
       start = attribute_int(source_.operation, "start") *
               from_strides[static_cast<size_t>(attribute_int(source_.operation, "axis"))];
     }
+    if (const int64_t apart = source_.memory.sample_stride(source_.input(0)); apart > 0) strides[0] = apart;
     view_ = StridedView(extents, strides);
     from_ = source_.at(source_.input(0)) + start;
-    elements_ = to.size(rows);
+    elements_ = from_ == source_.at(source_.output()) ? 0 : to.size(rows);  // 0: it is read where it stands
     sample_ = elements_ / rows;
   }
   int64_t chunks(int) const override { return chunk_count(elements_, kChunkElements); }
@@ -79,12 +80,22 @@ class JoinStep : public Step<T> {
     width_ = shape.extent(axis, rows) * inner;
     parts_.clear();
     const bool pad = operation.kind == "pad";
-    if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner, 0});
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "before") * inner, 0, 0});
+    // What was computed in its place stays; what stands as part of a larger value has its samples apart.
+    const T* place = source_.at(source_.output());
+    bool moves = pad;
+    rows_of_sample_ = outer_ / rows;
     for (int value : operation.inputs) {
+      const int64_t width = source_.shape(value).extent(axis, rows) * inner;
+      const int64_t apart = source_.memory.sample_stride(value);
+      const bool in_place = source_.at(value) == place;
       parts_.push_back(
-          {source_.at(value), source_.shape(value).extent(axis, rows) * inner, source_.memory.local_sample(value)});
+          {source_.at(value), width, apart > 0 ? apart : width * rows_of_sample_, source_.memory.local_sample(value)});
+      place += width;
+      moves = moves || !in_place;
     }
-    if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner, 0});
+    if (!moves) outer_ = 0;
+    if (pad) parts_.push_back({nullptr, attribute_int(operation, "after") * inner, 0, 0});
     sample_ = outer_ / rows;
     rows_per_chunk_ = std::max<int64_t>(1, kChunkElements / width_);
   }
@@ -104,8 +115,9 @@ class JoinStep : public Step<T> {
       T* out = to + row * width_;
       for (const Part& part : parts_) {
         if (part.data) {
-          const T* const from = part.data + source_.memory.shift(part.local_sample, range);
-          std::memcpy(out, from + row * part.width, static_cast<size_t>(part.width) * sizeof(T));
+          const T* const from = part.data + source_.memory.shift(part.local_sample, range) +
+                                row / rows_of_sample_ * part.sample_stride + row % rows_of_sample_ * part.width;
+          if (from != out) std::memcpy(out, from, static_cast<size_t>(part.width) * sizeof(T));
         } else {
           std::fill_n(out, part.width, T(0));
         }
@@ -116,13 +128,13 @@ class JoinStep : public Step<T> {
 
   struct Part {
     const T* data;
-    int64_t width;
+    int64_t width, sample_stride;
     int64_t local_sample;  // see Memory
   };
   StepSource<T> source_;
   std::vector<Part> parts_;
   int64_t outer_ = 1, width_ = 1, rows_per_chunk_ = 1;
-  int64_t sample_ = 1;  // rows
+  int64_t sample_ = 1, rows_of_sample_ = 1;  // rows; none when nothing is to be moved
 };
 
 // roll: sample i goes to the place of sample i + shift, and from the end to the start.

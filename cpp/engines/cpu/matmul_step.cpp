@@ -36,15 +36,15 @@ class MatmulStep : public Step<T> {
                 n,
                 k,
                 source_.at(source_.input(0)),
-                a_columns,
+                sample_stride(source_.input(0), a_columns),
                 1,
                 source_.at(source_.input(1)),
                 b_columns,
                 1,
                 product_value_ < 0 ? nullptr : source_.at(product_value_),
-                n,
+                sample_stride(product_value_, n),
                 false,
-                source_.memory.is_lent(source_.input(0))};
+                source_.memory.is_far(source_.input(0))};
     if (transpose_a_) std::swap(product_.a_row, product_.a_column);
     if (transpose_b_) std::swap(product_.b_row, product_.b_column);
     batch_ = is_batch_ ? c.size(rows) / (m * n) : 1;
@@ -55,6 +55,15 @@ class MatmulStep : public Step<T> {
     group_ = plan_.blocks > 1 ? 1 : std::min(batch_, std::max<int64_t>(1, kGroupedProducts / work));
     if (epilogue_) epilogue_->bind(rows, source_.memory);
     require_scratch(plan_);
+  }
+
+  void readdress(int64_t rows) override {
+    const int64_t a_row = sample_stride(source_.input(0), product_.k);
+    if (a_row != product_.a_row || sample_stride(product_value_, product_.n) != product_.c_row) return bind(rows);
+    product_.a = source_.at(source_.input(0));
+    product_.b = source_.at(source_.input(1));
+    if (product_value_ >= 0) product_.c = source_.at(product_value_);
+    if (epilogue_) epilogue_->readdress(rows, source_.memory);
   }
 
   int64_t chunks(int) const override { return chunk_count(batch_, group_) * plan_.blocks; }
@@ -104,6 +113,12 @@ class MatmulStep : public Step<T> {
   }
 
  private:
+  // Elements between the rows of a value, which are `contiguous` unless it stands in memory from outside.
+  int64_t sample_stride(int value, int64_t contiguous) const {
+    const int64_t stride = value < 0 ? 0 : source_.memory.sample_stride(value);
+    return stride > 0 ? stride : contiguous;
+  }
+
   void require_scratch(const MatmulPlan& plan) {
     const int64_t of_epilogue = epilogue_ ? epilogue_->scratch_elements() : 0;
     source_.memory.require_scratch(product_size(plan) + std::max(plan.thread_workspace, of_epilogue));

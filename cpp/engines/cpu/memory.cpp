@@ -40,25 +40,14 @@ void Memory<T>::reserve(int64_t rows) {
 template <class T>
 T* Memory<T>::at(int value) {
   const Place& place = plan_.places[static_cast<size_t>(value)];
-  if (place.is_local) return local_.data() + place.offset * local_samples_;
-  switch (place.storage) {
-    case Storage::parameter:
-      return static_cast<T*>(buffers_.parameters) + place.offset;
-    case Storage::state:
-      return static_cast<T*>(buffers_.states) + place.offset;
-    case Storage::scalar:
-      return scalars_.data() + place.offset;
-    case Storage::constant:
-      return constants_.data() + place.offset;
-    case Storage::input:
-      if (T* const lent = lent_[static_cast<size_t>(place.owner)]) {
-        return lent + (place.offset - plan_.places[static_cast<size_t>(place.owner)].offset);
-      }
-      break;
-    case Storage::arena:
-      break;
-  }
-  return arena_.data() + place.offset;
+  if (T* const lent = lent_[static_cast<size_t>(place.owner)].where) return lent + place.within;
+  if (place.is_local) return local_.data() + place.offset * local_samples_ + place.within;
+  T* start = arena_.data();
+  if (place.storage == Storage::parameter) start = static_cast<T*>(buffers_.parameters);
+  if (place.storage == Storage::state) start = static_cast<T*>(buffers_.states);
+  if (place.storage == Storage::scalar) start = scalars_.data();
+  if (place.storage == Storage::constant) start = constants_.data();
+  return start + place.offset + place.within;
 }
 
 template <class T>

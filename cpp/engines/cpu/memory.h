@@ -26,9 +26,24 @@ class Memory {
 
   T* at(int value);
   const T* at(int value) const { return const_cast<Memory*>(this)->at(value); }
-  // Input `value` stands there from now on, or, null, in the arena again.
-  void lend_input(int value, T* where) { lent_[static_cast<size_t>(value)] = where; }
-  bool is_lent(int value) const { return lent_[static_cast<size_t>(plan_.places[static_cast<size_t>(value)].owner)]; }
+  // Whose memory a value stands in.
+  int owner(int value) const { return plan_.places[static_cast<size_t>(value)].owner; }
+  // Memory from outside: where the first sample stands, and how many elements later the next, 0 where they are
+  // contiguous.
+  struct Lent {
+    T* where = nullptr;
+    int64_t sample_stride = 0;
+    bool is_far = false;  // out of the caches
+  };
+  // A value that is its own owner stands there from now on, or, null, in the arena again.
+  void lend(int value, const Lent& lent) { lent_[static_cast<size_t>(value)] = lent; }
+  bool is_far(int value) const { return lent_[static_cast<size_t>(owner(value))].is_far; }
+  // Elements from one sample of a value to the next, 0 where they are contiguous.
+  int64_t sample_stride(int value) const {
+    const Place& place = plan_.places[static_cast<size_t>(value)];
+    const int64_t stride = lent_[static_cast<size_t>(place.owner)].sample_stride;
+    return stride > 0 || !place.apart ? stride : program_.shape(place.owner).sample_size();
+  }
   struct Announced {
     const T* const* rows = nullptr;
     int64_t count = 0;
@@ -43,11 +58,10 @@ class Memory {
   // Memory for `samples` of what is local, for each thread, which keeps it through the steps of a range. Whether
   // addresses have changed.
   bool require_local(int64_t samples, int threads);
-  // Elements of a sample of a value that is local, otherwise 0.
+  // Elements of a sample of what holds a value, if that is local, otherwise 0.
   int64_t local_sample(int value) const {
-    return plan_.places[static_cast<size_t>(value)].is_local
-               ? program_.values[static_cast<size_t>(value)].shape.sample_size()
-               : 0;
+    const Place& place = plan_.places[static_cast<size_t>(value)];
+    return place.is_local ? program_.shape(place.apart ? place.owner : value).sample_size() : 0;
   }
   // Elements from where a value stands to where sample 0 of the batch would, had the range a place for all samples.
   int64_t shift(int64_t local_sample, const Range& range) const {
@@ -68,7 +82,7 @@ class Memory {
   int64_t reserved_ = 0;
   Buffer<T> arena_, constants_, threads_, local_;
   std::vector<T> scalars_;
-  std::vector<T*> lent_;              // for each value
+  std::vector<Lent> lent_;            // for each value
   std::vector<Announced> announced_;  // likewise
   int64_t thread_size_ = 0;
   int thread_count_ = 0;

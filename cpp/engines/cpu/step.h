@@ -25,6 +25,8 @@ class Step {
   // Fixes sizes and addresses for a batch of `rows`; declares the scratch memory it needs. For the same rows once more
   // when addresses have changed.
   virtual void bind(int64_t rows) = 0;
+  // For the same rows, when addresses have changed and little else.
+  virtual void readdress(int64_t rows) { bind(rows); }
   virtual int phases() const { return 1; }
   virtual int64_t chunks(int phase) const = 0;
   virtual void run(int phase, int64_t chunk, int thread, const RunKey& key) = 0;
@@ -69,5 +71,11 @@ template <class T>
 StepPointer<T> make_layout_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_resampling_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_scan_step(const StepSource<T>& source);
+
+// The step of any operation.
+template <class T>
+StepPointer<T> make_step(const StepSource<T>& source);
 
 }  // namespace ganglion

@@ -24,7 +24,7 @@ StridedView::StridedView(const std::vector<int64_t>& extents, const std::vector<
   }
 }
 
-std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows) {
+std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows, int64_t sample_stride) {
   std::vector<int64_t> strides(static_cast<size_t>(shape.rank()), 0);
   int64_t stride = 1;
   for (int axis = from.rank() - 1; axis >= 0; --axis) {
@@ -32,13 +32,14 @@ std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, in
     strides[static_cast<size_t>(axis + shape.rank() - from.rank())] = extent == 1 ? 0 : stride;
     stride *= extent;
   }
+  if (from.batched && sample_stride > 0 && strides[0] > 0) strides[0] = sample_stride;
   return strides;
 }
 
-StridedView StridedView::broadcast(const Shape& from, const Shape& shape, int64_t rows) {
+StridedView StridedView::broadcast(const Shape& from, const Shape& shape, int64_t rows, int64_t sample_stride) {
   std::vector<int64_t> extents;
   for (int axis = 0; axis < shape.rank(); ++axis) extents.push_back(shape.extent(axis, rows));
-  return StridedView(extents, broadcast_strides(from, shape, rows));
+  return StridedView(extents, broadcast_strides(from, shape, rows, sample_stride));
 }
 
 template <class T>

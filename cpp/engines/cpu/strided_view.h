@@ -9,15 +9,16 @@
 
 namespace ganglion {
 
-// The stride, in elements, of each axis of `shape` at which a value broadcast to it is read; 0 repeats.
-std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows);
+// The stride, in elements, of each axis of `shape` at which a value broadcast to it is read; 0 repeats. The samples of
+// the value are `sample_stride` elements apart, or contiguous where that is 0.
+std::vector<int64_t> broadcast_strides(const Shape& from, const Shape& shape, int64_t rows, int64_t sample_stride);
 
 class StridedView {
  public:
   // extents and strides (elements) of the shape it is read at; a stride of 0 repeats.
   StridedView(const std::vector<int64_t>& extents, const std::vector<int64_t>& strides);
   // A value broadcast to `shape`.
-  static StridedView broadcast(const Shape& from, const Shape& shape, int64_t rows);
+  static StridedView broadcast(const Shape& from, const Shape& shape, int64_t rows, int64_t sample_stride);
 
   bool contiguous() const { return extents_.empty() || (extents_.size() == 1 && strides_[0] == 1); }
   bool single() const { return extents_.size() == 1 && strides_[0] == 0; }

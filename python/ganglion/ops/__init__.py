@@ -50,6 +50,7 @@ from ganglion.ops.elementwise import (
     where,
 )
 from ganglion.ops.evaluation import evaluate
+from ganglion.ops.loops import scan
 from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
     argmax,
@@ -143,6 +144,7 @@ __all__ = [
     "roll",
     "rows",
     "rsqrt",
+    "scan",
     "sigmoid",
     "sign",
     "sinpi",
