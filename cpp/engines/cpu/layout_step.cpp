@@ -84,7 +84,7 @@ class JoinStep : public Step<T> {
     // What was computed in its place stays; what stands as part of a larger value has its samples apart.
     const T* place = source_.at(source_.output());
     bool moves = pad;
-    rows_of_sample_ = outer_ / rows;
+    rows_of_sample_ = std::max<int64_t>(outer_ / rows, 1);  // 0 without a batch
     for (int value : operation.inputs) {
       const int64_t width = source_.shape(value).extent(axis, rows) * inner;
       const int64_t apart = source_.memory.sample_stride(value);
