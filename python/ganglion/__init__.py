@@ -22,7 +22,9 @@ from ganglion import (
     schedules,
 )
 from ganglion._core import __version__
+from ganglion.decorators import activation, loss, metric
 from ganglion.errors import DivergenceWarning, NotFittedError
+from ganglion.gradient_check import check_gradient
 from ganglion.sequential import Sequential
 from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
@@ -71,10 +73,12 @@ __all__ = [
     "Source",
     "TabularPreprocessor",
     "__version__",
+    "activation",
     "activations",
     "applications",
     "attribution",
     "callbacks",
+    "check_gradient",
     "datasets",
     "examples",
     "find_learning_rate",
@@ -82,7 +86,9 @@ __all__ = [
     "initializers",
     "inspect_data",
     "layers",
+    "loss",
     "losses",
+    "metric",
     "metrics",
     "metrics_by_group",
     "ops",
