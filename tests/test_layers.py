@@ -119,6 +119,9 @@ def middle(s: Any, w: Weights, x: Array, training: bool) -> Array:
 
 LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "input": lambda s, w, x, training: x,
+    "masking": lambda s, w, x, training: np.where(
+        (x != s.mask_value).any(-1, keepdims=True), x, 0.0
+    ),
     "dense": dense,
     "activation": lambda s, w, x, training: activated(s.activation, x),
     **dict.fromkeys(

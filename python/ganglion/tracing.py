@@ -83,6 +83,10 @@ class Trace:
         The activations applied, in order.
     weights : dict of str to Value
         The weights read, by name.
+    carried : dict of str to Value
+        By ``"path/name"``, the states that recurrent layers start with where not with zeros.
+    final : dict of str to Value
+        By the same names, the states after the last step.
 
     Examples
     --------
@@ -103,6 +107,8 @@ class Trace:
         self.calls: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
+        self.carried: dict[str, Value] = {}
+        self.final: dict[str, Value] = {}
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}

@@ -36,6 +36,7 @@ from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
+from ganglion.layers.sequences import Masking
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 from ganglion.layers.transposed import Conv2DTranspose
 
@@ -68,6 +69,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MixUp",

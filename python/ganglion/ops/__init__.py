@@ -67,6 +67,7 @@ from ganglion.ops.program import (
     random_normal,
     random_uniform,
     stop_gradient,
+    with_mask,
 )
 from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
 from ganglion.ops.resampling import resample
@@ -162,6 +163,7 @@ __all__ = [
     "transpose",
     "variance",
     "where",
+    "with_mask",
 ]
 
 
