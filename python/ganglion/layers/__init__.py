@@ -9,6 +9,7 @@ from ganglion.layers.convolution import Conv1D, Conv2D
 from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from ganglion.layers.embedding import Embedding
 from ganglion.layers.geometry import (
     RandomCrop,
     RandomFlip,
@@ -58,6 +59,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dropout",
     "ELU",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",

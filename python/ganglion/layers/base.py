@@ -260,6 +260,14 @@ class Layer(Spec, kind="layer"):
         """
         return False
 
+    @property
+    def vocabulary(self) -> int | None:
+        """How many ids there are, for a layer that reads ids, whole numbers from 0; else None.
+
+        A network that begins with it checks its data for others, before any work.
+        """
+        return None
+
     def add_loss(self, penalty: Value) -> None:
         """Add a scalar to the loss; to be called in :meth:`build`."""
         if penalty.shape != ():

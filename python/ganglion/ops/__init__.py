@@ -60,6 +60,7 @@ from ganglion.ops.products import (
     one_hot,
     softmax,
     sparse_crossentropy,
+    take,
 )
 from ganglion.ops.program import (
     assign,
@@ -159,6 +160,7 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "sum",
+    "take",
     "tanh",
     "transpose",
     "variance",
