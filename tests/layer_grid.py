@@ -16,7 +16,7 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.Dense(1, activation="sigmoid"), (7,)),
     (layers.Dense(3, activation="softmax", kernel_regularizer="l1", bias_regularizer="l2"), (1,)),
     (layers.Embedding(300, 2), (3, 5)),
-    (layers.Embedding(3, 40, trainable=False), (9,)),
+    (layers.Embedding(3, 40, embeddings_regularizer="l1"), (9,)),
     (layers.Conv2D(5, 3, padding="same", activation="relu"), (7, 5, 2)),
     (layers.Conv2D(4, (1, 2), strides=2, use_bias=False), (6, 7, 3)),
     (layers.Conv2D(4, 2, padding="same", dilation_rate=(2, 1), groups=2), (5, 4, 4)),
