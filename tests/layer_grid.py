@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from registry import examples
 
@@ -14,6 +15,8 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.Dense(4, activation="silu", use_bias=False), (3, 5)),
     (layers.Dense(1, activation="sigmoid"), (7,)),
     (layers.Dense(3, activation="softmax", kernel_regularizer="l1", bias_regularizer="l2"), (1,)),
+    (layers.Embedding(300, 2), (3, 5)),
+    (layers.Embedding(3, 40, embeddings_regularizer="l1"), (9,)),
     (layers.Conv2D(5, 3, padding="same", activation="relu"), (7, 5, 2)),
     (layers.Conv2D(4, (1, 2), strides=2, use_bias=False), (6, 7, 3)),
     (layers.Conv2D(4, 2, padding="same", dilation_rate=(2, 1), groups=2), (5, 4, 4)),
@@ -98,3 +101,10 @@ RANDOM = {
     "mix_up",
     "cut_mix",
 }
+
+
+def samples(layer: Any, shape: tuple[int, ...], rows: int, draw: np.random.Generator) -> np.ndarray:
+    """What a layer reads: ids of its vocabulary, or any numbers."""
+    if layer.vocabulary is not None:
+        return draw.integers(0, layer.vocabulary, size=(rows, *shape)).astype(float)
+    return draw.normal(size=(rows, *shape))

@@ -378,6 +378,25 @@ def resampling_cases(kind: str) -> list[Case]:
     return cases
 
 
+def take_cases(kind: str) -> list[Case]:
+    cases = []
+    for rows, columns, index in [
+        (1, 1, (None,)),
+        (5, 3, (None,)),
+        (7, 17, (None, 4)),
+        (40, 64, (None, 3, 2)),
+        (300, 130, (None, 25)),
+        (6, 4, (5,)),
+    ]:
+        named = Operand(index, classes(rows), False)
+        if kind == "take":
+            cases.append(operation_case(kind, [Operand((rows, columns)), named]))
+        else:
+            moved = Operand((*index, columns))
+            cases.append(operation_case(kind, [named, moved], {"rows": rows}))
+    return cases
+
+
 def random_cases(kind: str) -> list[Case]:
     def case(shape: list[int], batched: int, stream: int) -> Case:
         attributes = {"shape": shape, "batched": batched, "stream": stream}
@@ -439,6 +458,7 @@ CASES: dict[str, list[Case]] = {
     **{kind: random_cases(kind) for kind in ("random_uniform", "random_normal")},
     **{kind: pooling_cases(kind) for kind in ("max_pool", "window_sum", "window_spread")},
     **{kind: resampling_cases(kind) for kind in ("resample", "resample_gradient")},
+    **{kind: take_cases(kind) for kind in ("take", "take_gradient")},
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from formulas import ACTIVATIONS
 from image_formulas import IMAGE_LAYERS
-from layer_grid import EVERY, RANDOM
+from layer_grid import EVERY, RANDOM, samples
 from registry import classes
 from tolerances import FORWARD, STANDARD_ERRORS, assert_near
 from traced import Traced
@@ -119,6 +119,9 @@ def middle(s: Any, w: Weights, x: Array, training: bool) -> Array:
 
 LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "input": lambda s, w, x, training: x,
+    "masking": lambda s, w, x, training: np.where(
+        (x != s.mask_value).any(-1, keepdims=True), x, 0.0
+    ),
     "dense": dense,
     "activation": lambda s, w, x, training: activated(s.activation, x),
     **dict.fromkeys(
@@ -129,6 +132,7 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     **dict.fromkeys(RANDOM, lambda s, w, x, training: x),
     "random_crop": middle,
     "activity_regularization": lambda s, w, x, training: x,
+    "embedding": lambda s, w, x, training: w["embeddings"][x.astype(int)],
     "flatten": lambda s, w, x, training: x.reshape(len(x), -1),
     "reshape": lambda s, w, x, training: x.reshape(len(x), *s.target_shape),
     "rescaling": lambda s, w, x, training: x * np.asarray(s.scale) + np.asarray(s.offset),
@@ -157,8 +161,9 @@ def own_weights(traced: Traced) -> Weights:
     return {v.name.partition("/")[2]: traced.weight(v.name).astype(float) for v in traced.variables}
 
 
-def data(shape: Shape, rows: int) -> Array:
-    return np.random.default_rng(rows).normal(size=(rows, *shape)) + 0.1
+def data(layer: Any, shape: Shape, rows: int) -> Array:
+    drawn = samples(layer, shape, rows, np.random.default_rng(rows))
+    return drawn if layer.vocabulary else drawn + 0.1
 
 
 def test_every_layer_has_a_formula() -> None:
@@ -174,7 +179,7 @@ def test_layer_follows_its_formula(layer: Any, shape: Shape, dtype: str, trainin
         pytest.skip("judged in tests of its own below")
     for rows in (1, 2, 9):
         traced = traced_layer(layer, shape, training, dtype=dtype)
-        x = data(shape, rows).astype(dtype)
+        x = data(layer, shape, rows).astype(dtype)
         expected = LAYERS[name](layer, own_weights(traced), x.astype(float), training)
         assert_near(traced.run(x)[0], expected, 20 * FORWARD[dtype])
 
@@ -186,7 +191,7 @@ def test_layer_and_gradient_run_in_the_reference(
     layer: Any, shape: Shape, dtype: str, training: bool
 ) -> None:
     traced = traced_layer(layer, shape, training, dtype=dtype, wrt=[0])
-    x = data(shape, 5).astype(dtype)
+    x = data(layer, shape, 5).astype(dtype)
     seed = np.random.default_rng(0).normal(size=(5, *traced.output_shape[1:])).astype(dtype)
     expected = traced.refer(x, seed, seed=5, step=2)
     results = traced.run(x, seed, seed=5, step=2)
@@ -198,13 +203,14 @@ def test_layer_and_gradient_run_in_the_reference(
 @pytest.mark.parametrize("training", [False, True], ids=["prediction", "training"])
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_gradient_of_layer(layer: Any, shape: Shape, training: bool) -> None:
-    traced = traced_layer(layer, shape, training, wrt=[0])
-    traced.check_gradients(data(shape, 4), seed=5, step=2)
+    wrt = [] if layer.vocabulary else [0]  # an id has no gradient
+    traced = traced_layer(layer, shape, training, wrt=wrt)
+    traced.check_gradients(data(layer, shape, 4), seed=5, step=2)
 
 
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_fused_and_unfused_give_the_same_bits(layer: Any, shape: Shape) -> None:
-    x = data(shape, 7)
+    x = data(layer, shape, 7)
     runs = []
     for fuse in (True, False):
         traced = traced_layer(layer, shape, True, wrt=[0], dtype="float32", fuse=fuse)
@@ -222,7 +228,7 @@ def test_layer_works_in_a_network(layer: Any, shape: Shape) -> None:
     net = Sequential(
         [layer, layers.Flatten(), layers.Dense(2)], loss="mse", optimizer="adam", random_state=0
     )
-    x = data(shape, 20)
+    x = data(layer, shape, 20)
     y = np.random.default_rng(0).normal(size=(20, 2))
     net.fit(x, y, epochs=2, batch_size=7, verbose=0)
     assert net.predict(x).shape == (20, 2)

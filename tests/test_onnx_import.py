@@ -11,7 +11,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from layer_grid import EVERY  # noqa: E402
+from layer_grid import EVERY, samples  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from onnx_models import RNG, model, node, read, run, weights  # noqa: E402
 from registry import examples  # noqa: E402
@@ -39,7 +39,7 @@ def test_what_was_written_is_read(
     net = built(layer, shape, dtype)
     net.to_onnx(tmp_path / "net.onnx")
     read_back = Sequential.from_onnx(tmp_path / "net.onnx")
-    x = RNG.normal(size=(5, *shape)).astype(dtype)
+    x = samples(layer, shape, 5, RNG).astype(dtype)
     assert read_back.dtype == dtype
     np.testing.assert_allclose(read_back.predict(x), net.predict(x), atol=DIFFERENCE)
 

@@ -33,6 +33,13 @@ int64_t first_not_finite_row(pybind11::handle array, double largest) {
   return first_not_finite(source, largest);
 }
 
+int64_t first_not_index_row(pybind11::handle array, int64_t size) {
+  Source source = read_rows("first_not_index", "array", array);
+  check(size > 0 && size <= int64_t{1} << 24, "[first_not_index] size must be from 1 to 2^24, got ", size);
+  const pybind11::gil_scoped_release released;
+  return first_not_index(source, size);
+}
+
 }  // namespace
 
 void bind_training(pybind11::module_& m) {
@@ -44,6 +51,8 @@ void bind_training(pybind11::module_& m) {
   m.def("first_not_finite", &first_not_finite_row, py::arg("array"),
         py::arg("largest") = std::numeric_limits<double>::max(),
         "The first row of an array with a NaN or a value beyond +-largest, -1 when there is none.");
+  m.def("first_not_index", &first_not_index_row, py::arg("array"), py::arg("size"),
+        "The first row of an array with anything but whole numbers from 0 to less than size, -1 when there is none.");
   m.def("get_num_threads", &get_num_threads, "Threads that programs run on.");
   m.def("set_num_threads", &set_num_threads, py::arg("threads"));
   m.def("available_cores", &available_cores, py::arg("root") = "",

@@ -92,6 +92,11 @@ struct Resampling {
   bool bilinear;
 };
 
+// Two rows, of the same number of columns.
+struct RowPair {
+  int64_t from, to;
+};
+
 // What one gather reads: rows of a user's array, of any real dtype and any strides.
 enum class DataType : int32_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64, boolean };
 
@@ -164,6 +169,14 @@ struct KernelTable {
 
   // Whether every value is between -largest and largest; NaN is not.
   bool (*all_within)(const T* x, int64_t count, T largest);
+
+  // Whether every value is a whole number of at least 0 and less than `size`.
+  bool (*all_indices)(const T* x, int64_t count, T size);
+
+  // out (count, columns): of a table (rows, columns) those that index (count,) names, NaN where it names none.
+  void (*take)(T* out, const T* table, const T* index, int64_t count, int64_t rows, int64_t columns);
+  // Adds rows of x to rows of sums, one pair after the other.
+  void (*add_rows)(T* sums, const T* x, const RowPair* pairs, int64_t count, int64_t columns);
 
   // Rows of x (rows, columns), contiguous.
   void (*argmax)(T* out, const T* x, int64_t rows, int64_t columns);  // first of equals; out (rows,)

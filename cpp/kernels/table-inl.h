@@ -12,6 +12,7 @@
 #include "kernels/resampling-inl.h"
 #include "kernels/softmax-inl.h"
 #include "kernels/tables.h"
+#include "kernels/take-inl.h"
 
 namespace ganglion {
 namespace GANGLION_ISA {
@@ -77,6 +78,9 @@ KernelTable<T> make_table() {
   table.reduce_sum = reduce_sum<T>;
   table.reduce_max = reduce_max<T>;
   table.all_within = all_within<T>;
+  table.all_indices = all_indices<T>;
+  table.take = take<T>;
+  table.add_rows = add_rows<T>;
   table.argmax = argmax<T>;
   table.softmax = softmax<T>;
   table.log_softmax = log_softmax<T>;

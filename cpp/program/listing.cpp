@@ -81,6 +81,10 @@ int64_t operation_bytes(const Program& program, const Operation& operation, int6
     }
   }
   for (int value : operation.outputs) elements += program.shape(value).size(rows);
+  if (!is_expression && find_rule(operation.kind).reads_part) {
+    const int64_t all = program.shape(operation.inputs[0]).size(rows);
+    elements -= all - std::min(all, program.shape(operation.outputs[0]).size(rows));
+  }
   return elements * scalar_bytes;
 }
 

@@ -124,13 +124,17 @@ class LoopGradient {
     const Operation* made = body_.producer(value);
     const bool known = made && origin(value) == Origin::backward;
     check(known && !is_invariant(value), "[scan] cannot sum the gradient of what all steps share over the steps");
-    if (made->kind == "matmul" || made->kind == "reduce_sum") {
+    if (sums_samples(*made)) {
       for (int operand : made->inputs) need_stacked(operand);
     } else {
       static const std::set<std::string> linear{"add", "negative", "reshape", "transpose", "slice", "pad", "concat"};
       check(linear.count(made->kind) > 0, "[scan] cannot take the operation '", made->kind, "' out of the loop");
       for (int operand : made->inputs) gather(operand);
     }
+  }
+
+  static bool sums_samples(const Operation& operation) {
+    return operation.kind == "matmul" || operation.kind == "reduce_sum" || operation.kind == "take_gradient";
   }
 
   void need_stacked(int value) {
@@ -222,13 +226,11 @@ int LoopGradient::sum(Builder& builder, int value, const std::map<int, int>& sta
     shape.dims[0] = loop_.steps;
     return builder.reshape(sequence, shape);
   };
-  if (operation.kind == "matmul") {
-    return builder.emit("matmul", {rows(operation.inputs[0]), rows(operation.inputs[1])}, operation.attributes);
-  }
-  if (operation.kind == "reduce_sum") {
-    return builder.emit("reduce_sum", {rows(operation.inputs[0])}, operation.attributes);
-  }
   Numbers operands;
+  if (sums_samples(operation)) {
+    for (int operand : operation.inputs) operands.push_back(rows(operand));
+    return builder.emit(operation.kind, operands, operation.attributes);
+  }
   for (int operand : operation.inputs) {
     operands.push_back(is_zero(operand) ? builder.broadcast_to(builder.constant(0.0), program().shape(operand))
                                         : sum(builder, operand, stacked));

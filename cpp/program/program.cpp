@@ -52,6 +52,7 @@ const RuleTable& rule_table() {
     add_state_rules(rules);
     add_loop_rules(rules);
     add_resampling_rules(rules);
+    add_table_rules(rules);
     return rules;
   }();
   return table;

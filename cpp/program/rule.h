@@ -46,6 +46,9 @@ struct Rule {
   // The result has a batch, and yet its samples are made of others than those of the operands.
   bool mixes_samples = false;
 
+  // Of the first input, no more elements are read than the result has.
+  bool reads_part = false;
+
   // Only the input's shape is looked at, never its elements.
   bool shape_only = false;
 
@@ -65,6 +68,7 @@ void add_pooling_rules(RuleTable& rules);
 void add_state_rules(RuleTable& rules);
 void add_loop_rules(RuleTable& rules);
 void add_resampling_rules(RuleTable& rules);
+void add_table_rules(RuleTable& rules);
 
 // Of the expression that is a part of an operation.
 int64_t epilogue_flops(const Operation& operation, int64_t rows);

@@ -15,9 +15,9 @@ constexpr int64_t kBlockSize = 16 << 10;
 // Fewer are looked at before a second thread has heard of them.
 constexpr int64_t kParallelSize = 128 << 10;
 
-template <class T>
-int64_t search(Source& source, double bound) {
-  const T largest = static_cast<T>(std::min<double>(bound, std::numeric_limits<T>::max()));
+// The first row that fails `passes(values, count)`, -1 when there is none.
+template <class T, class Test>
+int64_t search(Source& source, Test passes) {
   const int64_t sample = source.sample_size();
   if (sample == 0) return -1;
   const int64_t rows = source.rows();
@@ -35,9 +35,9 @@ int64_t search(Source& source, double bound) {
       const int64_t first = chunk * block_rows, count = std::min(block_rows, rows - first);
       if (first > found.load(std::memory_order_relaxed)) continue;
       source.gather(block, nullptr, first, count);
-      if (kernels<T>().all_within(block, count * sample, largest)) continue;
+      if (passes(block, count * sample)) continue;
       int64_t row = first;
-      while (kernels<T>().all_within(block + (row - first) * sample, sample, largest)) ++row;
+      while (passes(block + (row - first) * sample, sample)) ++row;
       int64_t before = found.load(std::memory_order_relaxed);
       while (row < before && !found.compare_exchange_weak(before, row, std::memory_order_relaxed)) {
       }
@@ -46,11 +46,29 @@ int64_t search(Source& source, double bound) {
   return found < rows ? found.load() : -1;
 }
 
+template <class T>
+int64_t search_not_finite(Source& source, double bound) {
+  const T largest = static_cast<T>(std::min<double>(bound, std::numeric_limits<T>::max()));
+  return search<T>(source, [=](const T* x, int64_t count) { return kernels<T>().all_within(x, count, largest); });
+}
+
+template <class T>
+int64_t search_not_index(Source& source, int64_t size) {
+  return search<T>(source,
+                   [=](const T* x, int64_t count) { return kernels<T>().all_indices(x, count, static_cast<T>(size)); });
+}
+
+// What a double holds may be too large for a float, or rounded to a whole number.
+bool needs_double(const Source& source) { return source.type() == DataType::f64; }
+
 }  // namespace
 
 int64_t first_not_finite(Source& source, double largest) {
-  // What a double holds may be too large for a float.
-  return source.type() == DataType::f64 ? search<double>(source, largest) : search<float>(source, largest);
+  return needs_double(source) ? search_not_finite<double>(source, largest) : search_not_finite<float>(source, largest);
+}
+
+int64_t first_not_index(Source& source, int64_t size) {
+  return needs_double(source) ? search_not_index<double>(source, size) : search_not_index<float>(source, size);
 }
 
 }  // namespace ganglion

@@ -191,8 +191,10 @@ def _built(place: str, net: Any) -> Built:
 
 
 def _checked(place: str, net: Passes, X: Any) -> Array:
-    shape = _built(place, net).recipe.input_shape
+    built = _built(place, net)
+    shape = built.recipe.input_shape
     inputs = check_inputs(place, X, shape, net.dtype, names=net.feature_names_in_)
+    built.check_ids(place, inputs)
     if isinstance(inputs, _core.SparseRows):
         raise TypeError(f"[{place}] X must be dense, got a sparse matrix: X.toarray() is")
     if not isinstance(inputs, np.ndarray):

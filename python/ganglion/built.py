@@ -14,7 +14,7 @@ from ganglion.compile import Recipe
 from ganglion.data import as_array
 from ganglion.endings import ending_of, mismatch
 from ganglion.errors import warn
-from ganglion.inputs import Inputs
+from ganglion.inputs import Inputs, check_ids
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
 from ganglion.streaming import rows_together
@@ -86,7 +86,7 @@ class Built:
     def __init__(self, recipe: Recipe, dtype: str) -> None:
         trace = Trace(training=False, variables=recipe.variables)
         with trace:
-            prediction = compile.trace_layers(recipe, trace)[1]
+            x, prediction = compile.trace_layers(recipe, trace)
         self.output_shape: Shape = prediction.shape
         self._ending = ending_of(trace, prediction)
         recipe.variables.lay_out()
@@ -98,6 +98,12 @@ class Built:
             if isinstance(call.layer, Layer)
         ]
         self._learning = self._learning_of_layers()
+        # By path, of the layers that read the network's input as it is.
+        self._vocabularies = {
+            call.path: call.layer.vocabulary
+            for call in trace.calls
+            if isinstance(call.layer, Layer) and call.layer.vocabulary and call.input.id == x.id
+        }
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
         self.parameters = _store(recipe.variables.size, dtype)
@@ -124,6 +130,24 @@ class Built:
     def outdated(self) -> bool:
         """Whether what is trained, or how fast, was changed in a layer since."""
         return self._learning != self._learning_of_layers()
+
+    @property
+    def reads_ids(self) -> bool:
+        """Whether some layer takes the network's input for ids."""
+        return bool(self._vocabularies)
+
+    def check_ids(self, place: str, X: Inputs) -> None:
+        """Raise for the first input that is not in the vocabulary of a layer that reads ids.
+
+        Parameters
+        ----------
+        place : str
+            What was called, for the error.
+        X : ndarray, SparseRows or Stream, shape (n, ...)
+            Checked inputs.
+        """
+        for path, vocabulary in self._vocabularies.items():
+            check_ids(place, X, vocabulary, path, self.dtype)
 
     # Weights.
 

@@ -119,10 +119,19 @@ def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
             losses = recipe.loss(target, prediction)  # (None, ...)
             loss = recipe.loss.reduce(losses, weight, trace.penalties)
     trace.output("loss", loss)
+    counted = _counted(prediction, weight)
     for name, metric in recipe.metrics.items():
         with trace.scope(name):
-            trace.output(name, metric.update(target, prediction, weight))
+            trace.output(name, metric.update(target, prediction, counted))
     return loss
+
+
+def _counted(prediction: Value, weight: Value | None) -> Value | None:
+    """Return what samples, or the steps of each, count: padding does not."""
+    mask = prediction.mask
+    if mask is None or len(prediction.shape) < 3:
+        return weight
+    return mask if weight is None else mask * ops.expand_dims(weight, 1)
 
 
 def _mixed_loss(
@@ -133,6 +142,7 @@ def _mixed_loss(
     for distance, share in trace.target_shares.items():
         losses = loss(ops.roll(target, distance), prediction)
         shared = losses * ops.reshape(share, (None, *[1] * (len(losses.shape) - 1)))
+        shared = shared if losses.mask is None else ops.with_mask(shared, losses.mask)
         moved = None if weight is None else ops.roll(weight, distance)
         part = loss.reduce(shared, moved, [] if total is not None else trace.penalties)
         total = part if total is None else total + part

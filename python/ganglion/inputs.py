@@ -106,6 +106,76 @@ def check_inputs(
     return inputs
 
 
+def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: str) -> None:
+    """Raise for the first input that is no id of the vocabulary of a layer that reads them.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    inputs : ndarray, SparseRows or Stream
+        As `check_inputs` returns them. Those of a stream are not looked at.
+    vocabulary : int
+        Ids are whole numbers from 0 to less than this.
+    layer : str
+        Its name, for the error.
+    dtype : {"float32", "float64"}
+        Of the network.
+
+    Raises
+    ------
+    ValueError
+        Naming the row, the position and what was found there.
+
+    Examples
+    --------
+    >>> check_ids("predict", np.array([[0, 5], [7, 6]]), 7, "embedding", "float32")
+    Traceback (most recent call last):
+    ...
+    ValueError: [predict] X has the id 7 at row 1, position 0, and the vocabulary of layer \
+'embedding' has 7
+    """
+    if isinstance(inputs, Stream):
+        return
+    if isinstance(inputs, _core.SparseRows):
+        stored = _core.first_not_index(_stored(inputs), vocabulary)
+        if stored < 0:
+            return
+        index, value = _stored_at(inputs, stored)
+    else:
+        # The core reads a memory-mapped array without filling memory with it.
+        row = _core.first_not_index(inputs, vocabulary)
+        if row < 0:
+            return
+        sample = inputs[row]
+        known = (sample >= 0) & (sample < vocabulary) & (np.floor(sample) == sample)
+        index = (row, *(int(i) for i in np.argwhere(~known)[0]))
+        value = inputs[index]
+    check_inputs_finite(place, inputs, dtype)
+    position = index[1] if len(index) == 2 else index[1:]
+    where = f"row {index[0]}, position {position}" if len(index) > 1 else f"row {index[0]}"
+    if value != np.floor(value):
+        raise ValueError(
+            f"[{place}] X has {value} at {where}: layer {layer!r} takes ids, which are whole "
+            "numbers"
+        )
+    raise ValueError(
+        f"[{place}] X has the id {int(value)} at {where}, and the vocabulary of layer {layer!r} "
+        f"has {vocabulary}"
+    )
+
+
+def _stored(inputs: _core.SparseRows) -> NDArray[Any]:
+    return inputs.data[inputs.indptr[0] : inputs.indptr[-1]]
+
+
+def _stored_at(inputs: _core.SparseRows, stored: int) -> tuple[tuple[int, ...], Any]:
+    """Return row and column of a number that a sparse matrix stores, and the number."""
+    at = int(inputs.indptr[0]) + stored
+    row = int(np.searchsorted(inputs.indptr, at, side="right")) - 1
+    return (row, int(inputs.indices[at])), inputs.data[at]
+
+
 def check_inputs_finite(
     place: str, inputs: Inputs, dtype: str, columns: Sequence[Any] | None = None
 ) -> None:
@@ -134,11 +204,8 @@ def check_inputs_finite(
         return
     if inputs.dtype.kind != "f":
         return
-    first, last = inputs.indptr[0], inputs.indptr[-1]
-    stored = _core.first_not_finite(inputs.data[first:last], float(np.finfo(dtype).max))
+    stored = _core.first_not_finite(_stored(inputs), float(np.finfo(dtype).max))
     if stored >= 0:
-        at = int(first) + stored
-        row = int(np.searchsorted(inputs.indptr, at, side="right")) - 1
-        found = describe_value(inputs.data[at], dtype)
-        position = describe_position((row, int(inputs.indices[at])), columns)
+        index, value = _stored_at(inputs, stored)
+        found, position = describe_value(value, dtype), describe_position(index, columns)
         raise ValueError(f"[{place}] X has {found} at {position}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ganglion.built import Built
 from ganglion.data import as_array, check_finite, whole_number
 from ganglion.errors import not_fitted, suggestion
 from ganglion.frames import column_names
@@ -85,11 +86,12 @@ class Passes(Keeping):
             finite=False,
             names=self.feature_names_in_,
         )
+        built.check_ids("predict", array)
         whole_number("predict", "batch_size", batch_size)
         executable = built.executable("predict")
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
-        self._row_shape = (1, *array.shape[1:])
+        self._row_shape = None if built.reads_ids else (1, *array.shape[1:])
         try:
             outputs = executable.predict([array], rows_together(array, batch_size), checked=True)
         finally:
@@ -120,8 +122,10 @@ class Passes(Keeping):
             As `predict`.
         """
         array = self._check_inputs("forward", X)
-        self.build((None, *array.shape[1:]))
-        executable = self._need_built("forward").executable("forward" if training else "predict")
+        built = self._built_for("forward", array)
+        if self._built is None:
+            self._set_built(built)
+        executable = built.executable("forward" if training else "predict")
         result = executable.run([array], len(array), {}, self.seed_, self.step_)[0]
         self._last_forward = array, training, self.step_
         return result
@@ -207,6 +211,7 @@ class Passes(Keeping):
         """
         built = self._need_built("layer_outputs")
         array = self._check_inputs("layer_outputs", X)
+        built.check_ids("layer_outputs", array)
         executable = built.executable("layers")
         try:
             outputs = executable.predict([array], rows_together(array, PREDICTION_BATCH))
@@ -265,7 +270,7 @@ class Passes(Keeping):
         whole_number("profile", "batch_size", batch_size)
         array = self._check_inputs("profile", X)
         arrays, name = [array[:batch_size]], "predict"
-        built = self._built or self._initialized((None, *array.shape[1:]))
+        built = self._built_for("profile", array)
         if y is not None:
             samples = check_samples(
                 "profile", array, y, self._need_loss("profile"), built.output_shape, self.dtype
@@ -289,6 +294,13 @@ class Passes(Keeping):
     def _check_inputs(self, place: str, X: Any) -> Inputs:
         shape = None if self._built is None else self._built.recipe.input_shape
         return check_inputs(place, X, shape, self.dtype, names=self.feature_names_in_)
+
+    def _built_for(self, place: str, X: Inputs) -> Built:
+        """Return what the network is, or would be built as, for checked inputs it can read."""
+        self._follow_layers()
+        built = self._built or self._initialized((None, *X.shape[1:]))
+        built.check_ids(place, X)
+        return built
 
     @property
     def _scalar_bytes(self) -> int:

@@ -236,7 +236,8 @@ class Sequential(Transfer):
         It can be predicted with as it is, and trained on after `compile`. Read are chains, and
         branches that part and meet again, of what the exporters of PyTorch, Keras and scikit-learn
         write for dense networks: products and biases become `layers.Dense`, with the activation
-        behind them, and normalisation its layers; branches become `layers.Residual` and
+        behind them, rows gathered from a table `layers.Embedding`, and normalisation its layers;
+        branches become `layers.Residual` and
         `layers.Branches`. Activations made of several nodes are recognised by their values.
         Other constants that multiply or are added become `layers.Rescaling`, which is not trained.
 
@@ -322,7 +323,7 @@ class Sequential(Transfer):
         The first layer with weights gets those of the first module, and so on, whatever their
         names. `layers.Dense` gets those of ``Linear``, transposed, convolutions those of theirs,
         `layers.SeparableConv2D` those of two; the two normalisations those of
-        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` those of ``PReLU``; a layer of your own
+        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` and `layers.Embedding` those of theirs; a layer of your own
         those whose names are its own. `layers.Normalization` keeps its statistics. PyTorch has
         channels first: behind a flattened image the features are put into our order.
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ganglion.regularizers import Regularizer
 
 
-StepFunction = Callable[[list[Value], list[Value]], tuple[Sequence[Value], Sequence[Value]]]
+Stepped = tuple[Sequence[Value], Sequence[Value]]  # carries and results
+StepFunction = Callable[[list[Value], list[Value]], Stepped]
 
 
 class LayerCall(NamedTuple):
@@ -82,6 +83,10 @@ class Trace:
         The activations applied, in order.
     weights : dict of str to Value
         The weights read, by name.
+    carried : dict of str to Value
+        By ``"path/name"``, the states that recurrent layers start with where not with zeros.
+    final : dict of str to Value
+        By the same names, the states after the last step.
 
     Examples
     --------
@@ -102,6 +107,8 @@ class Trace:
         self.calls: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
+        self.carried: dict[str, Value] = {}
+        self.final: dict[str, Value] = {}
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}
@@ -181,25 +188,25 @@ class Trace:
         reverse: bool = False,
     ) -> tuple[list[Value], list[Value]]:
         """Append a loop over the steps of sequences, see `ops.scan`."""
+        carry_ids = [self._id(value, "scan") for value in carries]
+        sequence_ids = [self._id(value, "scan") for value in sequences]
+        for values, rank, expected in ((carries, 1, "..."), (sequences, 2, "steps, ...")):
+            for value in values:
+                if len(value.shape) < rank or value.shape[0] is not None:
+                    raise ValueError(f"[scan] expected (None, {expected}), got {value.shape}")
         inner = _StepTrace(self)
         with inner:
-            slices = [
-                inner.input("carry", value.shape) for value in carries
-            ] + [inner.input("step", (value.shape[0], *value.shape[2:])) for value in sequences]
-            next_carries, results = step(slices[: len(carries)], slices[len(carries) :])
-        if len(next_carries) != len(carries):
+            carried = [inner.input("carry", value.shape) for value in carries]
+            slices = [inner.input("step", (None, *value.shape[2:])) for value in sequences]
+            following, results = step(carried, slices)
+        if len(following) != len(carries):
             raise ValueError(
-                f"[scan] the step must return {len(carries)} carries, got {len(next_carries)}"
+                f"[scan] the step must return {len(carries)} carries, got {len(following)}"
             )
-        for value in (*next_carries, *results):
+        for value in (*following, *results):
             inner.output("", value)
-        made = self.builder.scan(
-            inner.builder,
-            [self._id(value, "scan") for value in carries],
-            [self._id(value, "scan") for value in sequences],
-            [self._id(value, "scan") for value in inner.captured],
-            reverse,
-        )
+        shared_ids = [self._id(value, "scan") for value in inner.captured]
+        made = self.builder.scan(inner.builder, carry_ids, sequence_ids, shared_ids, reverse)
         values = [Value(self, id) for id in made]
         return values[: len(carries)], values[len(carries) : len(carries) + len(results)]
 
@@ -363,11 +370,8 @@ class _StepTrace(Trace):
         self.around = around
         self.captured: dict[Value, Value] = {}
         self.penalties = around.penalties
-        self._scopes, self._stack, self._random_ops = (
-            around._scopes,
-            around._stack,
-            around._random_ops,
-        )
+        self._scopes, self._stack = around._scopes, around._stack
+        self._random_ops = around._random_ops
         self.builder.label = around.path
 
     def scalar(self, name: str) -> Value:

@@ -282,8 +282,7 @@ class Training(Passes):
         if y is None and isinstance(X, Source):
             y = X.labels
         array = self._check_inputs(place, X)
-        self._follow_layers()
-        built = self._built or self._initialized((None, *array.shape[1:]))
+        built = self._built_for(place, array)
         return built, check_samples(
             place, array, y, loss, built.output_shape, self.dtype, sample_weight
         )
@@ -301,6 +300,7 @@ class Training(Passes):
         X, y, *weight = validation_data
         place = "fit, validation_data"
         array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
+        built.check_ids(place, array)
         loss = self._need_loss("fit")
         samples = check_samples(place, array, y, loss, built.output_shape, self.dtype, *weight)
         built.executable("evaluate", samples.weight is not None)

@@ -27,14 +27,17 @@ class Value:
         The program it belongs to.
     id : int
         Its number in that program.
+    mask : Value or None
+        Which steps of a sequence count, (None, steps): 1, and 0 for padding. See ``ops.with_mask``.
     """
 
-    __slots__ = ("id", "trace")
+    __slots__ = ("id", "mask", "trace")
     __iter__ = None  # else Python would try x[0], x[1], ...
 
-    def __init__(self, trace: Trace, id: int) -> None:
+    def __init__(self, trace: Trace, id: int, mask: Value | None = None) -> None:
         self.trace = trace
         self.id = id
+        self.mask = mask
 
     @property
     def shape(self) -> Shape:

@@ -11,7 +11,7 @@ import pytest
 keras = pytest.importorskip("keras")
 
 from keras import layers as theirs  # noqa: E402
-from layer_grid import EVERY  # noqa: E402
+from layer_grid import EVERY, samples  # noqa: E402
 from mirror import numpy, tensor  # noqa: E402
 from test_keras_layers import counterpart, same_weights  # noqa: E402
 
@@ -39,7 +39,7 @@ def moved(model: Any) -> Any:
 def assert_same_predictions(
     net: Sequential, model: Any, shape: tuple[int, ...], difference: float = DIFFERENCE
 ) -> None:
-    x = RNG.normal(size=(5, *shape)).astype(net.dtype)
+    x = samples(net.layers[1], shape, 5, RNG).astype(net.dtype)
     expected = numpy(model(tensor(x, net.dtype), training=False))
     np.testing.assert_allclose(net.predict(x), expected, atol=difference)
 

@@ -109,6 +109,20 @@ def pack(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return np.concatenate(padded)
 
 
+@operation("take")
+def take(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    table, index = inputs
+    return table[index.astype(int)]
+
+
+@operation("take_gradient")
+def take_gradient(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    index, d_out = inputs
+    d_table = np.zeros((attributes["rows"], d_out.shape[-1]))
+    np.add.at(d_table, index.astype(int), d_out)
+    return d_table
+
+
 @operation("argmax")
 def argmax(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return inputs[0].argmax(axis=-1).astype(np.float64)

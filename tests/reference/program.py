@@ -168,4 +168,6 @@ def run(
             state.operate(operation)
     values = [state.read(value).copy() for _, value in description["outputs"]]
     names = [name for name, _ in description["outputs"]]
-    return Result(values, dict(zip(names, values, strict=True)), buffers["parameter"], buffers["state"])
+    return Result(
+        values, dict(zip(names, values, strict=True)), buffers["parameter"], buffers["state"]
+    )

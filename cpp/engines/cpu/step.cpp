@@ -24,6 +24,7 @@ StepMaker<T> step_maker(const std::string& kind) {
                                               {"scan", make_scan_step<T>}};
     for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;
     for (const char* name : {"resample", "resample_gradient"}) table[name] = make_resampling_step<T>;
+    for (const char* name : {"take", "take_gradient"}) table[name] = make_take_step<T>;
     for (const char* name : {"transpose", "slice", "pad", "concat", "roll", "pack"}) table[name] = make_layout_step<T>;
     for (const char* name :
          {"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient", "crossentropy", "sparse_crossentropy",

@@ -120,6 +120,8 @@ class _OnnxReader(GraphReader):
 
     def composite(self, node: Node) -> tuple[Node, list[Piece]] | None:
         assert isinstance(node, OnnxNode)
+        if node.kind == "Gather" and node.inputs[0].kind == "Cast":  # of ids to integers
+            return self.dominator(node.inputs[0]), self.pieces_of(node)
         for start, region in regions(node, self.dominator, self._order):
             piece = find(self._file, start, region)
             if piece is not None:

@@ -110,6 +110,13 @@ def _matmul(node: OnnxNode, opset: int) -> list[Piece]:
     return [Piece(layers.Dense(kernel.shape[1], use_bias=False), [kernel])]
 
 
+def _gather(node: OnnxNode, opset: int) -> list[Piece]:
+    table = _weight(node, 0, "table")
+    if table.ndim != 2 or node.attributes.get("axis", 0) != 0:
+        raise Refused("it must take rows of a matrix")
+    return [Piece(layers.Embedding(*table.shape), [table])]
+
+
 def _add(node: OnnxNode, opset: int) -> list[Piece]:
     return [rescaling(1.0, _for_a_sample(node, _constant_of(node)[0]))]
 
@@ -307,6 +314,7 @@ def _cast(node: OnnxNode, opset: int) -> list[Piece]:
 LAYERS: dict[str, Translate] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "Gather": _gather,
     "Add": _add,
     "Sum": _add,
     "Sub": _subtract,

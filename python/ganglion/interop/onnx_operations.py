@@ -43,7 +43,7 @@ SAME = {
     "log_softmax": "LogSoftmax",
     "stop_gradient": "Identity",
 }
-_FLOAT32 = 1  # as ONNX counts element types
+_FLOAT32, _INT64 = 1, 7  # as ONNX counts element types
 COMPARISONS = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
 
 
@@ -107,6 +107,11 @@ def _of_pi(op_type: str) -> Writer:
 
 def _argmax(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.cast(nodes.add("ArgMax", *inputs, axis=-1, keepdims=0))
+
+
+def _take(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    table, index = inputs
+    return nodes.add("Gather", table, nodes.add("Cast", index, to=_INT64), axis=0)
 
 
 def _matmul(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
@@ -293,6 +298,7 @@ OPERATIONS: dict[str, Writer] = {
     "cospi": _of_pi("Cos"),
     "argmax": _argmax,
     "matmul": _matmul,
+    "take": _take,
     "convolution": _convolution,
     "convolution_input_gradient": _convolution_input_gradient,
     "reduce_sum": _reduce_sum,

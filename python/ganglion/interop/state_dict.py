@@ -25,6 +25,7 @@ _NAMES = {
     "gamma": "weight",
     "beta": "bias",
     "alpha": "weight",
+    "embeddings": "weight",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }

@@ -9,6 +9,7 @@ from ganglion.layers.convolution import Conv1D, Conv2D
 from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
+from ganglion.layers.embedding import Embedding
 from ganglion.layers.geometry import (
     RandomCrop,
     RandomFlip,
@@ -36,6 +37,7 @@ from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
+from ganglion.layers.sequences import Masking
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 from ganglion.layers.transposed import Conv2DTranspose
 
@@ -57,6 +59,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dropout",
     "ELU",
+    "Embedding",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -68,6 +71,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MixUp",

@@ -33,6 +33,8 @@ class Activation(Layer):
     array([[0., 2.]])
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         activation: str | activations.Activation | Callable[[Value], Value] | None,
@@ -74,6 +76,7 @@ class PReLU(Layer, aliases=("prelu",)):
     array([[-1.,  3.]])
     """
 
+    keeps_mask = True
     example_shape = (2, 3)
 
     def __init__(

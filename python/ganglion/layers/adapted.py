@@ -51,6 +51,8 @@ class Normalization(Layer):
     array([[1., 0.]])
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         axis: int | Sequence[int] | None = -1,

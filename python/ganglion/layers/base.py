@@ -78,6 +78,9 @@ class Layer(Spec, kind="layer"):
     example_shape: ClassVar[tuple[int, ...]] = (6,)
     """Shape of one sample that the instances of ``examples()`` can be tried on."""
 
+    keeps_mask: ClassVar[bool] = False
+    """Whether it acts on each step of a sequence: what it makes of padding is padding too."""
+
     def __init__(
         self,
         *,
@@ -150,6 +153,7 @@ class Layer(Spec, kind="layer"):
                     error.args = (f"{error} (in layer '{trace.path}', input {x.shape})",)
                 raise
             self._check_output(x, y)
+            y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
             trace.calls.append(LayerCall(trace.path, self, x, y))
@@ -160,6 +164,12 @@ class Layer(Spec, kind="layer"):
             raise TypeError(f"{place(self)} build must return a value, got {y!r}")
         if x.shape[:1] == (None,) and y.shape[:1] != (None,):
             raise ValueError(f"{place(self)} build lost the batch: {x.shape} became {y.shape}")
+
+    def _masked(self, x: Value, y: Value) -> Value:
+        if y.mask is not None and y is not x:  # of a layer within, or made here
+            return y
+        as_long = len(y.shape) >= len(x.shape) and y.shape[:2] == x.shape[:2]
+        return ops.with_mask(y, x.mask if self.keeps_mask and as_long else None)
 
     @property
     def training(self) -> bool:
@@ -212,6 +222,36 @@ class Layer(Spec, kind="layer"):
             regularizer=regularizers.get(regularizer),
         )
 
+    def start_state(self, name: str, x: Value, shape: Sequence[int]) -> Value:
+        """Return what a state is before the first step; to be called in :meth:`build`.
+
+        Zeros, unless whoever writes the program carries on from steps before.
+
+        Parameters
+        ----------
+        name : str
+            Name within the layer.
+        x : Value
+            The sequences, (None, steps, ...).
+        shape : sequence of int
+            Of the state of one sequence.
+
+        Returns
+        -------
+        Value
+            (None, *shape)
+        """
+        trace = current_trace()
+        carried = trace.carried.get(f"{trace.path}/{name}")
+        if carried is not None:
+            return carried
+        return ops.broadcast_to(ops.constant(0.0), (*x.shape[:1], *shape))
+
+    def end_state(self, name: str, value: Value) -> None:
+        """Say what a state is after the last step, (None, ...); to be called in :meth:`build`."""
+        trace = current_trace()
+        trace.final[f"{trace.path}/{name}"] = value
+
     @property
     def needs_adapt(self) -> bool:
         """Whether the layer learns from the data before training, through :meth:`adapt`.
@@ -219,6 +259,14 @@ class Layer(Spec, kind="layer"):
         It does so once: at the first fit that finds its weights as they were drawn.
         """
         return False
+
+    @property
+    def vocabulary(self) -> int | None:
+        """How many ids there are, for a layer that reads ids, whole numbers from 0; else None.
+
+        A network that begins with it checks its data for others, before any work.
+        """
+        return None
 
     def add_loss(self, penalty: Value) -> None:
         """Add a scalar to the loss; to be called in :meth:`build`."""

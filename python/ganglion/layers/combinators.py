@@ -53,6 +53,8 @@ class Residual(Layer):
     Residual([Dense(64, activation='relu'), Dense(64)])
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -124,6 +126,8 @@ class Branches(Layer):
     >>> ops.evaluate(both, np.ones((5, 2))).shape
     (5, 7)
     """
+
+    keeps_mask = True
 
     def __init__(
         self,

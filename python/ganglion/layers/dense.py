@@ -44,6 +44,8 @@ class Dense(Layer):
     Dense(10, activation='softmax', kernel_regularizer='l2')
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         units: int,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class _Dropout(Layer, registered=False):
     """What the three have in common."""
 
+    keeps_mask = True
+
     def __init__(
         self, rate: float, seed: int | None = None, **settings: Unpack[LayerSettings]
     ) -> None:
@@ -181,6 +183,8 @@ class GaussianNoise(Layer):
     >>> round(float(noise.std()), 1)
     2.0
     """
+
+    keeps_mask = True
 
     def __init__(
         self, stddev: float, seed: int | None = None, **settings: Unpack[LayerSettings]

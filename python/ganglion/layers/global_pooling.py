@@ -62,6 +62,8 @@ class GlobalAveragePooling2D(_GlobalPooling):
 class GlobalAveragePooling1D(_GlobalPooling):
     """The mean of each channel of a sequence: (None, channels).
 
+    Padding does not count, see `ops.with_mask`; of nothing but padding the mean is 0.
+
     Parameters
     ----------
     keepdims, **settings
@@ -80,6 +82,15 @@ class GlobalAveragePooling1D(_GlobalPooling):
     @classmethod
     def examples(cls) -> list[GlobalAveragePooling1D]:
         return [cls(), cls(keepdims=True)]
+
+    def build(self, x: Value) -> Value:
+        if x.mask is None:
+            return super().build(x)
+        check_images(self, x, self.axes)
+        counts = ops.expand_dims(x.mask, -1)
+        total = ops.sum(ops.where(counts, x, 0.0), axis=1, keepdims=self.keepdims)
+        number = ops.sum(counts, axis=1, keepdims=self.keepdims)
+        return total / ops.maximum(number, 1.0)
 
 
 class GlobalMaxPooling2D(_GlobalPooling):

@@ -34,6 +34,8 @@ class Input(Layer):
     (28, 28)
     """
 
+    keeps_mask = True
+
     def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
         super().__init__(name=name)
         sizes = shape if isinstance(shape, (list, tuple)) else [0]

@@ -30,6 +30,8 @@ class Affine(Layer, registered=False):
     Arguments as for :class:`LayerNormalization`.
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         epsilon: float,

@@ -34,6 +34,8 @@ class ReLU(Layer, name="relu"):
     array([[0., 2., 6.]])
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         max_value: float | None = None,
@@ -79,6 +81,8 @@ class LeakyReLU(Layer, name="leaky_relu"):
     array([[-0.5,  2. ]])
     """
 
+    keeps_mask = True
+
     def __init__(self, negative_slope: float = 0.3, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
         self.negative_slope = negative_slope
@@ -110,6 +114,8 @@ class ELU(Layer, name="elu"):
     array([[0., 2.]])
     """
 
+    keeps_mask = True
+
     def __init__(self, alpha: float = 1.0, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
         self.alpha = alpha
@@ -140,6 +146,8 @@ class Softmax(Layer):
     >>> ops.evaluate(Softmax(), [[1.0, 1.0]])
     array([[0.5, 0.5]])
     """
+
+    keeps_mask = True
 
     def __init__(self, axis: int = -1, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)

@@ -30,6 +30,8 @@ class ActivityRegularization(Layer):
     ActivityRegularization(l2=0.01)
     """
 
+    keeps_mask = True
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
         self.l1 = l1

@@ -143,6 +143,8 @@ class Rescaling(Layer):
     array([[0. , 0.2, 1. ]])
     """
 
+    keeps_mask = True
+
     def __init__(
         self,
         scale: npt.ArrayLike,

@@ -79,7 +79,9 @@ class Loss(Spec, kind="loss"):
                 f"[{self._owner}] must return one loss for each sample: shape "
                 f"{prediction.shape[:-1]} for predictions {prediction.shape}, got {loss.shape}"
             )
-        return loss
+        if prediction.mask is None or len(prediction.shape) < 3:
+            return loss
+        return ops.with_mask(loss, prediction.mask)
 
     def reduce(self, losses: Value, weight: Value | None, penalties: Sequence[Value]) -> Value:
         """Return the number that training minimises, for a batch.
@@ -87,7 +89,7 @@ class Loss(Spec, kind="loss"):
         Parameters
         ----------
         losses : Value
-            What `build` returned, (batch, ...).
+            What `build` returned, (batch, ...), with the mask of the prediction.
         weight : Value or None
             Weight of each sample, (batch,).
         penalties : sequence of Value
@@ -97,17 +99,24 @@ class Loss(Spec, kind="loss"):
         -------
         Value
             A scalar. The sum of losses is divided by their number, not by the sum of the weights,
-            as in Keras.
+            as in Keras. Steps that are padding are not among them.
         """
-        loss = ops.mean(losses if weight is None else losses * self._aligned(weight, losses))
+        mask = losses.mask
+        if weight is not None:
+            losses = losses * self._aligned(weight, losses)
+        if mask is None:
+            loss = ops.mean(losses)
+        else:
+            counted = ops.broadcast_to(self._aligned(mask, losses), losses.shape)
+            loss = ops.sum(ops.where(counted, losses, 0.0)) / ops.maximum(ops.sum(counted), 1.0)
         for penalty in penalties:
             loss = loss + penalty
         return loss
 
     @staticmethod
     def _aligned(weight: Value, losses: Value) -> Value:
-        """Return weights of shape (batch, 1, ...), to be multiplied with the losses."""
-        return ops.reshape(weight, (None, *[1] * (len(losses.shape) - 1)))
+        """Return weights of shape (batch, ..., 1, ...), to be multiplied with the losses."""
+        return ops.reshape(weight, (*weight.shape, *[1] * (len(losses.shape) - len(weight.shape))))
 
     def target_shape(self, prediction_shape: Shape) -> Shape:
         """Return the shape of the targets that go with predictions of a shape.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ganglion import ops
 from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
-from ganglion.metrics.base import Metric, Sums, ratio
+from ganglion.metrics.base import Metric, Sums, aligned, ratio
 from ganglion.metrics.decisions import class_of_target, is_multiclass
 from ganglion.value import Value
 
@@ -102,7 +102,7 @@ class AUC(Metric, name="auc"):
             row = row + ops.constant(rows * np.arange(outputs))
             rows *= outputs
         if weight is not None:
-            weight = ops.reshape(weight, (None, *[1] * (len(yes.shape) - 1)))
+            weight = aligned(weight, yes)
         answers = [yes, 1.0 - yes] if weight is None else [yes * weight, (1.0 - yes) * weight]
         in_row = ops.one_hot(row, rows)
         marked = ops.concat([in_row * ops.expand_dims(answer, -1) for answer in answers])

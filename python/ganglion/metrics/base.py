@@ -75,7 +75,8 @@ class Metric(Spec, kind="metric"):
         prediction : Value
             (batch, ..., outputs).
         weight : Value or None
-            (batch,); None counts each sample once.
+            (batch,), or (batch, steps) for sequences of which steps are padding; None counts each
+            sample once.
 
         Returns
         -------
@@ -132,11 +133,11 @@ def weighted_sum(values: Value, weight: Value | None) -> Value:
     values : Value
         (batch, ...).
     weight : Value or None
-        (batch,).
+        (batch,), or (batch, steps).
     """
     if weight is not None:
-        axes = range(1, len(values.shape))
-        values = weight * (ops.sum(values, axis=list(axes)) if axes else values)
+        axes = _axes_beyond(weight, values)
+        values = weight * (ops.sum(values, axis=axes) if axes else values)
     return ops.reshape(ops.sum(values), (1,))
 
 
@@ -144,7 +145,7 @@ def total_weight(values: Value, weight: Value | None) -> Value:
     """Return the weighted number of all `values`, shape (1,); arguments as for `weighted_sum`."""
     if weight is None:
         return ops.reshape(ops.axis_size(values), (1,))
-    each = float(np.prod([size for size in values.shape if size is not None]))
+    each = float(np.prod([values.shape[axis] or 1 for axis in _axes_beyond(weight, values)]))
     return ops.reshape(ops.sum(weight) * each, (1,))
 
 
@@ -156,17 +157,30 @@ def column_sums(values: Value, weight: Value | None) -> Value:
     values : Value
         (batch, ..., columns).
     weight : Value or None
-        (batch,).
+        (batch,), or (batch, steps).
 
     Returns
     -------
     Value
         (columns,)
     """
-    rank = len(values.shape)
     if weight is not None:
-        values = values * ops.reshape(weight, (None, *[1] * (rank - 1)))
-    return ops.sum(values, axis=list(range(rank - 1)))
+        values = values * aligned(weight, values)
+    return ops.sum(values, axis=list(range(len(values.shape) - 1)))
+
+
+def aligned(weight: Value, values: Value) -> Value:
+    """Return weights with as many axes as the values that they are multiplied with."""
+    return ops.reshape(weight, (*weight.shape, *[1] * len(_axes_beyond(weight, values))))
+
+
+def _axes_beyond(weight: Value, values: Value) -> list[int]:
+    if len(values.shape) < len(weight.shape):
+        raise ValueError(
+            f"[metrics] values of sequences with padding must be (None, steps, ...), got "
+            f"{values.shape}"
+        )
+    return list(range(len(weight.shape), len(values.shape)))
 
 
 def ratio(part: Any, whole: Any) -> Any:

@@ -60,6 +60,7 @@ from ganglion.ops.products import (
     one_hot,
     softmax,
     sparse_crossentropy,
+    take,
 )
 from ganglion.ops.program import (
     assign,
@@ -67,6 +68,7 @@ from ganglion.ops.program import (
     random_normal,
     random_uniform,
     stop_gradient,
+    with_mask,
 )
 from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
 from ganglion.ops.resampling import resample
@@ -158,10 +160,12 @@ __all__ = [
     "stop_gradient",
     "subtract",
     "sum",
+    "take",
     "tanh",
     "transpose",
     "variance",
     "where",
+    "with_mask",
 ]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganglion.tracing import StepFunction, current_trace
+from ganglion.ops.elementwise import where
+from ganglion.ops.program import constant
+from ganglion.ops.structure import broadcast_to, reshape
+from ganglion.tracing import StepFunction, Stepped, current_trace
 from ganglion.value import Value
 
 
@@ -13,6 +16,7 @@ def scan(
     carries: Sequence[Value],
     sequences: Sequence[Value],
     reverse: bool = False,
+    mask: Value | None = None,
 ) -> tuple[list[Value], list[Value]]:
     """Run a function over the steps of sequences, carrying values from one to the next.
 
@@ -30,6 +34,9 @@ def scan(
         At least one, of shape (None, steps, ...).
     reverse : bool, default=False
         Whether to begin with the last step. Results stand at their own step all the same.
+    mask : Value, optional
+        Of shape (None, steps). Where it is 0 the step does not happen: carries stay as they are,
+        and results are those of the step before, or zeros where there was none.
 
     Returns
     -------
@@ -41,7 +48,8 @@ def scan(
     Raises
     ------
     ValueError
-        Shapes that do not fit, or steps that change the shape of a carry.
+        Shapes that do not fit, a step that changes the shape of a carry, assigns a weight or draws
+        random numbers.
 
     Examples
     --------
@@ -54,4 +62,32 @@ def scan(
     >>> ops.evaluate(lambda x: ops.scan(add, [x[:, 0] * 0], [x])[1][0], x)
     array([[1., 3., 6.]], dtype=float32)
     """
-    return current_trace().scan(step, carries, sequences, reverse)
+    trace = current_trace()
+    if mask is None:
+        return trace.scan(step, carries, sequences, reverse)
+    if len(mask.shape) != 2:
+        raise ValueError(f"[scan] a mask needs a shape (None, steps), got {mask.shape}")
+
+    def masked_step(carried: list[Value], slices: list[Value]) -> Stepped:
+        following, results = step(carried, slices[:-1])
+        if len(following) != len(carried):
+            return following, results  # which the trace refuses
+        return _chosen(slices[-1], following, carried), results
+
+    def repeat(shown: list[Value], slices: list[Value]) -> Stepped:
+        shown = _chosen(slices[-1], slices[:-1], shown)
+        return shown, shown
+
+    last, results = trace.scan(masked_step, carries, [*sequences, mask], reverse)
+    if results:
+        zeros = [broadcast_to(constant(0.0), (None, *value.shape[2:])) for value in results]
+        results = trace.scan(repeat, zeros, [*results, mask], reverse)[1]
+    return last, results
+
+
+def _chosen(mask: Value, values: Sequence[Value], others: Sequence[Value]) -> list[Value]:
+    """Return the values where the mask (None,) is not 0, else the others."""
+    return [
+        where(reshape(mask, (None, *[1] * (len(value.shape) - 1))), value, other)
+        for value, other in zip(values, others, strict=True)
+    ]

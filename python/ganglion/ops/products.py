@@ -1,4 +1,4 @@
-"""Matrix products, and operations over the last axis: softmax, cross-entropy, argmax."""
+"""Matrix products, rows of tables, and what runs over the last axis: softmax, cross-entropy."""
 
 from __future__ import annotations
 
@@ -84,6 +84,35 @@ def one_hot(index: Value, classes: int) -> Value:
            [1., 0., 0.]])
     """
     return equal(expand_dims(index, -1), np.arange(classes, dtype=np.float64))
+
+
+def take(table: Value, index: Operand) -> Value:
+    """Return rows of a table by their numbers: ``table[index]``.
+
+    Parameters
+    ----------
+    table : Value
+        (rows, columns), without a batch. Its gradient is the sum of what reached each row, in the
+        order of the batch.
+    index : Value
+        (None, ...) numbers of rows, from 0. A fraction counts as the whole number below. It gets no
+        gradient.
+
+    Returns
+    -------
+    Value
+        (None, ..., columns). NaN where there is no such row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import constant, evaluate
+    >>> evaluate(lambda i: take(constant([[1, 2], [3, 4]]), i), np.array([1, 1, 0]))
+    array([[3., 4.],
+           [3., 4.],
+           [1., 2.]])
+    """
+    return current_trace().apply("take", table, index)
 
 
 def sparse_crossentropy(logits: Value, index: Operand) -> Value:

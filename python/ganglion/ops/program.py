@@ -74,6 +74,37 @@ def assign(target: Value, value: Operand) -> Value:
     return current_trace().apply("assign", target, value)
 
 
+def with_mask(x: Value, mask: Value | None) -> Value:
+    """Return ``x`` as a sequence of which some steps are padding, or none for None.
+
+    Layers that look at all steps, such as the recurrent ones, losses and metrics leave padding out.
+
+    Parameters
+    ----------
+    x : Value
+        (None, steps, ...)
+    mask : Value or None
+        (None, steps): 1 for steps that count, 0 for padding.
+
+    Raises
+    ------
+    ValueError
+        A mask of another shape.
+
+    Examples
+    --------
+    >>> from ganglion import layers, ops
+    >>> ops.evaluate(
+    ...     lambda x: layers.GlobalAveragePooling1D()(with_mask(x, x[..., 0] > 0.0)),
+    ...     [[[1.0], [3.0], [0.0]]],
+    ... )
+    array([[2.]])
+    """
+    if mask is not None and (len(x.shape) < 2 or mask.shape != x.shape[:2]):
+        raise ValueError(f"[with_mask] a sequence {x.shape} has no mask of shape {mask.shape}")
+    return Value(x.trace, x.id, mask)
+
+
 def stop_gradient(x: Value) -> Value:
     """Return ``x``, through which no gradient passes."""
     return current_trace().apply("stop_gradient", x)
