@@ -85,16 +85,36 @@ T max_row(const T* x, int64_t count) {
   return greatest;
 }
 
-// Place of the first of the greatest values, or of the first NaN.
+// The greatest of each of the sixteen places of at least as many values, NaN where one of them is. The last values may
+// be looked at at another place as well.
 template <class T>
-int64_t argmax_row(const T* x, int64_t count) {
+GANGLION_INLINE void greatest_of_places(T* place, const T* x, int64_t count) {
+  constexpr int lanes = Simd<T>::lanes, vectors = kSumLanes / lanes;
+  Vector<T> most[vectors];
+  GANGLION_UNROLL for (int v = 0; v < vectors; ++v) most[v] = load(x + v * lanes);
+  for (int64_t i = kSumLanes; i < count; i += kSumLanes) {
+    const T* const from = x + smaller(i, count - kSumLanes);
+    GANGLION_UNROLL for (int v = 0; v < vectors; ++v) {
+      most[v] = greater_or_nan<Vector<T>>(most[v], load(from + v * lanes));
+    }
+  }
+  GANGLION_UNROLL for (int v = 0; v < vectors; ++v) store(place + v * lanes, most[v]);
+}
+
+// Place of the first of the greatest values, or of the first NaN, where `greatest` is what max_row returns.
+template <class T>
+int64_t place_of_greatest(const T* x, int64_t count, T greatest) {
   constexpr int lanes = Simd<T>::lanes;
-  const T greatest = max_row(x, count);
   const Vector<T> wanted = broadcast(greatest);
   int64_t i = 0;
   while (i + lanes <= count && all_less(load(x + i), wanted)) i += lanes;  // than NaN, none is
   while (i + 1 < count && x[i] != greatest && x[i] == x[i]) ++i;
   return i;
+}
+
+template <class T>
+int64_t argmax_row(const T* x, int64_t count) {
+  return place_of_greatest(x, count, max_row(x, count));
 }
 
 // What a column reduction starts from and does.

@@ -100,6 +100,50 @@ void softmax_row(T& greatest, T& others, T* probabilities, const T* x, int64_t c
   for (int64_t j = 0; j < columns; ++j) probabilities[j] *= inverse;
 }
 
+// One number for each row from one for each of its sixteen places, combined by halves as LaneSums::fold does.
+template <class T, class Combine>
+GANGLION_INLINE void fold_places(T (&folded)[kRowGroup], const T (&places)[kRowGroup][kSumLanes], Combine combine) {
+  alignas(64) T column[kSumLanes][kRowGroup];
+  transpose(column[0], kRowGroup, places[0], kSumLanes, kRowGroup, kSumLanes, false);
+  GANGLION_UNROLL for (int half = kSumLanes / 2; half >= 1; half /= 2) {
+    GANGLION_UNROLL for (int j = 0; j < half; ++j) {
+      for (int r = 0; r < kRowGroup; ++r) column[j][r] = combine(column[j][r], column[j + half][r]);
+    }
+  }
+  for (int r = 0; r < kRowGroup; ++r) folded[r] = column[0][r];
+}
+
+// The same numbers as softmax_row gives, for rows of at most kSumChunk columns that do not wait for each other: what is
+// left of each after its pass, sixteen places, is folded for all of them at once.
+template <class T>
+void softmax_rows(RowGroup<T>& group, T* probabilities, const T* x, int rows, int64_t columns) {
+  constexpr int lanes = Simd<T>::lanes, vectors = kSumLanes / lanes;
+  alignas(64) T places[kRowGroup][kSumLanes] = {};
+  T local[kSumChunk];
+  for (int r = 0; r < rows; ++r) greatest_of_places(places[r], x + r * columns, columns);
+  fold_places(group.greatest, places, [](T a, T b) { return greater_or_nan(a, b); });
+  for (int r = 0; r < rows; ++r) {
+    const T* const row = x + r * columns;
+    T* const e = probabilities ? probabilities + r * columns : local;
+    const T shift = group.greatest[r];
+    const int64_t best = place_of_greatest(row, columns, shift);
+    GANGLION_INDEPENDENT
+    for (int64_t j = 0; j < columns; ++j) e[j] = exp_of_negative(row[j] - shift);
+    const T at_best = e[best];  // 1, or NaN
+    e[best] = 0;
+    LaneSums<T> sums;
+    sums.add(e, columns);
+    e[best] = at_best;
+    GANGLION_UNROLL for (int v = 0; v < vectors; ++v) store(places[r] + v * lanes, sums.sum[v]);
+  }
+  fold_places(group.others, places, [](T a, T b) { return a + b; });
+  if (!probabilities) return;
+  for (int r = 0; r < rows; ++r) {
+    const T inverse = 1 / (1 + group.others[r]);
+    for (int64_t j = 0; j < columns; ++j) probabilities[r * columns + j] *= inverse;
+  }
+}
+
 // Calls finish(first row, rows, group) for groups of rows; probabilities, rows x columns, may be null.
 template <class T, class Finish>
 GANGLION_INLINE void softmax_groups(T* probabilities, const T* x, int64_t rows, int64_t columns, Finish finish) {
@@ -109,6 +153,8 @@ GANGLION_INLINE void softmax_groups(T* probabilities, const T* x, int64_t rows, 
     T* const out = probabilities ? probabilities + first * columns : nullptr;
     if (columns <= kFewColumns) {
       softmax_few_columns(group, out, x + first * columns, count, columns);
+    } else if (columns <= kSumChunk) {
+      softmax_rows(group, out, x + first * columns, count, columns);
     } else {
       for (int r = 0; r < kRowGroup; ++r) group.greatest[r] = group.others[r] = 0;
       for (int r = 0; r < count; ++r) {

@@ -2,6 +2,7 @@
 
 from ganglion.layers.activation import Activation, PReLU
 from ganglion.layers.adapted import Normalization
+from ganglion.layers.attention import MultiHeadAttention
 from ganglion.layers.base import Layer
 from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
@@ -33,6 +34,7 @@ from ganglion.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from ganglion.layers.positions import PositionalEncoding, PositionEmbedding
 from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
@@ -75,9 +77,12 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MixUp",
+    "MultiHeadAttention",
     "Normalization",
     "PReLU",
     "Permute",
+    "PositionEmbedding",
+    "PositionalEncoding",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
