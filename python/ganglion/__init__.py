@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         NeuralRegressor,
         NeuralTransformer,
         TabularPreprocessor,
+        TextVectorization,
     )
     from ganglion.images import ImageFolder
     from ganglion.range_test import find_learning_rate
@@ -54,6 +55,7 @@ _LAZY_NAMES = {
     "find_learning_rate": "ganglion.range_test",
     "NeuralTransformer": "ganglion.estimators",
     "TabularPreprocessor": "ganglion.estimators",
+    "TextVectorization": "ganglion.estimators",
     "inspect_data": "ganglion.reports",
     "metrics_by_group": "ganglion.reports",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "Sequential",
     "Source",
     "TabularPreprocessor",
+    "TextVectorization",
     "__version__",
     "activations",
     "applications",
