@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         NeuralRegressor,
         NeuralTransformer,
         TabularPreprocessor,
+        TextVectorization,
     )
     from ganglion.images import ImageFolder
     from ganglion.range_test import find_learning_rate
@@ -56,6 +57,7 @@ _LAZY_NAMES = {
     "find_learning_rate": "ganglion.range_test",
     "NeuralTransformer": "ganglion.estimators",
     "TabularPreprocessor": "ganglion.estimators",
+    "TextVectorization": "ganglion.estimators",
     "inspect_data": "ganglion.reports",
     "metrics_by_group": "ganglion.reports",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "Sequential",
     "Source",
     "TabularPreprocessor",
+    "TextVectorization",
     "__version__",
     "activation",
     "activations",

@@ -26,7 +26,13 @@ _STATES = "optimizer/"
 _CALLBACKS = "callbacks/"
 
 
-def save(net: Training, built: Built, path: str | os.PathLike[str], training_state: bool) -> None:
+def save(
+    net: Training,
+    built: Built,
+    path: str | os.PathLike[str],
+    training_state: bool,
+    vectorization: Any = None,
+) -> None:
     """Write a network to a file; see `Sequential.save`."""
     description: dict[str, Any] = {
         "class": type(net).__name__,
@@ -40,6 +46,8 @@ def save(net: Training, built: Built, path: str | os.PathLike[str], training_sta
         "seed": net.seed_,
         "learning_rate": None if net.follows_schedule else net.learning_rate,
     }
+    if vectorization is not None:
+        description["vectorization"] = vectorization.get_config()
     arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
     if training_state:
         callbacks = net.callback_states()
@@ -99,6 +107,15 @@ def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
     ) as error:
         raise tensors.unreadable(path, str(error)) from error
     return net
+
+
+def vectorization(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what `save` kept of a vectorization; see `TextVectorization.load`."""
+    _, metadata = tensors.read(path)
+    kept = _description(os.fspath(path), metadata).get("vectorization")
+    if not isinstance(kept, dict):
+        raise tensors.unreadable(path, "it was saved without a vectorization")
+    return kept
 
 
 def _description(path: str, metadata: Mapping[str, str]) -> dict[str, Any]:

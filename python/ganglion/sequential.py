@@ -143,7 +143,12 @@ class Sequential(Transfer):
         layers = ",\n    ".join(map(repr, self.layers))
         return f"Sequential([\n    {layers},\n])" if layers else "Sequential([])"
 
-    def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        training_state: bool = False,
+        vectorization: Any = None,
+    ) -> None:
         """Write the network to a file, as a whole or not at all.
 
         The file is safetensors, with a description of the layers in its header, and the learning
@@ -158,6 +163,9 @@ class Sequential(Transfer):
             on after `load` with the same bits as if it had not stopped. During a fit the states of
             its callbacks are kept as well: the first fit after `load` gives them to callbacks of
             the same settings.
+        vectorization : TextVectorization, optional
+            What makes the network's inputs of texts, kept in the same file:
+            ``TextVectorization.load`` gives it back.
 
         Raises
         ------
@@ -168,7 +176,7 @@ class Sequential(Transfer):
         OSError
             When the file cannot be written.
         """
-        files.save(self, self._need_built("save"), path, training_state)
+        files.save(self, self._need_built("save"), path, training_state, vectorization)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Sequential:

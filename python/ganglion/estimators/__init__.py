@@ -10,6 +10,7 @@ from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
 from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
 from ganglion.estimators.tabular import TabularPreprocessor  # noqa: E402
+from ganglion.estimators.text import TextVectorization  # noqa: E402
 from ganglion.estimators.transformer import NeuralTransformer  # noqa: E402
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "NeuralRegressor",
     "NeuralTransformer",
     "TabularPreprocessor",
+    "TextVectorization",
 ]
