@@ -1,11 +1,20 @@
-"""PyTorch: the usual loop, with the fused Adam; prediction through a frozen trace."""
+"""PyTorch: the usual loop, with the fused Adam; prediction through a frozen trace.
+
+Whether convolutions are faster on channels first or last depends on the network, so each model on
+images tries both.
+"""
 
 from __future__ import annotations
+
+import time
 
 import torch
 
 from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
+
+FORMATS = [torch.contiguous_format, torch.channels_last]
+TRIALS, TRIAL_STEPS = 4, 16
 
 
 class Model:
@@ -23,10 +32,19 @@ class Model:
         self.widths, self.batch_size = widths, batch_size
         self.images = images
         self.activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[activation]
+        self.format: torch.memory_format | None = None  # where there are images
 
     def start(self, X: Array, y: Array, seed: int) -> None:
-        torch.manual_seed(seed)
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(y)
+        before = IMAGES[self.images]
+        if before:  # of one channel first is last
+            height, width, channels = before.shape
+            self.X = self.X.reshape(-1, channels, height, width)
+            self.format = self.format or self._fastest()
+        self._build(seed)
+
+    def _build(self, seed: int) -> None:
+        torch.manual_seed(seed)
         weights = initial_weights(self.widths, seed, self.images)
         parts = self._before(weights)
         for kernel, bias in weights:
@@ -36,17 +54,29 @@ class Model:
             )
             parts += [layer, self.activation()]
         self.network = torch.nn.Sequential(*parts[:-1])  # logits
+        if self.format:
+            self.network.to(memory_format=self.format)
         self.optimizer = torch.optim.Adam(self.network.parameters(), eps=1e-7, fused=True)
         self.traced: torch.jit.ScriptModule | None = None
 
+    def _fastest(self) -> torch.memory_format:
+        """The format with the shortest of a few trials, which take turns."""
+        times: dict[torch.memory_format, list[float]] = {format: [] for format in FORMATS}
+        rows = torch.arange(min(len(self.X), TRIAL_STEPS * self.batch_size))
+        for _ in range(TRIALS):
+            for self.format in FORMATS:
+                self._build(seed=0)
+                started = time.perf_counter()
+                self._train(rows)
+                times[self.format].append(time.perf_counter() - started)
+        return min(FORMATS, key=lambda format: min(times[format]))
+
     def _before(self, weights: list[tuple[Array, Array]]) -> list[torch.nn.Module]:
-        """The layers on images, which take their weights away; of one channel first is last."""
+        """The layers on images, which take their weights away."""
         found: list[torch.nn.Module] = []
         before = IMAGES[self.images]
         if not before:
             return found
-        height, width, channels = before.shape
-        self.X = self.X.reshape(-1, channels, height, width)
         for part in before.parts:
             if isinstance(part, Pooling):
                 found.append((torch.nn.AvgPool2d if part.average else torch.nn.MaxPool2d)(2))
@@ -61,11 +91,14 @@ class Model:
     def train(self, epochs: int) -> None:
         self.traced = None
         for _ in range(epochs):
-            for batch in torch.randperm(len(self.X)).split(self.batch_size):
-                self.optimizer.zero_grad(set_to_none=True)
-                logits = self.network(self.X[batch])
-                torch.nn.functional.cross_entropy(logits, self.y[batch]).backward()
-                self.optimizer.step()
+            self._train(torch.randperm(len(self.X)))
+
+    def _train(self, order: torch.Tensor) -> None:
+        for batch in order.split(self.batch_size):
+            self.optimizer.zero_grad(set_to_none=True)
+            logits = self.network(self.X[batch])
+            torch.nn.functional.cross_entropy(logits, self.y[batch]).backward()
+            self.optimizer.step()
 
     def predict(self, X: Array) -> Array:
         with torch.inference_mode():
