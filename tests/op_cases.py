@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import convolution_cases
+import loop_cases
 import numpy as np
 from programs import (
     Array,
@@ -461,6 +462,7 @@ CASES: dict[str, list[Case]] = {
     **{kind: take_cases(kind) for kind in ("take", "take_gradient")},
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
+    **loop_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }

@@ -40,6 +40,7 @@ WITHOUT = {
     "roll": "of training: mixes samples",
     "pack": "joins gradients",
     "take_gradient": "a gradient",
+    "scan": "a loop: recurrent layers are not written yet",
     "max_pool_gradient": "a gradient",
     "convolution_weight_gradient": "a gradient",
     "crossentropy": "a loss",

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <set>
 
+#include "program/loop.h"
 #include "program/program.h"
 #include "program/rule.h"
 
@@ -14,6 +15,7 @@ bool is_view(const Operation& operation) { return operation.kind != "expression"
 bool fused(const Operation& operation) { return !operation.expression.instructions.empty(); }
 
 std::string kind_text(const Program& program, const Operation& operation) {
+  if (operation.loop) return operation.kind + ", " + std::to_string(operation.loop->steps) + " steps";
   if (!fused(operation)) return operation.kind == "expression" ? "copy" : operation.kind;
   std::string text = operation.kind == "expression" ? "" : operation.kind + " + ";
   const size_t shown = 6;
@@ -54,6 +56,41 @@ std::string row(const std::string& layer, const std::string& operation, const st
          right(bytes, 12);
 }
 
+// Of an operation: of all its runs, in a loop.
+struct Cost {
+  int64_t operations = 0, flops = 0, bytes = 0;
+  void add(const Cost& other) {
+    operations += other.operations;
+    flops += other.flops;
+    bytes += other.bytes;
+  }
+};
+
+struct Listed {
+  int64_t rows, scalar_bytes;
+  int64_t times;  // it runs
+  std::string indent;
+};
+
+// Its line, and below it those of its body, which are parts of it.
+Cost list_operation(const Program& program, const Operation& operation, const Listed& listed, std::string* text) {
+  const Cost cost{1, operation_flops(program, operation, listed.rows) * listed.times,
+                  operation_bytes(program, operation, listed.rows, listed.scalar_bytes) * listed.times};
+  const int shown = operation.outputs[0];
+  *text += row(listed.indent + operation.label, listed.indent + kind_text(program, operation),
+               to_string(program.shape(shown)), std::to_string(cost.flops), std::to_string(cost.bytes)) +
+           "\n";
+  if (!operation.loop) return cost;
+  const Program& body = operation.loop->body;
+  for (const Operation& step : body.operations) {
+    if (is_view(step)) continue;
+    list_operation(body, step,
+                   {listed.rows, listed.scalar_bytes, listed.times * operation.loop->steps, listed.indent + "  "},
+                   text);
+  }
+  return cost;
+}
+
 std::string time_text(double microseconds) {
   char text[32];
   std::snprintf(text, sizeof text, " %9.2f", microseconds);
@@ -74,6 +111,13 @@ int64_t operation_flops(const Program& program, const Operation& operation, int6
 int64_t operation_bytes(const Program& program, const Operation& operation, int64_t rows, int64_t scalar_bytes) {
   const bool is_expression = operation.kind == "expression";
   if (!is_expression && (find_rule(operation.kind).view || find_rule(operation.kind).in_place)) return 0;
+  if (operation.loop) {
+    int64_t bytes = 0;
+    for (const Operation& step : operation.loop->body.operations) {
+      bytes += operation_bytes(operation.loop->body, step, rows, scalar_bytes);
+    }
+    return bytes * operation.loop->steps;
+  }
   int64_t elements = 0;
   if (is_expression || !find_rule(operation.kind).shape_only) {
     for (int value : std::set<int>(operation.inputs.begin(), operation.inputs.end())) {
@@ -92,26 +136,21 @@ std::string listing(const Program& program, int64_t rows, int64_t scalar_bytes,
                     const std::vector<double>& microseconds) {
   const bool timed = microseconds.size() == program.operations.size();
   std::string text = row("layer", "operation", "shape", "FLOPs", "bytes") + (timed ? "        us\n" : "\n");
-  int64_t flops = 0, bytes = 0;
-  size_t shown = 0;  // views do nothing
-  double total = 0;
+  Cost total;
+  double total_time = 0;
   for (size_t i = 0; i < program.operations.size(); ++i) {
     const Operation& operation = program.operations[i];
     if (is_view(operation)) continue;
-    ++shown;
-    const int64_t operation_flop = operation_flops(program, operation, rows);
-    const int64_t operation_byte = operation_bytes(program, operation, rows, scalar_bytes);
-    flops += operation_flop;
-    bytes += operation_byte;
-    text += row(operation.label, kind_text(program, operation), to_string(program.shape(operation.outputs[0])),
-                std::to_string(operation_flop), std::to_string(operation_byte));
-    if (timed) text += time_text(microseconds[i]);
-    if (timed) total += microseconds[i];
-    text += "\n";
+    std::string line;
+    total.add(list_operation(program, operation, {rows, scalar_bytes, 1, ""}, &line));
+    // The first line is the operation's own, the others its body's.
+    if (timed) line.insert(line.find('\n'), time_text(microseconds[i]));
+    if (timed) total_time += microseconds[i];
+    text += line;
   }
-  text += row("total", std::to_string(shown) + " operations", "batch " + std::to_string(rows), std::to_string(flops),
-              std::to_string(bytes));
-  return text + (timed ? time_text(total) : "") + "\n";
+  text += row("total", std::to_string(total.operations) + " operations", "batch " + std::to_string(rows),
+              std::to_string(total.flops), std::to_string(total.bytes));
+  return text + (timed ? time_text(total_time) : "") + "\n";
 }
 
 }  // namespace ganglion

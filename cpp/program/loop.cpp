@@ -15,7 +15,8 @@ namespace {
 void check_body(const Program& program, const Loop& loop, const std::vector<int>& inputs) {
   check(inputs.size() == loop.body.inputs.size(), "[scan] the body takes ", loop.body.inputs.size(), " inputs, got ",
         inputs.size());
-  check(loop.sequences > 0 && loop.results >= 0, "[scan] needs at least one sequence");
+  check(loop.results() >= 0, "[scan] a body with ", loop.carries, " carries has ", loop.body.outputs.size(),
+        " outputs");
   const Program& body = loop.body;
   for (const Operation& operation : body.operations) {
     check(operation.kind != "assign", "[scan] a step cannot assign weights or state");
@@ -33,12 +34,13 @@ void check_body(const Program& program, const Loop& loop, const std::vector<int>
     }
     check(inner == outer, "[scan] a step reads ", to_string(inner), " where it is given ", to_string(outer));
   }
-  for (int i = 0; i < loop.carries + loop.results; ++i) {
+  for (int i = 0; i < loop.carries + loop.results(); ++i) {
     const Shape& shape = body.shape(loop.output(i));
     check(shape.batched && shape.dims[0] == 1, "[scan] what a step computes needs the batch first, got ",
           to_string(shape));
-    check(i >= loop.carries || shape == body.shape(body.inputs[static_cast<size_t>(i)]), "[scan] a carry of shape ",
-          to_string(body.shape(body.inputs[static_cast<size_t>(i)])), " becomes one of ", to_string(shape));
+    if (i >= loop.carries) continue;
+    const Shape& carry = body.shape(body.inputs[static_cast<size_t>(i)]);
+    check(shape == carry, "[scan] a carry of shape ", to_string(carry), " becomes one of ", to_string(shape));
   }
 }
 
@@ -81,12 +83,7 @@ std::vector<int> Builder::scan(const Program& body, const std::vector<int>& carr
   check_value(sequences[0], "scan");
   const Shape first = shape(sequences[0]);
   check(first.rank() >= 2, "[scan] a sequence needs a shape (None, steps, ...), got ", to_string(first));
-  Loop loop{body,
-            first.dims[1],
-            static_cast<int>(carries.size()),
-            static_cast<int>(sequences.size()),
-            static_cast<int>(body.outputs.size()) - static_cast<int>(carries.size()),
-            reverse};
+  Loop loop{body, first.dims[1], static_cast<int>(carries.size()), static_cast<int>(sequences.size()), reverse};
   Operation operation;
   operation.kind = "scan";
   operation.inputs = carries;
@@ -98,7 +95,10 @@ std::vector<int> Builder::scan(const Program& body, const std::vector<int>& carr
   operation.label = label;
   operation.loop = std::make_shared<const Loop>(loop);
   infer(program_, operation);  // that the body fits, before it is differentiated
-  for (int value : find_residuals(loop)) loop.body.outputs.emplace_back("residual", value);
+  // Of residuals there may be a gradient, which reads others.
+  for (std::vector<int> found; !(found = find_residuals(loop)).empty();) {
+    for (int value : found) loop.body.outputs.emplace_back("residual", value);
+  }
   operation.loop = std::make_shared<const Loop>(std::move(loop));
   const std::vector<Shape> shapes = infer(program_, operation);
   return append(std::move(operation), shapes).outputs;
@@ -106,14 +106,11 @@ std::vector<int> Builder::scan(const Program& body, const std::vector<int>& carr
 
 void prune_loop(Operation& operation, const std::vector<char>& needed) {
   Loop loop = *operation.loop;
-  const int carries = loop.carries, sequences = loop.sequences, results = loop.results;
+  const int carries = loop.carries, sequences = loop.sequences;
   std::vector<int> outputs, inputs, body_inputs;
   std::vector<std::pair<std::string, int>> body_outputs;
   for (size_t i = 0; i < operation.outputs.size(); ++i) {
-    if (static_cast<int>(i) >= carries && !needed[i]) {
-      loop.results -= static_cast<int>(i) < carries + results;
-      continue;
-    }
+    if (static_cast<int>(i) >= carries && !needed[i]) continue;
     outputs.push_back(operation.outputs[i]);
     body_outputs.push_back(loop.body.outputs[i]);
   }

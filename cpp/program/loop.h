@@ -10,13 +10,14 @@ namespace ganglion {
 class Builder;
 
 // What an operation "scan" runs at each step. Inputs of the body: the carries, a step of each sequence, then what all
-// steps share; its outputs: the next carries, `results` results, and residuals, which only the gradient reads.
+// steps share; its outputs: the next carries, then results, of which the last may be there for the gradient alone.
 struct Loop {
   Program body;
   int64_t steps = 0;
-  int carries = 0, sequences = 0, results = 0;
+  int carries = 0, sequences = 0;
   bool reverse = false;  // the last step first
 
+  int results() const { return static_cast<int>(body.outputs.size()) - carries; }
   int shared() const { return static_cast<int>(body.inputs.size()) - carries - sequences; }
   int output(int index) const { return body.outputs[static_cast<size_t>(index)].second; }
 };
@@ -25,7 +26,7 @@ struct Loop {
 Shape step_shape(const Shape& sequence);
 Shape sequence_shape(const Shape& step, int64_t steps);
 
-// Values of the body that a loop through its gradient will read: the residuals.
+// Values of the body that the loop through its gradient will read, and that are no results yet: the residuals.
 std::vector<int> find_residuals(const Loop& loop);
 
 // The gradient rule of "scan".

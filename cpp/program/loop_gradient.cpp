@@ -28,7 +28,7 @@ class LoopGradient {
     forward_operations_ = body_.program().operations.size();
     forward_values_ = body_.program().values.size();
     Numbers outputs;
-    for (int i = 0; i < loop.carries + loop.results; ++i) {
+    for (int i = 0; i < loop.carries + loop.results(); ++i) {
       const bool is_result = i >= loop.carries;
       if (is_result && !asked[static_cast<size_t>(i - loop.carries)]) continue;
       outputs.push_back(loop.output(i));
@@ -197,9 +197,7 @@ Program LoopGradient::write_body() const {
     if (operation.loop) {
       const Loop& inner = *operation.loop;
       const auto begin = inputs.begin(), shared = begin + inner.carries + inner.sequences;
-      Program body = inner.body;
-      body.outputs.resize(static_cast<size_t>(inner.carries + inner.results));
-      outputs = builder.scan(body, {begin, begin + inner.carries}, {begin + inner.carries, shared},
+      outputs = builder.scan(inner.body, {begin, begin + inner.carries}, {begin + inner.carries, shared},
                              {shared, inputs.end()}, inner.reverse);
     } else {
       outputs = builder.apply(operation.kind, inputs, operation.attributes);
@@ -241,7 +239,7 @@ int LoopGradient::sum(Builder& builder, int value, const std::map<int, int>& sta
 Numbers LoopGradient::emit(Builder& builder, const Operation& operation, const Numbers& d_outputs) {
   const auto outer_input = [&](int value) { return operation.inputs[static_cast<size_t>(position(value))]; };
   const auto residual = [&](int value) {
-    for (size_t i = static_cast<size_t>(loop_.carries + loop_.results); i < operation.outputs.size(); ++i) {
+    for (size_t i = static_cast<size_t>(loop_.carries); i < operation.outputs.size(); ++i) {
       if (loop_.output(static_cast<int>(i)) == value) return operation.outputs[i];
     }
     throw Error("[scan] a residual was not kept");
@@ -260,7 +258,7 @@ Numbers LoopGradient::emit(Builder& builder, const Operation& operation, const N
     carries.push_back(zeros(operation.inputs[static_cast<size_t>(i)]));
   }
   size_t seed = static_cast<size_t>(loop_.carries);
-  for (int i = 0; i < loop_.results; ++i) {
+  for (int i = 0; i < loop_.results(); ++i) {
     const int given = d_outputs[static_cast<size_t>(loop_.carries + i)];
     if (given < 0) continue;
     stacked[seeds_[seed++]] = given;
@@ -287,9 +285,17 @@ Numbers LoopGradient::emit(Builder& builder, const Operation& operation, const N
 }  // namespace
 
 std::vector<int> find_residuals(const Loop& loop) {
-  const std::vector<char> asked(static_cast<size_t>(loop.results), 1);
+  const std::vector<char> asked(static_cast<size_t>(loop.results()), 1);
   try {
-    return LoopGradient(loop, asked).residuals();
+    Numbers found = LoopGradient(loop, asked).residuals();
+    const auto is_result = [&](int value) {
+      for (int i = loop.carries; i < loop.carries + loop.results(); ++i) {
+        if (loop.output(i) == value) return true;
+      }
+      return false;
+    };
+    found.erase(std::remove_if(found.begin(), found.end(), is_result), found.end());
+    return found;
   } catch (const Error&) {
     return {};  // the gradient, if it is ever asked for, says why
   }
@@ -298,7 +304,7 @@ std::vector<int> find_residuals(const Loop& loop) {
 std::vector<int> scan_gradient(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
   const Loop& loop = *operation.loop;
   std::vector<char> asked;
-  for (int i = 0; i < loop.results; ++i) asked.push_back(d_outputs[static_cast<size_t>(loop.carries + i)] >= 0);
+  for (int i = 0; i < loop.results(); ++i) asked.push_back(d_outputs[static_cast<size_t>(loop.carries + i)] >= 0);
   return LoopGradient(loop, asked).emit(builder, operation, d_outputs);
 }
 

@@ -177,8 +177,15 @@ class Trace:
         TypeError
             An operand that is no number.
         """
+        for operand in operands:  # of a loop within: it happens there
+            if isinstance(operand, Value) and operand.trace.is_within(self):
+                return operand.trace.apply(kind, *operands, **attributes)
         inputs = [self._id(operand, kind) for operand in operands]
         return Value(self, self.builder.apply(kind, inputs, attributes)[0])
+
+    def is_within(self, trace: Trace) -> bool:
+        """Whether this is the body of a loop of a trace, being written."""
+        return False
 
     def scan(
         self,
@@ -374,22 +381,29 @@ class _StepTrace(Trace):
         self._random_ops = around._random_ops
         self.builder.label = around.path
 
+    def is_within(self, trace: Trace) -> bool:
+        return bool(self._tokens) and (self.around is trace or self.around.is_within(trace))
+
     def scalar(self, name: str) -> Value:
-        return self._capture(self.around.scalar(name))
+        return self.around.scalar(name)
 
     def add_weight(self, *arguments: Any, **settings: Any) -> Value:
-        return self._capture(self.around.add_weight(*arguments, **settings))
+        return self.around.add_weight(*arguments, **settings)
+
+    def apply(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
+        """Append an operation here, or around where nothing of a step is in it."""
+        values = [operand for operand in operands if isinstance(operand, Value)]
+        if values and kind != "assign" and all(value.trace is not self for value in values):
+            return self.around.apply(kind, *operands, **attributes)
+        return super().apply(kind, *operands, **attributes)
 
     def _id(self, operand: Operand, place: str) -> int:
-        if isinstance(operand, Value) and operand.trace is not self:
-            self.around._id(operand, place)  # is of a program around
-            return self._capture(operand).id
-        return super()._id(operand, place)
-
-    def _capture(self, value: Value) -> Value:
-        if value not in self.captured:
-            self.captured[value] = self.input("shared", value.shape)
-        return self.captured[value]
+        if not isinstance(operand, Value) or operand.trace is self:
+            return super()._id(operand, place)
+        self.around._id(operand, place)  # is of a program around
+        if operand not in self.captured:
+            self.captured[operand] = self.input("shared", operand.shape)
+        return self.captured[operand].id
 
 
 _current: ContextVar[Trace | None] = ContextVar("ganglion_trace", default=None)

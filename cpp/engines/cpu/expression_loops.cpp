@@ -103,6 +103,14 @@ void ExpressionLoops<T>::join_axes(int64_t rows) {
     extents_.erase(extents_.begin() + axis);
     drop(axis);
   }
+  // Samples of one element that stand apart are rows of one column: code reads columns one behind the other.
+  const bool is_apart = std::any_of(all.begin(), all.end(), [](const std::vector<int64_t>* strides) {
+    return !strides->empty() && strides->back() > 1;
+  });
+  if (is_apart) {
+    extents_.push_back(1);
+    for (std::vector<int64_t>* strides : all) strides->push_back(1);
+  }
   columns_ = extents_.empty() ? 1 : extents_.back();
   rows_in_group_ = extents_.size() < 2 ? 1 : extents_[extents_.size() - 2];
   has_groups_ = extents_.size() > 2;

@@ -18,7 +18,10 @@ class ExpressionStep : public Step<T> {
     sample_ = runner_.elements() / rows;
     source_.memory.require_scratch(runner_.scratch_elements());
   }
-  void readdress(int64_t rows) override { runner_.readdress(rows, source_.memory); }
+  void readdress(int64_t rows) override {
+    runner_.readdress(rows, source_.memory);
+    source_.memory.require_scratch(runner_.scratch_elements());
+  }
   int64_t chunks(int) const override { return chunk_count(runner_.elements(), kChunkElements); }
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
     const int64_t begin = chunk * kChunkElements;

@@ -63,7 +63,9 @@ class MatmulStep : public Step<T> {
     product_.a = source_.at(source_.input(0));
     product_.b = source_.at(source_.input(1));
     if (product_value_ >= 0) product_.c = source_.at(product_value_);
-    if (epilogue_) epilogue_->readdress(rows, source_.memory);
+    if (!epilogue_) return;
+    epilogue_->readdress(rows, source_.memory);
+    require_scratch(plan_);
   }
 
   int64_t chunks(int) const override { return chunk_count(batch_, group_) * plan_.blocks; }

@@ -60,7 +60,15 @@ def scan(
     ...     return [total], [total]
     >>> x = np.array([[1.0, 2.0, 3.0]])
     >>> ops.evaluate(lambda x: ops.scan(add, [x[:, 0] * 0], [x])[1][0], x)
-    array([[1., 3., 6.]], dtype=float32)
+    array([[1., 3., 6.]])
+
+    Of a shorter sequence, filled up to three steps:
+
+    >>> mask = np.array([[1.0, 1.0, 0.0]])
+    >>> def last(x, mask):
+    ...     return ops.scan(add, [x[:, 0] * 0], [x], mask=mask)[0][0]
+    >>> ops.evaluate(last, x, mask)
+    array([3.])
     """
     trace = current_trace()
     if mask is None:
