@@ -288,6 +288,19 @@ def layout_cases() -> dict[str, list[Case]]:
                 ([(2, 3), (4, 3)], 0),
             ]
         ],
+        "flip": [
+            case("flip", (None, 17), axis=1),
+            case("flip", (None, 5, 7), axis=1),
+            case("flip", (None, 3, 1, 4), axis=2),
+            case("flip", (6, 4), axis=0),
+        ],
+        "as_batch": [
+            operation_case("as_batch", [Operand((rows, 4))], rows=(rows,)) for rows in (1, 33)
+        ],
+        "from_batch": [
+            operation_case("from_batch", [Operand((None, 2, 3))], {"size": rows}, rows=(rows,))
+            for rows in (1, 33)
+        ],
         "roll": [
             case("roll", (None, 3), shift=1),
             case("roll", (None, 2, 3), shift=-40),

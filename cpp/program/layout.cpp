@@ -1,4 +1,4 @@
-// Operations that move values and compute nothing: reshape, transpose, slice, pad, concat, roll, which gives each
+// Operations that move values and compute nothing: reshape, transpose, slice, flip, pad, concat, roll, which gives each
 // sample's place to another, and pack, which joins gradients into the flat buffer an optimizer works on.
 #include <algorithm>
 
@@ -154,6 +154,49 @@ Gradients d_roll(Builder& builder, const Operation& operation, const Gradients& 
   return {builder.emit("roll", {d_outputs[0]}, {{"shift", -attribute_int(operation, "shift")}})};
 }
 
+std::vector<Shape> infer_flip(const Program& program, const Operation& operation) {
+  axis_of(program, operation);
+  return {program.shape(operation.inputs[0])};
+}
+
+int simplify_flip(Builder& builder, const Operation& operation) {
+  const Operation* before = builder.producer(operation.inputs[0]);
+  const bool back = before && before->kind == "flip" && before->attributes == operation.attributes;
+  return back ? before->inputs[0] : -1;
+}
+
+Gradients d_flip(Builder& builder, const Operation& operation, const Gradients& d_outputs) {
+  return {builder.emit("flip", {d_outputs[0]}, operation.attributes)};
+}
+
+// as_batch: rows of a value without a batch, such as a state that is kept, as samples; from_batch: the other way.
+// A batch of another size is refused before anything runs.
+std::vector<Shape> infer_as_batch(const Program& program, const Operation& operation) {
+  Shape shape = program.shape(operation.inputs[0]);
+  check(!shape.batched && shape.rank() > 0, "[as_batch] needs rows without a batch, got ", to_string(shape));
+  shape.batched = true;
+  shape.dims[0] = 1;
+  return {shape};
+}
+
+Gradients d_as_batch(Builder& builder, const Operation& operation, const Gradients& d_outputs) {
+  return {builder.emit("from_batch", {d_outputs[0]}, {{"size", builder.shape(operation.inputs[0]).dims[0]}})};
+}
+
+std::vector<Shape> infer_from_batch(const Program& program, const Operation& operation) {
+  Shape shape = program.shape(operation.inputs[0]);
+  const int64_t size = attribute_int(operation, "size");
+  check(shape.batched && shape.dims[0] == 1, "[from_batch] needs one row for each sample, got ", to_string(shape));
+  check(size > 0, "[from_batch] size must be positive, got ", size);
+  shape.batched = false;
+  shape.dims[0] = size;
+  return {shape};
+}
+
+Gradients d_from_batch(Builder& builder, const Operation&, const Gradients& d_outputs) {
+  return {builder.emit("as_batch", {d_outputs[0]})};
+}
+
 std::vector<Shape> infer_pack(const Program& program, const Operation& operation) {
   int64_t size = 0;
   for (int value : operation.inputs) {
@@ -187,6 +230,9 @@ void add_layout_rules(RuleTable& rules) {
   rules["concat"] = layout_rule(-1, infer_concat, d_concat, simplify_concat);
   rules["roll"] = layout_rule(1, infer_roll, d_roll, simplify_roll);
   rules["roll"].mixes_samples = true;
+  rules["flip"] = layout_rule(1, infer_flip, d_flip, simplify_flip);
+  rules["as_batch"] = layout_rule(1, infer_as_batch, d_as_batch, nullptr);
+  rules["from_batch"] = layout_rule(1, infer_from_batch, d_from_batch, nullptr);
   rules["pack"] = layout_rule(-1, infer_pack, nullptr, nullptr);
   rules["pack"].in_place = true;
 }

@@ -87,6 +87,8 @@ class Trace:
         By ``"path/name"``, the states that recurrent layers start with where not with zeros.
     final : dict of str to Value
         By the same names, the states after the last step.
+    batch_size : int or None
+        Samples of every batch, where that is fixed.
 
     Examples
     --------
@@ -109,6 +111,7 @@ class Trace:
         self.weights: dict[str, Value] = {}
         self.carried: dict[str, Value] = {}
         self.final: dict[str, Value] = {}
+        self.batch_size: int | None = None
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}

@@ -98,6 +98,17 @@ def concat(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return np.concatenate(inputs, axis=attributes["axis"])
 
 
+@operation("flip")
+def flip(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    return np.flip(inputs[0], attributes["axis"])
+
+
+@operation("as_batch")
+@operation("from_batch")
+def same_rows(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    return inputs[0]
+
+
 @operation("roll")
 def roll(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return np.roll(inputs[0], attributes["shift"], axis=0)

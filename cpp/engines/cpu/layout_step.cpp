@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "engines/cpu/step.h"
 #include "engines/cpu/strided_view.h"
 
@@ -9,7 +11,7 @@ namespace ganglion {
 
 namespace {
 
-// transpose and slice: the output read through strides of the input.
+// transpose, slice, flip, as_batch and from_batch: the output read through strides of the input.
 template <class T>
 class StridedCopyStep : public Step<T> {
  public:
@@ -19,18 +21,24 @@ class StridedCopyStep : public Step<T> {
     const Shape& from = source_.shape(source_.input(0));
     const Shape& to = source_.shape(source_.output());
     const size_t rank = static_cast<size_t>(from.rank());
+    const std::string& kind = source_.operation.kind;
+    check(from.batched == to.batched || from.extent(0, rows) == to.extent(0, rows), "[", kind, "] the batch must have ",
+          (from.batched ? to : from).dims[0], " samples, got ", rows);
     std::vector<int64_t> from_strides(rank, 1), extents, strides;
     for (size_t axis = rank; axis-- > 1;) {
       from_strides[axis - 1] = from_strides[axis] * from.extent(static_cast<int>(axis), rows);
     }
     int64_t start = 0;
     for (size_t axis = 0; axis < rank; ++axis) extents.push_back(to.extent(static_cast<int>(axis), rows));
-    if (source_.operation.kind == "transpose") {
+    if (kind == "transpose") {
       for (int64_t axis : attribute_list(source_.operation, "permutation")) {
         strides.push_back(from_strides[static_cast<size_t>(axis)]);
       }
-    } else {
-      strides = from_strides;
+    } else if (strides = from_strides; kind == "flip") {
+      const size_t axis = static_cast<size_t>(attribute_int(source_.operation, "axis"));
+      start = (extents[axis] - 1) * strides[axis];
+      strides[axis] = -strides[axis];
+    } else if (kind == "slice") {
       start = attribute_int(source_.operation, "start") *
               from_strides[static_cast<size_t>(attribute_int(source_.operation, "axis"))];
     }

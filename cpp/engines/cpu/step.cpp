@@ -25,7 +25,9 @@ StepMaker<T> step_maker(const std::string& kind) {
     for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;
     for (const char* name : {"resample", "resample_gradient"}) table[name] = make_resampling_step<T>;
     for (const char* name : {"take", "take_gradient"}) table[name] = make_take_step<T>;
-    for (const char* name : {"transpose", "slice", "pad", "concat", "roll", "pack"}) table[name] = make_layout_step<T>;
+    for (const char* name : {"transpose", "slice", "flip", "as_batch", "from_batch", "pad", "concat", "roll", "pack"}) {
+      table[name] = make_layout_step<T>;
+    }
     for (const char* name :
          {"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient", "crossentropy", "sparse_crossentropy",
           "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax"}) {

@@ -25,7 +25,9 @@ from ganglion.layers.global_pooling import (
     GlobalMaxPooling2D,
 )
 from ganglion.layers.group_normalization import GroupNormalization
+from ganglion.layers.gru import GRU
 from ganglion.layers.input import Input
+from ganglion.layers.lstm import LSTM
 from ganglion.layers.mixing import CutMix, MixUp
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
@@ -41,6 +43,7 @@ from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
 from ganglion.layers.sequences import Masking
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
+from ganglion.layers.simple_rnn import SimpleRNN
 from ganglion.layers.transposed import Conv2DTranspose
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "ELU",
     "Embedding",
     "Flatten",
+    "GRU",
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
@@ -70,6 +74,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "Input",
+    "LSTM",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -97,6 +102,7 @@ __all__ = [
     "Residual",
     "Resizing",
     "SeparableConv2D",
+    "SimpleRNN",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",

@@ -74,11 +74,14 @@ from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, v
 from ganglion.ops.resampling import resample
 from ganglion.ops.resizing import resize
 from ganglion.ops.structure import (
+    as_batch,
     broadcast_to,
     concat,
     expand_dims,
     feature_axes,
     flatten,
+    flip,
+    from_batch,
     pad,
     reshape,
     roll,
@@ -92,6 +95,7 @@ __all__ = [
     "absolute",
     "add",
     "argmax",
+    "as_batch",
     "assign",
     "average_pool",
     "axis_size",
@@ -112,7 +116,9 @@ __all__ = [
     "expm1",
     "feature_axes",
     "flatten",
+    "flip",
     "floor",
+    "from_batch",
     "greater",
     "greater_equal",
     "is_finite",

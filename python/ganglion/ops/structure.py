@@ -185,6 +185,35 @@ def slice(x: Value, axis: int, start: int, stop: int) -> Value:
     return current_trace().apply("slice", x, axis=at, start=start, stop=stop)
 
 
+def flip(x: Value, axis: int) -> Value:
+    """Return ``x`` with its elements in reverse order along an axis, which is not the batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda x: flip(x, axis=1), np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 2., 1.]])
+    """
+    return current_trace().apply("flip", x, axis=normalize_axis("flip", x, axis))
+
+
+def as_batch(x: Value) -> Value:
+    """Return rows (size, ...) of a value without a batch as samples (None, ...).
+
+    The program then runs with batches of that size only.
+    """
+    return current_trace().apply("as_batch", x)
+
+
+def from_batch(x: Value, size: int) -> Value:
+    """Return samples (None, ...) as rows (size, ...), which a state that is kept can be.
+
+    The program then runs with batches of that size only.
+    """
+    return current_trace().apply("from_batch", x, size=size)
+
+
 def get_item(x: Value, key: object) -> Value:
     """Return ``x[key]`` for a key of integers, slices without steps, ``...`` and None.
 
