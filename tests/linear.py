@@ -70,7 +70,7 @@ class Regression:
         self.executable = _core.Executable(training_program(features), dtype, self.weights, None)
 
     def trainer(self, batch_size: int = 32) -> Any:
-        return _core.Trainer(self.executable, [self.X, self.y], batch_size)
+        return _core.Trainer([self.executable], [self.X, self.y], batch_size)
 
     def run(self, trainer: Any, steps: int, rate: float = 0.05, **settings: Any) -> Any:
         settings = {"step": 0, "seed": 0, **settings}

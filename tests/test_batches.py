@@ -30,7 +30,7 @@ def gathered(array: np.ndarray, dtype: str = "float64", batch_size: int = 4) -> 
 
 def moment_trainer(X: np.ndarray, y: np.ndarray, batch_size: int) -> Any:
     executable = _core.Executable(moment_program(X.shape[1:]), "float64", None, None)
-    return _core.Trainer(executable, [X, y], batch_size)
+    return _core.Trainer([executable], [X, y], batch_size)
 
 
 def orders(rows: int, seed: int | None, epochs: list[int]) -> list[tuple[int, ...]]:
@@ -197,7 +197,7 @@ steps = -(-len(X) // 128)
 scalars = {"learning_rate": np.zeros(steps)}
 before = peak()
 assert _core.first_not_finite(X) == -1
-trainer = _core.Trainer(executable, [X, y], 128)
+trainer = _core.Trainer([executable], [X, y], 128)
 for seed in (None, 0):
     trainer.start_epoch(seed, 0)
     assert trainer.run(steps, 0, 0, scalars) == (steps, True)
@@ -256,13 +256,13 @@ def test_large_finite_doubles_are_finite_up_to_the_largest_allowed() -> None:
 def test_wrong_arrays_are_refused(change, error: type[Exception], message: str) -> None:
     regression = Regression(100)
     with pytest.raises(error, match=rf"^\[Trainer\].*{message}"):
-        _core.Trainer(regression.executable, [change(regression.X), regression.y], 32)
+        _core.Trainer([regression.executable], [change(regression.X), regression.y], 32)
 
 
 def test_arrays_live_as_long_as_their_trainer() -> None:
     arrays = [np.ones((1000, 3)), np.ones(1000)]
     executable = _core.Executable(moment_program((3,)), "float64", None, None)
-    trainer = _core.Trainer(executable, arrays, 10)
+    trainer = _core.Trainer([executable], arrays, 10)
     arrays.clear()
     del executable
     np.full((1000, 3), 5.0)  # would take the place of freed memory

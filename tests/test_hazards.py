@@ -149,7 +149,7 @@ def test_scalars_are_kept_while_a_trainer_runs() -> None:
     builder.output("loss", total)
     executable = _core.Executable(builder.finish(), "float64", None, None)
     X = np.broadcast_to(np.ones(64, np.uint8), (4_000_000, 64))
-    trainer = _core.Trainer(executable, [X], 10)
+    trainer = _core.Trainer([executable], [X], 10)
     steps = len(X) // 10
     scalars = {"s": np.ones(steps)}
 

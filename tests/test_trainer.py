@@ -173,7 +173,7 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[Trainer\] batch_size must be positive, got 0"):
         regression.trainer(0)
     with pytest.raises(ValueError, match=r"\[Trainer\] the program has 2 inputs, got 1"):
-        _core.Trainer(regression.executable, [regression.X], 32)
+        _core.Trainer([regression.executable], [regression.X], 32)
     trainer = regression.trainer()
     with pytest.raises(ValueError, match=r"\[Trainer\] scalar 'learning_rate' is missing"):
         trainer.run(1, 0, 0, {})

@@ -1,5 +1,8 @@
 #include "bindings/arrays.h"
 
+#include <algorithm>
+
+#include "bindings/ragged_rows.h"
 #include "bindings/sparse_rows.h"
 #include "bindings/streams.h"
 #include "core/error.h"
@@ -21,6 +24,15 @@ Source read_array(const char* place, const std::string& name, const Shape& shape
     check(shape == Shape{true, {1, matrix.columns()}}, "[", place, "] input '", name, "' has ", matrix.columns(),
           " columns, expected shape ", to_string(shape));
     return matrix.source();
+  }
+  if (py::isinstance<RaggedRows>(object)) {
+    const auto& ragged = object.cast<const RaggedRows&>();
+    const std::vector<int64_t>& step = ragged.step_shape();
+    check(shape.batched && shape.dims[0] == 1 && shape.dims.size() == step.size() + 2 &&
+              std::equal(step.begin(), step.end(), shape.dims.begin() + 2),
+          "[", place, "] input '", name, "' has steps of shape ", to_string(Shape{false, step}), ", expected ",
+          to_string(shape));
+    return ragged.source(shape.dims[1]);
   }
   if (py::isinstance<BoundStream>(object)) {
     auto& stream = object.cast<BoundStream&>();
@@ -92,6 +104,10 @@ std::string shape_text(const py::array& array) {
 }
 
 Source read_rows(const char* place, const std::string& name, py::handle object) {
+  if (py::isinstance<RaggedRows>(object)) {
+    const auto& ragged = object.cast<const RaggedRows&>();
+    return ragged.source(ragged.longest());
+  }
   Shape shape{true, {1}};
   if (py::isinstance<py::array>(object)) {
     const auto array = py::reinterpret_borrow<py::array>(object);

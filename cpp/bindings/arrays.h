@@ -14,9 +14,9 @@
 
 namespace ganglion {
 
-// The inputs of a program, in their order, from a list of arrays of any real dtype and strides, SparseRows or Streams,
-// checked against the program's shapes. `rows` is how many samples the batched ones hold; all the same. Nothing is
-// copied, so the list must outlive the sources. Raises TypeError and ValueError that begin with "[place]".
+// The inputs of a program, in their order, from a list of arrays of any real dtype and strides, SparseRows, RaggedRows
+// or Streams, checked against the program's shapes. `rows` is how many samples the batched ones hold; all the same.
+// Nothing is copied, so the list must outlive the sources. Raises TypeError and ValueError that begin with "[place]".
 std::vector<Source> read_inputs(const char* place, const Program& program, const pybind11::sequence& arrays,
                                 int64_t* rows);
 

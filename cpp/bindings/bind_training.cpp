@@ -5,6 +5,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bound_executable.h"
+#include "bindings/ragged_rows.h"
 #include "bindings/sparse_rows.h"
 #include "bindings/streams.h"
 #include "core/cores.h"
@@ -40,11 +41,21 @@ int64_t first_not_index_row(pybind11::handle array, int64_t size) {
   return first_not_index(source, size);
 }
 
+pybind11::array_t<int64_t> epoch_order(int64_t rows, uint64_t seed, uint64_t epoch) {
+  check(rows >= 0, "[epoch_order] rows must not be negative, got ", rows);
+  EpochOrder order(rows);
+  order.shuffle(seed, epoch);
+  pybind11::array_t<int64_t> numbers(rows);
+  std::copy_n(order.rows(), rows, numbers.mutable_data());
+  return numbers;
+}
+
 }  // namespace
 
 void bind_training(pybind11::module_& m) {
   namespace py = pybind11;
   bind_sparse_rows(m);
+  bind_ragged_rows(m);
   bind_streams(m);
   bind_executable(m);
   bind_trainer(m);
@@ -53,6 +64,8 @@ void bind_training(pybind11::module_& m) {
         "The first row of an array with a NaN or a value beyond +-largest, -1 when there is none.");
   m.def("first_not_index", &first_not_index_row, py::arg("array"), py::arg("size"),
         "The first row of an array with anything but whole numbers from 0 to less than size, -1 when there is none.");
+  m.def("epoch_order", &epoch_order, py::arg("rows"), py::arg("seed"), py::arg("epoch"),
+        "The row numbers in the order in which a shuffled epoch takes them.");
   m.def("get_num_threads", &get_num_threads, "Threads that programs run on.");
   m.def("set_num_threads", &set_num_threads, py::arg("threads"));
   m.def("available_cores", &available_cores, py::arg("root") = "",

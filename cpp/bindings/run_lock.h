@@ -6,8 +6,10 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 #include "core/thread_pool.h"
 
@@ -58,6 +60,25 @@ class Running {
  private:
   RunLock& lock_;
   pybind11::gil_scoped_release released_;
+};
+
+// The same of several, each of which is locked once, in their order.
+class RunningAll {
+ public:
+  explicit RunningAll(const std::vector<RunLock*>& locks) {
+    for (RunLock* lock : locks) held_.emplace_back(*lock);
+    released_.emplace();
+  }
+  ~RunningAll() {
+    held_.clear();
+    released_.reset();
+  }
+  RunningAll(const RunningAll&) = delete;
+  RunningAll& operator=(const RunningAll&) = delete;
+
+ private:
+  std::vector<std::unique_lock<RunLock>> held_;
+  std::optional<pybind11::gil_scoped_release> released_;
 };
 
 // Waits for a run to end before its results are read; with the GIL. Its own progress callback reads them as they are.

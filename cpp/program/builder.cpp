@@ -166,8 +166,10 @@ int Builder::sum_to(int a, const Shape& target) {
   int sum = a;
   for (int last = from.rank() - 1; last >= 0; --last) {
     if (!repeated(last)) continue;
+    // Over the steps of each sequence first: padding behind them does not change how they are added then.
+    const int end = from.batched && from.rank() == 3 && last > 0 ? 1 : 0;
     int first = last;
-    while (first > 0 && repeated(first - 1)) --first;
+    while (first > end && repeated(first - 1)) --first;
     sum = emit("reduce_sum", {sum}, {{"first", static_cast<int64_t>(first)}, {"last", static_cast<int64_t>(last)}});
     last = first;
   }

@@ -125,6 +125,15 @@ Source::Source(Stream& stream, int64_t rows, int64_t sample_size)
       strides_{item_size(type_)},
       stream_(&stream) {}
 
+Source::Source(const RaggedSource& ragged, int64_t rows, int64_t sample_size)
+    : data_(nullptr),
+      type_(ragged.type),
+      batched_(true),
+      rows_(rows),
+      row_stride_(0),
+      sample_size_(sample_size),
+      ragged_(ragged) {}
+
 void Source::start_stream(const uint32_t* order, int64_t batch_size) const {
   if (stream_) stream_->start(order, batch_size);
 }
@@ -160,9 +169,21 @@ void Source::gather_file(T* out, const int64_t* rows, int64_t first, int64_t cou
 }
 
 template <class T>
+void Source::gather_ragged(T* out, const int64_t* rows, int64_t first, int64_t count) const {
+  const int64_t stride = item_size(type_);
+  for (int64_t i = 0; i < count; ++i, out += sample_size_) {
+    const int64_t row = rows ? rows[i] : first + i;
+    const int64_t size = std::min(ragged_->sizes[row], sample_size_);
+    kernels<T>().gather(out, {ragged_->rows[row], type_, 0, 1, &size, &stride}, nullptr, 0, 1);
+    std::fill(out + size, out + sample_size_, T{0});
+  }
+}
+
+template <class T>
 void Source::gather(T* out, const int64_t* rows, int64_t first, int64_t count) const {
   if (!batched_) return kernels<T>().gather(out, memory(), nullptr, 0, 1);
   if (sparse_) return kernels<T>().gather_sparse(out, *sparse_, rows, first, count);
+  if (ragged_) return gather_ragged(out, rows, first, count);
   if (stream_) return kernels<T>().gather(out, memory(), nullptr, first - batch_first_, count);
   if (!file_.is_open()) return kernels<T>().gather(out, memory(), rows, first, count);
   const int64_t step = std::max<int64_t>(1, kChunkBytes / std::max<int64_t>(1, row_bytes_));
@@ -177,12 +198,12 @@ const T* Source::in_place() const {
   const bool is_contiguous = extents_.empty() || (extents_.size() == 1 && strides_.back() == item);
   const bool is_same = type_ == (item == 4 ? DataType::f32 : DataType::f64);
   const bool is_aligned = reinterpret_cast<uintptr_t>(data_) % alignof(T) == 0 && row_stride_ % item == 0;
-  const bool is_in_memory = batched_ && !sparse_ && !stream_ && !file_.is_open();
+  const bool is_in_memory = batched_ && !sparse_ && !ragged_ && !stream_ && !file_.is_open();
   return is_in_memory && is_contiguous && is_same && is_aligned ? reinterpret_cast<const T*>(data_) : nullptr;
 }
 
 void Source::prefetch(const int64_t* rows, int64_t count) const {
-  if (!batched_ || sparse_ || stream_ || file_.is_open()) return;
+  if (!batched_ || sparse_ || ragged_ || stream_ || file_.is_open()) return;
   const int64_t bytes = std::min(row_bytes_, kPrefetchedBytes);
   for (int64_t i = 0; i < count; ++i) {
     const char* const row = data_ + rows[i] * row_stride_ - row_origin_;

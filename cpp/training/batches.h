@@ -23,8 +23,15 @@ class Stream {
   virtual const void* batch(int64_t first, int64_t count) = 0;
 };
 
-// An array whose rows are the samples, of any real dtype and any strides, a sparse matrix, or a stream. Does not own
-// the memory.
+// Sequences of different lengths, each contiguous, wherever it lies.
+struct RaggedSource {
+  const void* const* rows;
+  const int64_t* sizes;  // numbers in each
+  DataType type;
+};
+
+// An array whose rows are the samples, of any real dtype and any strides, a sparse matrix, a stream, or sequences. Does
+// not own the memory.
 class Source {
  public:
   // `extents` and `strides` (bytes) are those of one sample. A source that is not batched is one sample that
@@ -35,6 +42,8 @@ class Source {
   Source(const SparseGatherSource& sparse, int64_t rows);
   // A stream of that many rows, each of `sample_size` numbers.
   Source(Stream& stream, int64_t rows, int64_t sample_size);
+  // Sequences, each filled up with zeros to `sample_size` numbers; of one with more the first are read.
+  Source(const RaggedSource& ragged, int64_t rows, int64_t sample_size);
 
   DataType type() const { return type_; }
   bool batched() const { return batched_; }
@@ -64,6 +73,8 @@ class Source {
   // Samples through the file.
   template <class T>
   void gather_file(T* out, const int64_t* rows, int64_t first, int64_t count) const;
+  template <class T>
+  void gather_ragged(T* out, const int64_t* rows, int64_t first, int64_t count) const;
 
   const char* data_;
   DataType type_;
@@ -80,6 +91,7 @@ class Source {
   int64_t row_origin_ = 0;
   // What is read instead.
   std::optional<SparseGatherSource> sparse_;
+  std::optional<RaggedSource> ragged_;
   Stream* stream_ = nullptr;
   int64_t batch_first_ = 0;  // the position in the epoch of the batch at data_
 };

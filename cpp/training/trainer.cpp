@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <utility>
 
 #include "core/error.h"
@@ -42,13 +43,12 @@ Watch watch_with(Ended& ended) {
 }  // namespace
 
 template <class T>
-Trainer<T>::Trainer(Executable<T>& executable, std::vector<Source> inputs, int64_t batch_size)
-    : executable_(executable),
-      inputs_(std::move(inputs)),
+Trainer<T>::Trainer(std::vector<Part> programs, int64_t batch_size)
+    : programs_(std::move(programs)),
       batch_size_(batch_size),
-      data_rows_(common_rows(inputs_)),
+      data_rows_(common_rows(programs_.front().inputs)),
       order_(data_rows_) {
-  const Program& program = executable.program();
+  const Program& program = programs_.front().executable->program();
   for (const auto& [name, value] : program.outputs) {
     const Shape& shape = program.shape(value);
     check(!shape.batched, "[Trainer] output '", name, "' has shape ", to_string(shape),
@@ -68,28 +68,37 @@ void Trainer<T>::start_epoch(const std::optional<uint64_t>& order_seed, uint64_t
   } else {
     order_.in_order();
   }
+  batches_.clear();
   begin();
 }
 
 template <class T>
-void Trainer<T>::start_epoch(const int64_t* order) {
+void Trainer<T>::start_epoch(const int64_t* order, std::vector<Batch> batches) {
   order_.take(order);
+  batches_ = std::move(batches);
   begin();
 }
 
 template <class T>
 void Trainer<T>::begin() {
   position_ = 0;
+  batches_done_ = 0;
   rows_seen_ = 0;
   for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);
-  for (const Source& input : inputs_) input.start_stream(order_.rows(), batch_size_);
+  for (const Source& input : programs_.front().inputs) input.start_stream(order_.rows(), batch_size_);
 }
 
 template <class T>
-void Trainer<T>::add_outputs(int64_t rows) {
+Batch Trainer<T>::next_batch() const {
+  if (batches_.empty()) return {std::min(batch_size_, data_rows_ - position_), 0};
+  return batches_[batches_done_];
+}
+
+template <class T>
+void Trainer<T>::add_outputs(const Executable<T>& executable, int64_t rows) {
   rows_seen_ += rows;
   for (size_t index = 0; index < sums_.size(); ++index) {
-    const T* output = executable_.output(static_cast<int>(index));
+    const T* output = executable.output(static_cast<int>(index));
     const double weight = static_cast<int>(index) == loss_output_ ? static_cast<double>(rows) : 1.0;
     for (double& sum : sums_[index]) sum += weight * static_cast<double>(*output++);
   }
@@ -109,21 +118,26 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   };
   auto ended = [&] { return !poll_when_due(done); };
   const Watch watch = watch_with(ended);
-  Gathering<T> gathering(executable_, inputs_);
+  std::deque<Gathering<T>> gatherings;
+  for (Part& part : programs_) gatherings.emplace_back(*part.executable, part.inputs);
   for (; done < steps.count && position_ < data_rows_; ++done, ++key.step) {
-    const int64_t count = std::min(batch_size_, data_rows_ - position_);
+    const auto [count, program] = next_batch();
+    Executable<T>& executable = *programs_[static_cast<size_t>(program)].executable;
     for (size_t index = 0; index < steps.scalars.size(); ++index) {
-      executable_.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
+      executable.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
     }
-    const int64_t ahead = std::min(batch_size_, data_rows_ - position_ - count);
+    // Another program's inputs may come next: it asks for them itself.
+    const int64_t ahead = batches_.empty() ? std::min(batch_size_, data_rows_ - position_ - count) : 0;
     const int64_t* const rows = order_.rows(position_, count + ahead);
+    Gathering<T>& gathering = gatherings[static_cast<size_t>(program)];
     Run step{count, key, gathering.from(rows, position_, count, ahead), &watch};
     step.update = steps.update && (key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0;
     if (steps.update) step.loss = loss_output_;
-    const Ending ending = executable_.run(step);
+    const Ending ending = executable.run(step);
     if (ending != Ending::done) return {done, ending != Ending::not_finite};
     position_ += count;
-    add_outputs(count);
+    ++batches_done_;
+    add_outputs(executable, count);
     if (!poll_when_due(done + 1)) return {done + 1, true};
   }
   return {done, true};

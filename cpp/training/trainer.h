@@ -28,18 +28,29 @@ struct StepsDone {
   bool finite;  // false: the loss of the step after these was not finite, and that step was not taken
 };
 
+// A batch of an epoch: how many rows it takes, and which program runs over them.
+struct Batch {
+  int64_t rows;
+  int program;
+};
+
+// One program, or several that do the same for sequences of different lengths.
 template <class T>
 class Trainer {
  public:
-  // `inputs` in the order of Program::inputs; those that are batched have equally many rows. A program's
-  // output "loss" is the mean over its batch; outputs do not depend on the batch's size. The executable outlives
-  // the trainer.
-  Trainer(Executable<T>& executable, std::vector<Source> inputs, int64_t batch_size);
+  struct Part {
+    Executable<T>* executable;   // outlives the trainer
+    std::vector<Source> inputs;  // in the order of Program::inputs; those that are batched have equally many rows
+  };
 
-  // Sets the position and the sums back. Without a seed the rows come as they lie.
+  // A program's output "loss" is the mean over its batch; outputs do not depend on the batch's size.
+  Trainer(std::vector<Part> programs, int64_t batch_size);
+
+  // Sets the position and the sums back. Without a seed the rows come as they lie. The first program runs them all.
   void start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch);
-  // The same, with the rows in an order of the caller's: data_rows() row numbers.
-  void start_epoch(const int64_t* order);
+  // The same, with the rows in an order of the caller's: data_rows() row numbers; cut into these batches, if any are
+  // given, which together have as many.
+  void start_epoch(const int64_t* order, std::vector<Batch> batches);
 
   // Without an update a loss that is not finite stops nothing, and shows in the sums.
   StepsDone run(const Steps& steps, const Poll& poll);
@@ -51,13 +62,15 @@ class Trainer {
 
  private:
   void begin();
-  void add_outputs(int64_t rows);
+  Batch next_batch() const;
+  void add_outputs(const Executable<T>& executable, int64_t rows);
 
-  Executable<T>& executable_;
-  std::vector<Source> inputs_;
+  std::vector<Part> programs_;
   int64_t batch_size_;
   int64_t data_rows_;
   EpochOrder order_;
+  std::vector<Batch> batches_;  // of the epoch, where they are not all alike
+  size_t batches_done_ = 0;
   int loss_output_ = -1;
   int64_t position_ = 0;  // rows of the epoch that were handed out
   int64_t rows_seen_ = 0;

@@ -194,6 +194,8 @@ def _checked(place: str, net: Passes, X: Any) -> Array:
     built = _built(place, net)
     shape = built.recipe.input_shape
     inputs = check_inputs(place, X, shape, net.dtype, names=net.feature_names_in_)
+    if isinstance(inputs, _core.RaggedRows):
+        raise TypeError(f"[{place}] X must be an array, got a list of sequences")
     built.check_ids(place, inputs)
     if isinstance(inputs, _core.SparseRows):
         raise TypeError(f"[{place}] X must be dense, got a sparse matrix: X.toarray() is")
@@ -210,7 +212,8 @@ def _gradients(place: str, net: Passes, X: Any, target: Target, path: str | None
     inputs = _checked(place, net, X)
     built = _built(place, net)
     direction = _direction(place, net.predict(inputs), target)
-    program = compile.score_program(built.recipe, path)
+    recipe = built.recipe.of(built.form_of(inputs))
+    program = compile.score_program(recipe, path)
     executable = _core.Executable(program, built.dtype, built.parameters, None)
     return executable.predict([inputs, direction], PREDICTION_BATCH)
 

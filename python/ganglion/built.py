@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core, compile
-from ganglion.compile import Recipe
+from ganglion.buckets import rounded_up
+from ganglion.compile import Form, Recipe
 from ganglion.data import as_array
 from ganglion.endings import ending_of, mismatch
 from ganglion.errors import warn
 from ganglion.inputs import Inputs, check_ids
 from ganglion.layers import Layer
+from ganglion.open_steps import Outputs, trace_once
 from ganglion.optimizers import Slots
-from ganglion.streaming import rows_together
-from ganglion.tracing import Trace
+from ganglion.parts import parts_of
 from ganglion.value import Shape
 from ganglion.variables import Variable
 
@@ -26,6 +27,8 @@ Array = NDArray[Any]
 
 # Rows that a layer is shown together when it adapts to the data.
 _ADAPT_ROWS = 1024
+# Kept of a network: as many as fit and evaluate make for sequences of different lengths, and some.
+_MOST_PROGRAMS = 48
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,10 @@ class Built:
 
     Attributes
     ----------
+    example : Recipe
+        One that programs can be written from, for some number of steps where that is open.
     output_shape : tuple
-        (None, ...).
+        (None, ...); None too for what follows a number of steps that is open.
     parameters, states : Store
         The flat buffers of weights and of optimizer state; ``states`` is None before training.
     slots : Slots or None
@@ -84,17 +89,15 @@ class Built:
     """
 
     def __init__(self, recipe: Recipe, dtype: str) -> None:
-        trace = Trace(training=False, variables=recipe.variables)
-        with trace:
-            x, prediction = compile.trace_layers(recipe, trace)
-        self.output_shape: Shape = prediction.shape
+        self.example, trace, (x, prediction), shapes = trace_once(recipe)
+        self.output_shape: Shape = shapes[-1]
         self._ending = ending_of(trace, prediction)
-        recipe.variables.lay_out()
-        self.recipe = recipe
+        self.example.variables.lay_out()
+        self.recipe = replace(recipe, variables=self.example.variables)
         self.dtype = dtype
         self.rows = [
-            self._row(call.path, call.layer, call.output.shape)
-            for call in trace.calls
+            self._row(call.path, call.layer, shape)
+            for call, shape in zip(trace.calls, shapes[:-1], strict=True)
             if isinstance(call.layer, Layer)
         ]
         self._learning = self._learning_of_layers()
@@ -106,10 +109,11 @@ class Built:
         }
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
-        self.parameters = _store(recipe.variables.size, dtype)
+        self.parameters = _store(self.recipe.variables.size, dtype)
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
-        self._executables: dict[tuple[str, bool], _core.Executable] = {}
+        self._executables: dict[tuple[str, int, Form], _core.Executable] = {}
+        self._outputs: dict[Form, Outputs] = {}
 
     def _check_ending(self) -> None:
         assert self.recipe.loss is not None
@@ -275,12 +279,14 @@ class Built:
 
     def _reaching(self, path: str, X: Inputs) -> Iterator[Array]:
         """Yield, batch by batch, what the layers before make of the data."""
-        program = compile.reaching_program(self.recipe, path)
-        executable = _core.Executable(program, self.dtype, self.parameters, None)
-        rows = rows_together(X, _ADAPT_ROWS)
-        for start in range(0, len(X), rows):
-            batch = X[start : start + rows]
-            yield executable.predict([batch], len(batch))[0]
+        for part in parts_of(X, self.form_of(X)):
+            program, padded = compile.reaching_program(self.recipe.of(part.form), path)
+            executable = _core.Executable(program, self.dtype, self.parameters, None)
+            rows = part.together(_ADAPT_ROWS)
+            for start in range(0, len(part.X), rows):
+                batch = [array[start : start + rows] for array in part.arrays]
+                reaching = executable.predict(batch, rows)[0]
+                yield reaching[part.counted(start, start + rows)] if padded else reaching
 
     # The state of the optimizer.
 
@@ -290,8 +296,8 @@ class Built:
             # They are part of the programs, and of how the state is laid out.
             self.first_updates = {}
             self.states = self.slots = None
-            for flag in (False, True):
-                self._executables.pop(("train", flag), None)
+            for key in [key for key in self._executables if key[0] == "train"]:
+                del self._executables[key]
         if self.states is not None and self.slots is not None:
             self.slots.fill(self.states.array)
 
@@ -321,8 +327,8 @@ class Built:
         self.first_updates = {**other.first_updates, **begun}
         if other.states is None or other.slots is None:
             return
-        weighted = ("train", True) in other._executables
-        self.executable("train", weighted)
+        _, flag, form = next(key for key in other._executables if key[0] == "train")
+        self.executable("train", flag, form)
         assert self.states is not None and self.slots is not None
         self.slots.take(
             self.states.array,
@@ -359,7 +365,7 @@ class Built:
         if not states:
             return
         self.first_updates = dict(first_updates or {})
-        self.executable("train")
+        self.executable("train", form=Form(self.example.input_shape[1]))
         assert self.states is not None and self.slots is not None
         expected = {slot.name: slot.shape for slot in self.slots}
         given = {name: array.shape for name, array in states.items()}
@@ -370,25 +376,72 @@ class Built:
 
     # Programs.
 
-    def executable(self, name: str, flag: bool = False) -> _core.Executable:
+    def form_of(self, X: Inputs) -> Form:
+        """Return the form of the sequences that are the rows of some inputs."""
+        if not self.recipe.is_open:
+            return Form()
+        if isinstance(X, _core.RaggedRows):
+            return Form(self.longest(int(X.lengths.max())), ragged=True)
+        return Form(X.shape[1])
+
+    def output_shape_of(self, X: Inputs) -> Shape:
+        """Return (None, ...) of the predictions of some inputs.
+
+        (None, None, ...) where they are sequences, each as long as its own of ``X``.
+        """
+        form = self.form_of(X)
+        shape, by_step = self.outputs(form)
+        return (None, None, *shape[2:]) if form.ragged and "prediction" in by_step else shape
+
+    def longest(self, steps: int) -> int:
+        """Return to how many steps sequences of at most so many may be filled up.
+
+        To a number that others are filled up to as well, unless a layer takes fewer.
+        """
+        rounded = int(rounded_up(steps))
+        try:
+            self.outputs(Form(rounded, ragged=True))
+        except ValueError:
+            self.outputs(Form(steps, ragged=True))  # says what is wrong if it is not the number
+            return steps
+        return rounded
+
+    def outputs(self, form: Form) -> Outputs:
+        """Return what the layers make of sequences of a form."""
+        if form not in self._outputs:
+            trace = compile.layers_trace(self.recipe.of(form))
+            self._outputs[form] = Outputs.of(trace)
+        return self._outputs[form]
+
+    def executable(self, name: str, flag: int = 0, form: Form | None = None) -> _core.Executable:
         """Return a program ready to run, made when first asked for.
+
+        Of those for sequences of several forms the ones used last are kept.
 
         Parameters
         ----------
         name : {"predict", "forward", "evaluate", "gradient", "train", "backward", "layers"}
             Which; see `ganglion.compile`.
-        flag : bool
-            For "evaluate", "gradient" and "train" whether samples have weights; for "backward"
-            whether layers act as in training.
+        flag : int
+            For "evaluate", "gradient" and "train" how many axes the weights of samples have, 0
+            without; for "backward" whether layers act as in training.
+        form : Form, optional
+            Of the sequences, as `form_of` returns it.
         """
-        key = (name, flag)
-        if key not in self._executables:
-            self._executables[key] = self._make(*key)
-        return self._executables[key]
+        key = (name, int(flag), form or Form())
+        if key in self._executables:
+            executable = self._executables.pop(key)
+        else:
+            executable = self._make(*key)
+        self._executables[key] = executable  # the last
+        if len(self._executables) > _MOST_PROGRAMS:
+            self._executables.pop(next(iter(self._executables)))
+        return executable
 
-    def _make(self, name: str, flag: bool) -> _core.Executable:
+    def _make(self, name: str, flag: int, form: Form) -> _core.Executable:
+        recipe = self.recipe.of(form)
         if name == "train":
-            program, slots = compile.train_program(self.recipe, flag)
+            program, slots = compile.train_program(recipe, flag)
             if self.states is None:
                 self._check_ending()
                 self.states = _store(slots.size, self.dtype)
@@ -396,15 +449,15 @@ class Built:
                 slots.fill(self.states.array)
             return _core.Executable(program, self.dtype, self.parameters, self.states)
         if name == "evaluate":
-            program = compile.evaluate_program(self.recipe, flag)
+            program = compile.evaluate_program(recipe, flag)
         elif name == "gradient":
-            program = compile.gradient_program(self.recipe, flag)
+            program = compile.gradient_program(recipe, flag)
         elif name == "backward":
-            program = compile.backward_program(self.recipe, flag)
+            program = compile.backward_program(recipe, training=bool(flag))
         elif name == "layers":
-            program = compile.layers_program(self.recipe)
+            program = compile.layers_trace(recipe).finish()
         else:
-            program = compile.predict_program(self.recipe, training=name == "forward")
+            program = compile.predict_program(recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)
 
 

@@ -3,22 +3,28 @@
 ==========  ======================  ==========================================================
 program     inputs                  outputs
 ==========  ======================  ==========================================================
-predict     x                       prediction
+predict     x[, lengths]            prediction
 forward     x                       prediction, with layers as in training
-evaluate    x, y[, weight]          loss, and the statistics of each metric
-train       x, y[, weight]          the same; its update section changes weights and state
-gradient    x, y[, weight]          loss, and its gradient of each trainable weight
+evaluate    x[, lengths], y         loss, and the statistics of each metric
+            [, weight]
+train       as evaluate             the same; its update section changes weights and state
+gradient    as evaluate             loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
-layers      x                       what each layer puts out
+layers      x[, lengths]            what each layer puts out
 score       x, d_score              what a layer puts out, and its gradient
 ==========  ======================  ==========================================================
+
+A program is written for one number of steps. With ``lengths``, (None,), only so many steps of each
+sequence count, and the rest is padding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
@@ -31,6 +37,21 @@ from ganglion.value import Shape, Value
 from ganglion.variables import Variables
 
 
+class Form(NamedTuple):
+    """How long the sequences of a program are, where the network leaves it open.
+
+    Attributes
+    ----------
+    steps : int or None
+        Steps of all; None where the network says what they are.
+    ragged : bool
+        Whether each has a length of its own, an input of the program, and is padding beyond.
+    """
+
+    steps: int | None = None
+    ragged: bool = False
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What programs are made of.
@@ -40,7 +61,7 @@ class Recipe:
     layers : sequence of Layer
         Applied one after the other.
     input_shape : tuple
-        (None, ...).
+        (None, ...); (None, None, ...) where the number of steps is open.
     variables : Variables
         The weights, laid out.
     loss : Loss or None
@@ -49,6 +70,8 @@ class Recipe:
         Makes the update section.
     metrics : dict of str to Metric
         By the names under which they are reported.
+    ragged : bool
+        See `Form`.
     """
 
     layers: Sequence[Layer]
@@ -57,6 +80,19 @@ class Recipe:
     loss: Loss | None
     optimizer: Optimizer
     metrics: dict[str, Metric]
+    ragged: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the number of steps is open: no program can be written before it is chosen."""
+        return len(self.input_shape) > 1 and self.input_shape[1] is None
+
+    def of(self, form: Form) -> Recipe:
+        """Return the recipe for sequences of some form."""
+        if form.steps is None:
+            return self
+        shape = (None, form.steps, *self.input_shape[2:])
+        return replace(self, input_shape=shape, ragged=form.ragged)
 
 
 class _Recomputation(Trace):
@@ -72,16 +108,42 @@ class _Recomputation(Trace):
 def trace_layers(recipe: Recipe, trace: Trace) -> tuple[Value, Value]:
     """Apply the layers to a new input; return input and prediction."""
     x = trace.input("x", recipe.input_shape)
-    prediction = x
+    prediction = _with_lengths(x, trace) if recipe.ragged else x
     trace.reserve(recipe.layers)
     for layer in recipe.layers:
         prediction = layer(prediction)
+    if recipe.ragged:
+        _check_padding(trace)
     if not prediction.shape or prediction.shape[0] is not None:
         raise ValueError(
             f"[Sequential] the layers must give a result for each sample, shape (None, ...), "
             f"got {prediction.shape}"
         )
     return x, prediction
+
+
+def _with_lengths(x: Value, trace: Trace) -> Value:
+    """Return sequences, (None, steps, ...), of which an input says where the padding begins."""
+    lengths = trace.input("lengths", (None,))
+    steps = np.arange(x.shape[1] or 0)[np.newaxis]
+    return ops.with_mask(x, ops.constant(steps) < ops.expand_dims(lengths, 1))
+
+
+def _check_padding(trace: Trace) -> None:
+    """Raise for the first layer that takes padding for data."""
+    paths = [call.path for call in trace.calls]
+    for call in trace.calls:
+        if call.input.mask is None or call.output.mask is not None:
+            continue
+        around = any(path.startswith(call.path + "/") for path in paths)
+        if not around and not call.layer.reads_mask:
+            name = type(call.layer).__name__
+            raise ValueError(
+                f"[{name}] takes the padding behind sequences of different lengths for data (layer "
+                f"'{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
+                "it, such as the recurrent ones or layers.GlobalAveragePooling1D, or bring the "
+                "sequences to one length"
+            )
 
 
 def predict_trace(recipe: Recipe, training: bool = False) -> Trace:
@@ -97,21 +159,28 @@ def predict_program(recipe: Recipe, training: bool = False) -> _core.Program:
     return predict_trace(recipe, training).finish()
 
 
-def reaching_program(recipe: Recipe, path: str) -> _core.Program:
-    """Input x; output what reaches the layer of that path, which may stand within another."""
+def reaching_program(recipe: Recipe, path: str) -> tuple[_core.Program, bool]:
+    """Input x; output what reaches the layer of that path, which may stand within another.
+
+    And whether the padding of ragged sequences is part of it.
+    """
     trace = Trace(training=False, variables=recipe.variables)
     with trace:
         trace_layers(recipe, trace)
-        trace.output("reaching", next(call.input for call in trace.calls if call.path == path))
-    return trace.finish()
+        reaching = next(call.input for call in trace.calls if call.path == path)
+        trace.output("reaching", reaching)
+    return trace.finish(), recipe.ragged and reaching.mask is not None
 
 
-def _objective(recipe: Recipe, trace: Trace, weighted: bool) -> Value:
-    """Add inputs, layers, loss and metrics; return the loss with its penalties, a scalar."""
+def _objective(recipe: Recipe, trace: Trace, weight_axes: int) -> Value:
+    """Add inputs, layers, loss and metrics; return the loss with its penalties, a scalar.
+
+    Weights are of samples, (None,), or of their steps, (None, steps).
+    """
     assert recipe.loss is not None
     _, prediction = trace_layers(recipe, trace)
     target = trace.input("y", recipe.loss.target_shape(prediction.shape))
-    weight = trace.input("weight", (None,)) if weighted else None
+    weight = trace.input("weight", prediction.shape[:weight_axes]) if weight_axes else None
     with trace.scope("loss"):
         if trace.target_shares:
             loss = _mixed_loss(recipe.loss, trace, target, prediction, weight)
@@ -150,29 +219,29 @@ def _mixed_loss(
     return total
 
 
-def evaluate_program(recipe: Recipe, weighted: bool) -> _core.Program:
+def evaluate_program(recipe: Recipe, weight_axes: int) -> _core.Program:
     """Return the program from x, y and perhaps weight to loss and metrics."""
     trace = Trace(training=False, variables=recipe.variables)
     with trace:
-        _objective(recipe, trace, weighted)
+        _objective(recipe, trace, weight_axes)
     return trace.finish()
 
 
-def train_program(recipe: Recipe, weighted: bool) -> tuple[_core.Program, Slots]:
+def train_program(recipe: Recipe, weight_axes: int) -> tuple[_core.Program, Slots]:
     """Return the same with layers as in training and an update, and what state that keeps."""
     trace = Trace(training=True, variables=recipe.variables)
     with trace:
-        loss = _objective(recipe, trace, weighted)
+        loss = _objective(recipe, trace, weight_axes)
         gradients = trace.gradient(loss, _trained_weights(recipe, trace))
         slots = recipe.optimizer.apply(trace, recipe.variables, gradients)
     return trace.finish(), slots
 
 
-def gradient_program(recipe: Recipe, weighted: bool) -> _core.Program:
+def gradient_program(recipe: Recipe, weight_axes: int) -> _core.Program:
     """Return the program from x, y and perhaps weight to the loss and its gradients."""
     trace = Trace(training=False, variables=recipe.variables)
     with trace:
-        loss = _objective(replace(recipe, metrics={}), trace, weighted)
+        loss = _objective(replace(recipe, metrics={}), trace, weight_axes)
         gradients = trace.gradient(loss, _trained_weights(recipe, trace))
         for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
             trace.output(f"d_{variable.name}", gradient)
@@ -192,14 +261,14 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
     return trace.finish()
 
 
-def layers_program(recipe: Recipe) -> _core.Program:
-    """Return the program from x to the output of each layer, those within another too."""
+def layers_trace(recipe: Recipe) -> Trace:
+    """Return the trace from x to the output of each layer, those within another too."""
     trace = Trace(training=False, variables=recipe.variables)
     with trace:
         trace_layers(recipe, trace)
         for call in trace.calls:
             trace.output(call.path, call.output)
-    return trace.finish()
+    return trace
 
 
 def score_program(recipe: Recipe, path: str | None) -> _core.Program:

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
+from ganglion.batching import LookedAtBatches, TrainingBatches
 from ganglion.callbacks.base import Callback, Logs, overrides
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.metrics import Metric
 from ganglion.progress import Progress
 from ganglion.samples import Samples
-from ganglion.streaming import rows_together, stop_reading
+from ganglion.streaming import stop_reading
 
 if TYPE_CHECKING:
     from ganglion.built import Built
@@ -45,33 +46,32 @@ class Evaluation:
     """Loss and metrics of samples under the weights as they are, again and again."""
 
     def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
-        executable = built.executable("evaluate", samples.weight is not None)
         self._metrics = built.recipe.metrics
-        self._steps = -(-len(samples) // batch_size)
-        self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+        self._batches = LookedAtBatches(built, samples, batch_size)
         self._samples = samples
 
     def run(self) -> Logs:
         """Evaluate now."""
         try:
-            self._trainer.start_epoch(None, 0)
-            self._trainer.run(self._steps, 0, 0, {}, 1, False, None)
+            self._batches.start_epoch()
+            self._batches.trainer.run(self._batches.count, 0, 0, {}, 1, False, None)
         finally:
             stop_reading(self._samples.X)
-        return logs_of(self._trainer, self._metrics)
+        return logs_of(self._batches.trainer, self._metrics)
 
 
 class Steps:
     """Training steps of a network on samples, in as many calls as it takes."""
 
     def __init__(self, net: Training, built: Built, samples: Samples, batch_size: int) -> None:
-        executable = built.executable("train", samples.weight is not None)
+        batches = TrainingBatches(built, samples, batch_size)
         self.per_epoch = -(-len(samples) // batch_size)
         self._net = net
         self._built = built
         self._batch_size = batch_size
-        self._scalars = executable.program.scalars
-        self._trainer = _core.Trainer(executable, samples.arrays, batch_size)
+        self._batches = batches
+        self._scalars = batches.scalars
+        self._trainer = batches.trainer
         self._first = net.step_
 
     def start_epoch(self, shuffle: Shuffle, epoch: int) -> None:
@@ -80,9 +80,9 @@ class Steps:
             order = np.asarray(shuffle(epoch))
             if order.dtype.kind not in "iu":
                 raise TypeError(f"[fit] shuffle must give row numbers, got dtype {order.dtype}")
-            self._trainer.start_epoch_in(order.astype(np.int64, copy=False))
+            self._batches.start_epoch_in(order.astype(np.int64, copy=False))
         else:
-            self._trainer.start_epoch(self._net.seed_ if shuffle else None, epoch)
+            self._batches.start_epoch(self._net.seed_ if shuffle else None, epoch)
         self._first = self._net.step_
 
     def run(self, count: int, progress: Progress | None) -> bool:
@@ -162,8 +162,7 @@ class Fit:
         self._steps = Steps(self._net, built, self._samples, self._batch_size)
         self._validation: Evaluation | None = None
         if self._validation_samples is not None:
-            together = rows_together(self._validation_samples.X, EVALUATION_BATCH)
-            batch = max(self._batch_size, together)
+            batch = max(self._batch_size, EVALUATION_BATCH)
             self._validation = Evaluation(built, self._validation_samples, batch)
 
     def _follow(self) -> None:
@@ -274,9 +273,7 @@ class Fit:
 
     def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
         np.copyto(self._built.parameters.array, weights)
-        evaluation = self._validation or Evaluation(
-            self._built, self._samples, rows_together(self._samples.X, EVALUATION_BATCH)
-        )
+        evaluation = self._validation or Evaluation(self._built, self._samples, EVALUATION_BATCH)
         return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:

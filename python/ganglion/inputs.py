@@ -17,13 +17,15 @@ from ganglion.frames import (
     is_frame,
     is_sparse_frame,
 )
+from ganglion.ragged import check_ragged_finite, is_ragged, ragged_rows
 from ganglion.source import Source
 from ganglion.sparse import is_sparse, sparse_rows
 from ganglion.streaming import Stream, stream_of
-from ganglion.value import Shape
+from ganglion.value import Shape, fits
 
-# What a program reads: an array or the rows of a sparse matrix in place, or a source as it goes on.
-Inputs = NDArray[Any] | _core.SparseRows | Stream
+# What a program reads: an array, the rows of a sparse matrix or sequences in place, or a source as
+# it goes on.
+Inputs = NDArray[Any] | _core.SparseRows | _core.RaggedRows | Stream
 
 
 def check_inputs(
@@ -41,10 +43,11 @@ def check_inputs(
     ----------
     place : str
         What was called, for the error.
-    X : array_like, sparse matrix, data frame or Source, shape (n, ...)
+    X : array_like, sparse matrix, data frame or Source, shape (n, ...); or list of sequences
         Finite numbers. Those of a source are looked at when they are read.
     shape : tuple or None
-        (None, ...) of the network; None while it is not built.
+        (None, ...) of the network, (None, None, ...) where its number of steps is open; None while
+        it is not built.
     dtype : {"float32", "float64"}
         Of the network.
     finite : bool, default True
@@ -54,7 +57,7 @@ def check_inputs(
 
     Returns
     -------
-    ndarray, SparseRows or Stream
+    ndarray, SparseRows, RaggedRows or Stream
         The very array given, wherever that is possible.
 
     Raises
@@ -76,15 +79,20 @@ def check_inputs(
     if is_sparse_frame(X):
         X = X.sparse.to_coo()
     inputs: Inputs
-    if isinstance(X, Source):
+    if is_ragged(X, shape):
+        inputs = ragged_rows(place, X, shape)
+    elif isinstance(X, Source):
         inputs = stream_of(place, X, dtype)
     elif is_sparse(X):
         inputs = sparse_rows(place, "X", X)
     elif is_frame(X):
         inputs = frame_array(place, "X", X)
     else:
+        _check_lengths(place, X, shape)
         inputs = as_array(place, "X", X)
-    if shape is None:
+    if isinstance(inputs, _core.RaggedRows):
+        pass  # their shapes were checked, each by itself
+    elif shape is None:
         if inputs.ndim < 2:
             raise ValueError(
                 f"[{place}] X must have a row for each sample, got shape {inputs.shape}: "
@@ -92,12 +100,13 @@ def check_inputs(
             )
         if 0 in inputs.shape[1:]:
             raise ValueError(f"[{place}] X has no features: shape {inputs.shape}")
-    elif inputs.shape[1:] != shape[1:] or inputs.ndim == 0:
+    elif not fits(shape, (None, *inputs.shape[1:])) or inputs.ndim == 0:
         if inputs.ndim == 2 and len(shape) == 2:
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
             )
-        hint = ": one sample is X.reshape(1, *X.shape)" if inputs.shape == shape[1:] else ""
+        is_one = fits(shape[1:], inputs.shape)
+        hint = ": one sample is X.reshape(1, *X.shape)" if is_one else ""
         raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}{hint}")
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
@@ -113,7 +122,7 @@ def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: st
     ----------
     place : str
         What was called, for the error.
-    inputs : ndarray, SparseRows or Stream
+    inputs : ndarray, SparseRows, RaggedRows or Stream
         As `check_inputs` returns them. Those of a stream are not looked at.
     vocabulary : int
         Ids are whole numbers from 0 to less than this.
@@ -147,10 +156,10 @@ def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: st
         row = _core.first_not_index(inputs, vocabulary)
         if row < 0:
             return
-        sample = inputs[row]
+        sample = inputs.row(row) if isinstance(inputs, _core.RaggedRows) else inputs[row]
         known = (sample >= 0) & (sample < vocabulary) & (np.floor(sample) == sample)
         index = (row, *(int(i) for i in np.argwhere(~known)[0]))
-        value = inputs[index]
+        value = sample[index[1:]]
     check_inputs_finite(place, inputs, dtype)
     position = index[1] if len(index) == 2 else index[1:]
     where = f"row {index[0]}, position {position}" if len(index) > 1 else f"row {index[0]}"
@@ -176,6 +185,19 @@ def _stored_at(inputs: _core.SparseRows, stored: int) -> tuple[tuple[int, ...], 
     return (row, int(inputs.indices[at])), inputs.data[at]
 
 
+def _check_lengths(place: str, X: Any, shape: Shape | None) -> None:
+    """Raise where sequences differ in length, and the network takes one length."""
+    if shape is None or len(shape) < 3 or not is_ragged(X, None):
+        return
+    lengths = [len(row) for row in X]
+    other = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
+    raise ValueError(
+        f"[{place}] X has sequences of different lengths, {lengths[0]} at row 0 and "
+        f"{lengths[other]} at row {other}, and the network takes {shape}: it takes any number of "
+        f"steps where it begins with Input({(None, *shape[2:])})"
+    )
+
+
 def check_inputs_finite(
     place: str, inputs: Inputs, dtype: str, columns: Sequence[Any] | None = None
 ) -> None:
@@ -185,7 +207,7 @@ def check_inputs_finite(
     ----------
     place : str
         What was called, for the error.
-    inputs : ndarray, SparseRows or Stream
+    inputs : ndarray, SparseRows, RaggedRows or Stream
         As `check_inputs` returns them.
     dtype : {"float32", "float64"}
         Of the network.
@@ -198,6 +220,9 @@ def check_inputs_finite(
         Naming the row, the column and what was found there.
     """
     if isinstance(inputs, Stream):
+        return
+    if isinstance(inputs, _core.RaggedRows):
+        check_ragged_finite(place, inputs, dtype)
         return
     if not isinstance(inputs, _core.SparseRows):
         check_finite(place, "X", inputs, dtype, columns)

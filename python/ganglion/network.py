@@ -22,7 +22,7 @@ from ganglion.layers import Input, Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
-from ganglion.value import Shape
+from ganglion.value import Shape, fits
 from ganglion.variables import Variables
 
 Array = NDArray[Any]
@@ -148,7 +148,8 @@ class Network:
         Parameters
         ----------
         input_shape : tuple
-            ``(None, ...)``: the first dimension is that of the samples.
+            ``(None, ...)``: the first dimension is that of the samples. ``(None, None, ...)`` for
+            sequences of any number of steps, see `layers.Input`.
 
         Raises
         ------
@@ -158,7 +159,7 @@ class Network:
         shape = _check_input_shape(input_shape)
         if self._built is None:
             self._set_built(self._initialized(shape))
-        elif self.input_shape != shape:
+        elif not fits(self.input_shape, shape):
             raise ValueError(f"[build] the network takes {self.input_shape}, got {shape}")
 
     def _make_built(self, input_shape: Shape) -> Built:
@@ -247,12 +248,12 @@ class Network:
 
     @property
     def input_shape(self) -> Shape:
-        """``(None, ...)``."""
+        """``(None, ...)``; ``(None, None, ...)`` where the number of steps is open."""
         return self._need_built("input_shape").recipe.input_shape
 
     @property
     def output_shape(self) -> Shape:
-        """``(None, ...)``."""
+        """``(None, ...)``; None too where it follows a number of steps that is open."""
         return self._need_built("output_shape").output_shape
 
     def count_params(self) -> int:
@@ -312,4 +313,8 @@ def _check_input_shape(input_shape: Sequence[int | None]) -> Shape:
     shape = tuple(input_shape)
     if len(shape) < 2 or shape[0] is not None:
         raise ValueError(f"[build] input_shape must be (None, ...), got {shape}")
-    return (None, *(whole_number("build", "input_shape", size) for size in shape[1:]))
+    known = 2 if shape[1] is None else 1
+    return (
+        *shape[:known],
+        *(whole_number("build", "input_shape", size) for size in shape[known:]),
+    )

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ganglion import _core
 from ganglion.built import Built
+from ganglion.compile import Form
 from ganglion.data import as_array, check_finite, whole_number
 from ganglion.errors import not_fitted, suggestion
 from ganglion.frames import column_names
 from ganglion.inputs import Inputs, check_inputs, check_inputs_finite
 from ganglion.keeping import Keeping
+from ganglion.parts import joined, parts_of
 from ganglion.samples import check_samples
 from ganglion.source import Source
 from ganglion.streaming import rows_together, stop_reading
@@ -34,12 +37,12 @@ class Passes(Keeping):
 
     def predict(
         self, X: ArrayLike | Source, batch_size: int = PREDICTION_BATCH, verbose: int | str = 0
-    ) -> Array:
+    ) -> Any:
         """Return the network's output for each sample.
 
         Parameters
         ----------
-        X : array_like, shape (n, ...), sparse matrix, data frame or Source
+        X : array_like, shape (n, ...), sparse matrix, data frame, Source or list of sequences
             Finite numbers of any real type, read in place.
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large. The results do
@@ -50,7 +53,8 @@ class Passes(Keeping):
         Returns
         -------
         ndarray, shape (n, ...)
-            Of the network's dtype.
+            Of the network's dtype. A list of arrays, (steps, ...) each, where ``X`` is a list of
+            sequences and the network gives a result for each step.
 
         Raises
         ------
@@ -88,7 +92,10 @@ class Passes(Keeping):
         )
         built.check_ids("predict", array)
         whole_number("predict", "batch_size", batch_size)
-        executable = built.executable("predict")
+        if isinstance(array, _core.RaggedRows):
+            check_inputs_finite("predict", array, self.dtype)
+            return self._looked_at(built, "predict", array, batch_size)["prediction"]
+        executable = built.executable("predict", form=built.form_of(array))
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
         self._row_shape = None if built.reads_ids else (1, *array.shape[1:])
@@ -122,10 +129,12 @@ class Passes(Keeping):
             As `predict`.
         """
         array = self._check_inputs("forward", X)
+        _need_one_array("forward", array)
         built = self._built_for("forward", array)
         if self._built is None:
             self._set_built(built)
-        executable = built.executable("forward" if training else "predict")
+        name = "forward" if training else "predict"
+        executable = built.executable(name, form=built.form_of(array))
         result = executable.run([array], len(array), {}, self.seed_, self.step_)[0]
         self._last_forward = array, training, self.step_
         return result
@@ -170,17 +179,19 @@ class Passes(Keeping):
             raise not_fitted("[backward] needs the batch of a forward: call forward first")
         X, training, step = self._last_forward
         array = as_array("backward", "gradient", gradient)
-        shape = (len(X), *self.output_shape[1:])
+        built = self._need_built("backward")
+        form = built.form_of(X)
+        shape = (len(X), *built.outputs(form).shape[1:])
         if array.shape != shape:
             raise ValueError(
                 f"[backward] gradient must have the shape of the output, {shape}, got {array.shape}"
             )
         check_finite("backward", "gradient", array, self.dtype)
-        executable = self._need_built("backward").executable("backward", training)
+        executable = built.executable("backward", training, form)
         d_x, *self.gradients_ = executable.run([X, array], len(X), {}, self.seed_, step)
         return d_x
 
-    def layer_outputs(self, X: ArrayLike) -> dict[str, Array]:
+    def layer_outputs(self, X: ArrayLike) -> dict[str, Any]:
         """Return what each layer puts out in prediction.
 
         Parameters
@@ -192,7 +203,8 @@ class Passes(Keeping):
         -------
         dict of str to ndarray, shape (n, ...)
             By the layers' names, in the order in which they are applied; layers within another, as
-            ``"residual/dense"``, come before it.
+            ``"residual/dense"``, come before it. Lists as `predict` returns them, for layers that
+            give a result for each step of sequences of different lengths.
 
         Raises
         ------
@@ -212,13 +224,25 @@ class Passes(Keeping):
         built = self._need_built("layer_outputs")
         array = self._check_inputs("layer_outputs", X)
         built.check_ids("layer_outputs", array)
-        executable = built.executable("layers")
         try:
-            outputs = executable.predict([array], rows_together(array, PREDICTION_BATCH))
+            return self._looked_at(built, "layers", array, PREDICTION_BATCH)
         finally:
             stop_reading(array)
+
+    def _looked_at(
+        self, built: Built, program: str, X: Inputs, batch_size: int
+    ) -> dict[str, Any]:
+        """Return the outputs of a program by name, whatever the form of the samples."""
+        form = built.form_of(X)
+        by_step = built.outputs(form).by_step if form.ragged else frozenset()
+        parts = parts_of(X, form)
+        outputs = []
+        for part in parts:
+            executable = built.executable(program, form=part.form)
+            outputs.append(executable.predict(part.arrays, part.together(batch_size)))
         names = [name for name, _ in executable.program.outputs]
-        return dict(zip(names, outputs, strict=True))
+        results = joined(parts, outputs, [name in by_step for name in names])
+        return dict(zip(names, results, strict=True))
 
     def program(self, name: str = "predict", batch_size: int = 32) -> None:
         """Print a program: one operation a line, with shape, layer, FLOPs and bytes.
@@ -244,7 +268,8 @@ class Passes(Keeping):
         built = self._need_built("program")
         if name != "predict":
             self._need_loss("program")
-        print(built.executable(name).program.listing(batch_size, self._scalar_bytes))
+        executable = built.executable(name, form=Form(built.example.input_shape[1]))
+        print(executable.program.listing(batch_size, self._scalar_bytes))
 
     def profile(self, X: ArrayLike, y: ArrayLike | None = None, batch_size: int = 32) -> None:
         """Print a program with the time of each operation, in microseconds.
@@ -269,16 +294,18 @@ class Passes(Keeping):
         """
         whole_number("profile", "batch_size", batch_size)
         array = self._check_inputs("profile", X)
+        _need_one_array("profile", array)
         arrays, name = [array[:batch_size]], "predict"
         built = self._built_for("profile", array)
+        form = built.form_of(array)
         if y is not None:
-            samples = check_samples(
-                "profile", array, y, self._need_loss("profile"), built.output_shape, self.dtype
-            )
+            shape = built.outputs(form).shape
+            loss = self._need_loss("profile")
+            samples = check_samples("profile", array, y, loss, shape, self.dtype, form=form)
             arrays, name = samples.rows(0, batch_size).arrays, "train"
         if self._built is None:
             self._set_built(built)
-        executable = built.executable(name)
+        executable = built.executable(name, form=form)
         kept = [store.array.copy() for store in built.stores]
         steps = self.scalars(np.array([self.step_]))
         scalars = {scalar: float(steps[scalar][0]) for scalar in executable.program.scalars}
@@ -298,10 +325,26 @@ class Passes(Keeping):
     def _built_for(self, place: str, X: Inputs) -> Built:
         """Return what the network is, or would be built as, for checked inputs it can read."""
         self._follow_layers()
-        built = self._built or self._initialized((None, *X.shape[1:]))
+        built = self._built or self._made_for(place, X)
         built.check_ids(place, X)
         return built
+
+    def _made_for(self, place: str, X: Inputs) -> Built:
+        try:
+            return self._initialized((None, *X.shape[1:]))
+        except ValueError as error:
+            if not isinstance(X, _core.RaggedRows):
+                raise
+            raise ValueError(f"[{place}] X has rows of different lengths: {error}") from error
 
     @property
     def _scalar_bytes(self) -> int:
         return np.dtype(self.dtype).itemsize
+
+
+def _need_one_array(place: str, X: Inputs) -> None:
+    if isinstance(X, _core.RaggedRows):
+        raise TypeError(
+            f"[{place}] takes one batch as an array, got a list of sequences: bring them to one "
+            "length"
+        )

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion.data import as_array, check_finite, non_negative
+from ganglion import _core
+from ganglion.compile import Form
+from ganglion.data import as_array, check_finite, describe_position, non_negative
 from ganglion.inputs import Inputs
 from ganglion.losses import Loss
 from ganglion.losses.targets import check_values
+from ganglion.ragged import as_rows, per_step, step_targets
 from ganglion.streaming import Stream
 from ganglion.value import Shape
 
@@ -25,30 +28,44 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray, SparseRows or Stream, shape (n, ...)
+    X : ndarray, SparseRows, RaggedRows or Stream, shape (n, ...)
         Inputs.
-    y : ndarray, shape (n, ...)
+    y : ndarray or RaggedRows, shape (n, ...)
         Targets, in the shape that the loss takes.
-    weight : ndarray, shape (n,), or None
-        What each sample counts.
+    weight : ndarray, shape (n,) or (n, steps), RaggedRows or None
+        What each sample, or each of its steps, counts.
+    form : Form
+        Of a program that takes all of them.
     """
 
     X: Inputs
-    y: Array
-    weight: Array | None = None
+    y: Array | _core.RaggedRows
+    weight: Array | _core.RaggedRows | None = None
+    form: Form = Form()
 
     def __len__(self) -> int:
         return len(self.X)
 
     @property
-    def arrays(self) -> list[Inputs]:
+    def lengths(self) -> NDArray[np.int64] | None:
+        """Steps of each sequence, where they differ."""
+        return self.X.lengths if isinstance(self.X, _core.RaggedRows) else None
+
+    @property
+    def weight_axes(self) -> int:
+        """0 without weights, 1 for weights of samples, 2 for those of their steps."""
+        return 0 if self.weight is None else self.weight.ndim
+
+    @property
+    def arrays(self) -> list[Any]:
         """The inputs of a program, in its order."""
-        return [self.X, self.y] if self.weight is None else [self.X, self.y, self.weight]
+        given = [self.X, self.lengths, self.y, self.weight]
+        return [array for array in given if array is not None]
 
     def rows(self, start: int, stop: int) -> Samples:
         """Return views of some of the rows."""
         weight = None if self.weight is None else self.weight[start:stop]
-        return Samples(self.X[start:stop], self.y[start:stop], weight)
+        return Samples(self.X[start:stop], self.y[start:stop], weight, self.form)
 
 
 def check_samples(
@@ -59,6 +76,7 @@ def check_samples(
     output_shape: Shape,
     dtype: str,
     sample_weight: Any = None,
+    form: Form = Form(),  # noqa: B008 (a tuple)
 ) -> Samples:
     """Return the arrays of a training or an evaluation.
 
@@ -66,18 +84,21 @@ def check_samples(
     ----------
     place : str
         What was called, for the error.
-    X : ndarray, SparseRows or Stream, shape (n, ...)
+    X : ndarray, SparseRows, RaggedRows or Stream, shape (n, ...)
         Checked inputs.
     y : array_like, shape (n, ...)
-        Targets that fit the loss.
+        Targets that fit the loss; a list of sequences where X is one, and the network gives a
+        result for each step.
     loss : Loss
         Tells which targets fit.
     output_shape : tuple
-        (None, ...) of the predictions.
+        (None, ...) of the predictions; (None, None, ...) of those of each step of such sequences.
     dtype : {"float32", "float64"}
         Of the network.
     sample_weight : array_like, shape (n,), optional
-        Not negative.
+        Not negative. Of shape (n, steps), or a list of sequences, where predictions have steps.
+    form : Form, optional
+        Of the inputs.
 
     Raises
     ------
@@ -89,30 +110,56 @@ def check_samples(
     """
     if y is None:
         raise ValueError(f"[{place}] y is missing")
+    weight: Array | _core.RaggedRows | None = None
+    if isinstance(X, _core.RaggedRows) and output_shape[1] is None:
+        targets = step_targets(place, y, X, loss, output_shape, dtype)
+        if sample_weight is not None:
+            weight = _check_ragged_weight(place, sample_weight, X, dtype)
+        return Samples(X, targets, weight, form)
     target = as_array(place, "y", y)
     if target.ndim == 0 or len(target) != len(X):
         length = len(target) if target.ndim else "none"
         raise ValueError(f"[{place}] X has {len(X)} rows and y has {length}")
     check_finite(place, "y", target, dtype)
     target = loss.prepare_target(target, output_shape)
-    weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(place, sample_weight, len(X), dtype)
-    return Samples(X, target, weight)
+        steps = output_shape[1] if len(output_shape) > 2 else None
+        weight = as_array(place, "sample_weight", sample_weight)
+        weight = _check_sample_weight(place, weight, len(X), steps, dtype)
+    return Samples(X, target, weight, form)
 
 
-def _check_sample_weight(place: str, sample_weight: Any, length: int, dtype: str) -> Array:
-    weight = as_array(place, "sample_weight", sample_weight)
-    if weight.shape == (length, 1):
+def _check_sample_weight(
+    place: str, weight: Array, length: int, steps: int | None, dtype: str
+) -> Array:
+    if weight.shape == (length, 1) and steps != 1:
         weight = weight[:, 0]
-    if weight.shape != (length,):
-        raise ValueError(f"[{place}] sample_weight must have shape ({length},), got {weight.shape}")
+    if weight.shape not in ((length,), (length, steps)):
+        by_step = f" or {(length, steps)}" if steps else ""
+        raise ValueError(
+            f"[{place}] sample_weight must have shape {(length,)}{by_step}, got {weight.shape}"
+        )
     check_finite(place, "sample_weight", weight, dtype)
     negative = weight < 0
     if negative.any():
-        row = int(negative.argmax())
-        raise ValueError(f"[{place}] sample_weight is negative at row {row}: {weight[row]}")
+        at = tuple(int(i) for i in np.argwhere(negative)[0])
+        raise ValueError(
+            f"[{place}] sample_weight is negative at {describe_position(at)}: {weight[at]}"
+        )
     return weight
+
+
+def _check_ragged_weight(
+    place: str, sample_weight: Any, X: _core.RaggedRows, dtype: str
+) -> Array | _core.RaggedRows:
+    """Return the weights of sequences, or of their steps, which may be a list of sequences."""
+    if not any(np.ndim(weight) for weight in sample_weight):
+        weight = as_array(place, "sample_weight", sample_weight)
+        return _check_sample_weight(place, weight, len(X), None, dtype)
+    flat, ends = per_step(place, "sample_weight", sample_weight, X)
+    for row, weight in enumerate(np.split(flat, ends)):
+        _check_sample_weight(f"{place}, sample_weight of row {row}", weight, len(weight), None, dtype)
+    return as_rows(np.split(flat, ends), ())
 
 
 def weigh_classes(
@@ -143,6 +190,10 @@ def weigh_classes(
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"[{place}] class_weight must be a dict, got {class_weight!r}")
     target, owner = samples.y, f"{place}, class_weight"
+    if isinstance(target, _core.RaggedRows) or samples.weight_axes > 1:
+        raise ValueError(
+            f"[{place}] class_weight is for one class a sample: sample_weight can weigh each step"
+        )
     classes = int(output_shape[-1] or 1)
     if target.ndim == 2 and classes > 1:
         check_values(owner, "distribution", target, classes)

@@ -15,12 +15,12 @@ from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
 from ganglion.frames import feature_names
-from ganglion.inputs import check_inputs
+from ganglion.inputs import Inputs, check_inputs
+from ganglion.losses import Loss
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
 from ganglion.source import Source
-from ganglion.streaming import rows_together
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -58,13 +58,17 @@ class Training(Passes):
 
         Parameters
         ----------
-        X : array_like, shape (n, ...), sparse matrix, data frame or Source
-            Finite numbers of any real type. SciPy's sparse matrices of shape (n, features) are
+        X : array_like, shape (n, ...), sparse matrix, data frame, Source or list of sequences
+            Finite numbers of any real type. Sequences of different lengths, (steps, ...) each, are
+            for networks whose number of steps is open, see `layers.Input`: batches are made of
+            those of about the same length, and filled up to the longest with padding, which does
+            not count. SciPy's sparse matrices of shape (n, features) are
             never made dense as a whole; formats other than CSR are converted to it once. So are
             frames of pandas and polars whose columns are of several types, to one array. An
             `ImageFolder`, or another `Source`, is read while the network trains.
         y : array_like, shape (n,) or (n, ...), optional
-            Targets that fit the loss. Without them those of the source are taken.
+            Targets that fit the loss. Without them those of the source are taken. Where ``X`` is a
+            list of sequences, and the network gives a result for each step: a list too.
         epochs : int, default=1
             Passes over the data.
         batch_size : int or None, default=32
@@ -76,7 +80,8 @@ class Training(Passes):
             Fraction of the samples, from the end, that is set aside for validation. Not looked at
             with ``validation_data``. Not for sources, which have a method ``split``.
         sample_weight : array_like, shape (n,), optional
-            What each sample counts in the loss, at least 0.
+            What each sample counts in the loss, at least 0. Of shape (n, steps), or a list as
+            ``y``, where the network gives results for steps: what each of them counts.
         class_weight : dict of int to float, optional
             What the samples of each class count; 1 for classes not named. Those that are set aside
             by ``validation_split`` are not weighed, as in Keras.
@@ -233,7 +238,7 @@ class Training(Passes):
         self._need_built("evaluate")
         built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
-        return Evaluation(built, samples, rows_together(samples.X, batch)).run()
+        return Evaluation(built, samples, batch).run()
 
     def loss_and_gradients(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -270,7 +275,7 @@ class Training(Passes):
         (4.0, [[4.0], [8.0]], [4.0])
         """
         built, samples = self._check("loss_and_gradients", X, y, sample_weight)
-        executable = built.executable("gradient", samples.weight is not None)
+        executable = built.executable("gradient", samples.weight_axes, samples.form)
         if self._built is None:
             self._set_built(built)
         loss, *gradients = executable.run(samples.arrays, len(samples), {}, self.seed_, self.step_)
@@ -283,9 +288,14 @@ class Training(Passes):
             y = X.labels
         array = self._check_inputs(place, X)
         built = self._built_for(place, array)
-        return built, check_samples(
-            place, array, y, loss, built.output_shape, self.dtype, sample_weight
-        )
+        return built, self._check_targets(place, built, array, y, loss, sample_weight)
+
+    def _check_targets(
+        self, place: str, built: Built, X: Inputs, y: Any, loss: Loss, sample_weight: Any
+    ) -> Samples:
+        shape = built.output_shape_of(X)
+        form = built.form_of(X)
+        return check_samples(place, X, y, loss, shape, self.dtype, sample_weight, form)
 
     def _check_validation(
         self, built: Built, validation_data: Any, names: Sequence[str] | None
@@ -302,14 +312,14 @@ class Training(Passes):
         array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
         built.check_ids(place, array)
         loss = self._need_loss("fit")
-        samples = check_samples(place, array, y, loss, built.output_shape, self.dtype, *weight)
-        built.executable("evaluate", samples.weight is not None)
+        samples = self._check_targets(place, built, array, y, loss, *(weight or [None]))
+        built.executable("evaluate", samples.weight_axes, samples.form)
         return samples
 
     def _begin(self, built: Built, samples: Samples, X: Any) -> None:
         """Take over what was built for the data, now that all of it was checked."""
         # Made first, since metrics that do not fit the layers show when they are traced.
-        built.executable("train", samples.weight is not None)
+        built.executable("train", samples.weight_axes, samples.form)
         if self._built is None:
             self._set_built(built)
         if self.feature_names_in_ is None:

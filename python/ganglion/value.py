@@ -165,3 +165,16 @@ def _no_numpy(function: Any) -> TypeError:
 
 
 Operand = Value | float | npt.NDArray[Any]
+
+
+def fits(shape: Shape, given: Shape) -> bool:
+    """Tell whether a shape is one of those that another stands for, whose Nones are open.
+
+    Examples
+    --------
+    >>> fits((None, None, 3), (None, 7, 3)), fits((None, 5, 3), (None, 7, 3))
+    (True, False)
+    """
+    return len(shape) == len(given) and all(
+        size is None or size == other for size, other in zip(shape, given, strict=True)
+    )

@@ -239,7 +239,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         check_share(self, "dropout")
 
     def _checked(self, X: ArrayLike, y: ArrayLike, *, reset: bool) -> tuple[Any, Any]:
-        X, y = check_samples(self, X, y, reset=reset)
+        X, y = check_samples(self, X, y, reset=reset, ragged=True)
         return X, self._check_targets(y)
 
     def _validation(self, given: HeldOut | None) -> tuple[Any, ...] | None:
@@ -427,7 +427,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
     def _outputs(self, X: ArrayLike) -> NDArray[Any]:
         """Return what the network's last layer gives for each row, (n, units)."""
         check_is_fitted(self, "network_")
-        outputs: NDArray[Any] = self.network_.predict(check_inputs(self, X, reset=False))
+        inputs = check_inputs(self, X, reset=False, ragged=True)
+        outputs: NDArray[Any] = self.network_.predict(inputs)
         return outputs
 
 

@@ -6,28 +6,31 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import check_array, check_consistent_length, check_X_y
 from sklearn.utils.validation import validate_data
 
 from ganglion.data import check_finite
 from ganglion.frames import column_names, frame_array, is_frame, is_missing, is_sparse_frame
+from ganglion.ragged import check_ragged_finite, is_ragged, ragged_rows
 from ganglion.source import Source
 
 # "numeric" keeps integers and float32 as they are: the core reads them in place.
 _ACCEPTED = {"accept_sparse": "csr", "dtype": "numeric", "allow_nd": True}
 
 
-def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
+def check_inputs(estimator: Any, X: Any, *, reset: bool, ragged: bool = False) -> Any:
     """Return ``X`` as an array or a CSR matrix, and keep or compare the names of its columns.
 
     Parameters
     ----------
     estimator : NeuralEstimator
         Named in errors; with ``reset`` it learns the number and the names of the columns.
-    X : array_like, sparse matrix or data frame, shape (n_samples, ...)
-        Finite numbers.
+    X : array_like, sparse matrix or data frame, shape (n_samples, ...); or list of sequences
+        Finite numbers. Sequences of different lengths come back as an array of arrays.
     reset : bool
         Whether the columns are learned, or compared with those learned before.
+    ragged : bool, default=False
+        Whether sequences of different lengths are taken.
 
     Raises
     ------
@@ -36,6 +39,8 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
         missing.
     """
     _check_in_memory(estimator, X)
+    if ragged and is_ragged(X, None):
+        return _sequences(estimator, X)
     if not _is_dense_frame(X):
         return validate_data(estimator, X, reset=reset, **_ACCEPTED)
     values = _frame_values(estimator, X)
@@ -43,12 +48,14 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool) -> Any:
     return check_array(values, estimator=estimator, input_name="X", **_ACCEPTED)
 
 
-def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+def check_samples(
+    estimator: Any, X: Any, y: Any, *, reset: bool, ragged: bool = False
+) -> tuple[Any, Any]:
     """Return ``X``, as `check_inputs` does, and ``y`` as an array of one or two dimensions.
 
     Parameters
     ----------
-    estimator, X, reset
+    estimator, X, reset, ragged
         As for `check_inputs`.
     y : array_like or sparse matrix, shape (n_samples,) or (n_samples, n_outputs)
         Targets or labels.
@@ -60,6 +67,10 @@ def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, 
     """
     _check_in_memory(estimator, X)
     _check_missing(estimator, y)
+    if ragged and is_ragged(X, None):
+        y = check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
+        check_consistent_length(X, y)
+        return _sequences(estimator, X), y
     if not _is_dense_frame(X):
         X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **_ACCEPTED)
         return X, y
@@ -67,6 +78,16 @@ def check_samples(estimator: Any, X: Any, y: Any, *, reset: bool) -> tuple[Any, 
     validate_data(estimator, X, y, reset=reset, skip_check_array=True)
     X, y = check_X_y(values, y, multi_output=True, estimator=estimator, **_ACCEPTED)
     return X, y
+
+
+def _sequences(estimator: Any, X: Any) -> NDArray[np.object_]:
+    name = type(estimator).__name__
+    rows = ragged_rows(name, X, None)
+    check_ragged_finite(name, rows, "float64")
+    sequences = np.empty(len(rows), object)
+    for row in range(len(rows)):
+        sequences[row] = rows.row(row)
+    return sequences
 
 
 def _check_in_memory(estimator: Any, X: Any) -> None:

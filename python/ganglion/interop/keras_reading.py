@@ -138,9 +138,9 @@ def _tensors(value: Any) -> Iterator[str]:
             yield from _tensors(item)
 
 
-def _input_shape(model: Any) -> tuple[int, ...]:
+def _input_shape(model: Any) -> tuple[int | None, ...]:
     shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[1:]:
+    if not isinstance(shape, tuple) or len(shape) < 2 or None in shape[2:]:
         raise ValueError(f"[from_keras] the model must take samples of known sizes, got {shape}")
     return shape[1:]
 

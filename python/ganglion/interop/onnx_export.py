@@ -32,6 +32,11 @@ Description = Mapping[str, Any]
 def export(built: Built, path: str | os.PathLike[str]) -> None:
     """Write the prediction of a network to a file; see `Sequential.to_onnx`."""
     onnx = require("onnx", "to_onnx", extra="onnx")
+    if built.recipe.is_open:
+        raise ValueError(
+            f"[to_onnx] the network takes any number of steps, {built.recipe.input_shape}, and a "
+            "file is written for one: load its weights into a network whose Input has it"
+        )
     weights = built.parameters.array
     if weights.nbytes >= _LARGEST:
         raise ValueError(

@@ -65,7 +65,7 @@ def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
             f"[load_state_dict] the network has {len(ours)} layers with weights, {paths}, and the "
             f"dict has {len(theirs)}, {_listed(theirs)}"
         )
-    calls = compile.predict_trace(built.recipe).calls
+    calls = compile.predict_trace(built.example).calls
     applied = {call.path: call.layer for call in calls}
     orders = _feature_orders(calls)
     given: dict[str, Array] = {}

@@ -81,6 +81,9 @@ class Layer(Spec, kind="layer"):
     keeps_mask: ClassVar[bool] = False
     """Whether it acts on each step of a sequence: what it makes of padding is padding too."""
 
+    reads_mask: ClassVar[bool] = False
+    """Whether it leaves padding out where it brings the steps of a sequence together."""
+
     def __init__(
         self,
         *,

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
+# Less than what float32 holds of data, and itself a number that it holds.
+_LOWEST = -3e38
+
+
 class _GlobalPooling(Layer, registered=False):
     """What the four have in common."""
 
@@ -77,6 +81,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     axes = 1
     pool = staticmethod(ops.mean)
+    reads_mask = True
     example_shape = (4, 3)
 
     @classmethod
@@ -122,7 +127,8 @@ class GlobalMaxPooling2D(_GlobalPooling):
 class GlobalMaxPooling1D(_GlobalPooling):
     """The largest element of each channel of a sequence: (None, channels).
 
-    Equal ones share the gradient evenly.
+    Equal ones share the gradient evenly. Padding does not count, as it does in Keras; of nothing
+    but padding the result is 0.
 
     Parameters
     ----------
@@ -137,8 +143,17 @@ class GlobalMaxPooling1D(_GlobalPooling):
 
     axes = 1
     pool = staticmethod(ops.max)
+    reads_mask = True
     example_shape = (4, 3)
 
     @classmethod
     def examples(cls) -> list[GlobalMaxPooling1D]:
         return [cls(), cls(keepdims=True)]
+
+    def build(self, x: Value) -> Value:
+        if x.mask is None:
+            return super().build(x)
+        check_images(self, x, self.axes)
+        counts = ops.expand_dims(x.mask, -1)
+        largest = ops.max(ops.where(counts, x, _LOWEST), axis=1, keepdims=self.keepdims)
+        return ops.where(ops.max(counts, axis=1, keepdims=self.keepdims), largest, 0.0)

@@ -7,19 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganglion.layers.base import Layer
-from ganglion.value import Value
+from ganglion.value import Shape, Value, fits
 
 
 class Input(Layer):
     """First layer of a network, which fixes the shape of a sample.
+
+    With ``None`` as its first number a sample is a sequence of any number of steps: the weights
+    are the same for all, and a program is made for each number of steps that comes. Then ``X`` may
+    also be a list of sequences of different lengths.
 
     Of Keras's arguments, ``batch_size``, ``dtype``, ``sparse`` and the like are left out: the batch
     is known at run time, and the network has one dtype.
 
     Parameters
     ----------
-    shape : sequence of int
-        Shape of one sample.
+    shape : sequence of int or None
+        Shape of one sample; None for steps, first.
     name : str, optional
         See :class:`Layer`.
 
@@ -32,16 +36,24 @@ class Input(Layer):
     --------
     >>> Input((28, 28)).shape
     (28, 28)
+    >>> from ganglion import Sequential, layers
+    >>> net = Sequential([layers.Input((None, 3)), layers.GlobalAveragePooling1D()])
+    >>> net.predict([np.ones((5, 3)), np.ones((2, 3))]).shape
+    (2, 3)
     """
 
     keeps_mask = True
 
-    def __init__(self, shape: Sequence[int], *, name: str | None = None) -> None:
+    def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
         super().__init__(name=name)
         sizes = shape if isinstance(shape, (list, tuple)) else [0]
-        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in sizes):
-            raise ValueError(f"[Input] shape must be a tuple of positive integers, got {shape!r}")
-        self.shape = tuple(sizes)
+        known = sizes[1:] if sizes and sizes[0] is None else sizes
+        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in known):
+            raise ValueError(
+                "[Input] shape must be a tuple of positive integers, of which the first may be "
+                f"None, got {shape!r}"
+            )
+        self.shape: Shape = tuple(sizes)
 
     @classmethod
     def examples(cls) -> list[Input]:
@@ -49,6 +61,6 @@ class Input(Layer):
 
     def build(self, x: Value) -> Value:
         """Return ``x``, (None, *shape)."""
-        if x.shape[1:] != self.shape:
+        if not fits((None, *self.shape), x.shape):
             raise ValueError(f"[Input] expected {(None, *self.shape)}, got {x.shape}")
         return x

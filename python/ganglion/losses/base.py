@@ -105,10 +105,15 @@ class Loss(Spec, kind="loss"):
         if weight is not None:
             losses = losses * self._aligned(weight, losses)
         if mask is None:
-            loss = ops.mean(losses)
+            count = ops.axis_size(losses)
         else:
             counted = ops.broadcast_to(self._aligned(mask, losses), losses.shape)
-            loss = ops.sum(ops.where(counted, losses, 0.0)) / ops.maximum(ops.sum(counted), 1.0)
+            losses = ops.where(counted, losses, 0.0)
+            count = ops.maximum(ops.sum(counted), 1.0)
+        if len(losses.shape) > 1:
+            # Each sample by itself: padding does not change how its steps are added then.
+            losses = ops.sum(losses, axis=list(range(1, len(losses.shape))))
+        loss = ops.sum(losses) / count
         for penalty in penalties:
             loss = loss + penalty
         return loss
