@@ -40,6 +40,7 @@ WITHOUT = {
     "roll": "of training: mixes samples",
     "pack": "joins gradients",
     "take_gradient": "a gradient",
+    "kth_largest": "of generation",
     "max_pool_gradient": "a gradient",
     "convolution_weight_gradient": "a gradient",
     "crossentropy": "a loss",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from ganglion.errors import warn
 from ganglion.inputs import Inputs, check_ids
 from ganglion.layers import Layer
 from ganglion.optimizers import Slots
+from ganglion.stepping import PROGRAMS, Stepper
 from ganglion.streaming import rows_together
 from ganglion.tracing import Trace
 from ganglion.value import Shape
@@ -370,13 +372,18 @@ class Built:
 
     # Programs.
 
+    @cached_property
+    def stepper(self) -> Stepper:
+        """How the network goes on with sequences of ids."""
+        return Stepper(self.recipe, min(self._vocabularies.values(), default=None))
+
     def executable(self, name: str, flag: bool = False) -> _core.Executable:
         """Return a program ready to run, made when first asked for.
 
         Parameters
         ----------
         name : {"predict", "forward", "evaluate", "gradient", "train", "backward", "layers"}
-            Which; see `ganglion.compile`.
+            Which; see `ganglion.compile`. Or one of `ganglion.stepping`.
         flag : bool
             For "evaluate", "gradient" and "train" whether samples have weights; for "backward"
             whether layers act as in training.
@@ -403,6 +410,8 @@ class Built:
             program = compile.backward_program(self.recipe, flag)
         elif name == "layers":
             program = compile.layers_program(self.recipe)
+        elif name in PROGRAMS:
+            program = self.stepper.program(name)
         else:
             program = compile.predict_program(self.recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)
