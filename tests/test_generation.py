@@ -217,7 +217,7 @@ def test_what_is_wrong_is_refused_before_any_work() -> None:
         (lambda: net.generate([1], 5, temperature=np.inf), "temperature must be .* got inf"),
         (lambda: net.generate([1], 5, top_k=7), "top_k must be .* less than 7, got 7"),
         (lambda: net.generate([1], 5, random_state=-1), "random_state must be"),
-        (lambda: looking.generate([1, 2], 5), "at least 7 ids, got 2: layer 'conv1d' looks at"),
+        (lambda: looking.generate([1, 2], 5), "at least 7 ids, got 2: the network looks at"),
     ]:
         with pytest.raises(ValueError, match=rf"\[generate\] {message}"):
             call()

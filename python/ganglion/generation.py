@@ -112,8 +112,8 @@ def _check_seed(seed: ArrayLike, stepper: Stepper) -> Array:
         raise ValueError(f"[generate] seed must have at least one id, got shape {ids.shape}")
     if ids.shape[-1] < stepper.window:
         raise ValueError(
-            f"[generate] seed must have at least {stepper.window} ids, got {ids.shape[-1]}: layer "
-            f"{stepper.mixing!r} looks at whole sequences"
+            f"[generate] seed must have at least {stepper.window} ids, got {ids.shape[-1]}: the "
+            "network looks at whole sequences"
         )
     known = (ids >= 0) & (ids < stepper.vocabulary) & (np.floor(ids) == ids)
     if not known.all():

@@ -18,19 +18,24 @@ top_k       the same                          the same, of the likeliest ids alo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from ganglion import _core, ops
 from ganglion.compile import Recipe
-from ganglion.layers import Input, Layer
-from ganglion.tracing import Trace, current_trace
+from ganglion.layers import Input
+from ganglion.tracing import Stepped, Trace, current_trace
 from ganglion.value import Shape, Value
 
 # Of one run: enough to make starting it cheap, few enough to stop soon.
 STEPS = 64
 # Uniform numbers have 24 bits: below half of the least that is not 0.
 _LEAST_UNIFORM = 2.0**-25
+# Of the trial whether a network goes step by step: steps where it takes any number of them, and
+# how far off it may be.
+_TRIED_STEPS = 5
+_DIFFERENCE = 1e-6
 PROGRAMS = ("greedy", "sampled", "top_k")
 
 
@@ -52,8 +57,6 @@ class Stepper:
         Ids it chooses from.
     window : int
         Ids that a prediction is made from, beside states; 1 where every layer goes step by step.
-    mixing : str or None
-        Name of a layer that does not.
     states : dict of str to tuple
         Shapes of the states carried on, by ``"path/name"``.
 
@@ -94,14 +97,47 @@ class Stepper:
                 f"[generate] the network reads {read}, and predicts {self.classes} classes: it "
                 "cannot read what it predicts"
             )
-        self.mixing = _mixing(trace, x)
-        self.window = 1 if self.mixing is None else sizes[0] or 1
-        self.states: dict[str, Shape] = {}
-        if self.mixing is None:
-            step = Trace(training=False, variables=recipe.variables)
-            with step:
-                self._apply(step.input("x", (None, 1, *sizes[1:])))
-            self.states = {name: state.shape for name, state in step.final.items()}
+        self.states = self._find_states()
+        self.window = 1 if self._goes_step_by_step() else sizes[0] or 1
+        if self.window > 1:
+            self.states = {}
+
+    def _find_states(self) -> dict[str, Shape]:
+        """Return the states of the network when it reads one id, by name."""
+        trace = Trace(training=False, variables=self._recipe.variables)
+        with trace, suppress(TypeError, ValueError):  # of a layer that needs more than one step
+            self._logits(trace.input("ids", (None, 1)))
+        return {name: state.shape for name, state in trace.final.items()}
+
+    def _goes_step_by_step(self) -> bool:
+        """Whether reading id by id gives what reading all at once does: it is tried out."""
+        steps = self._recipe.input_shape[1] or _TRIED_STEPS
+        variables = self._recipe.variables
+        trace = Trace(training=False, variables=variables)
+        try:
+            with trace:
+                ids = trace.input("ids", (None, steps))
+                trace.output("whole", self._logits(ids))
+                zeros = ops.constant(0.0)
+                first = [ops.broadcast_to(zeros, shape) for shape in self.states.values()]
+
+                def step(states: list[Value], slices: list[Value]) -> Stepped:
+                    carried = dict(zip(self.states, states, strict=True))
+                    logits, states = self._step(ops.expand_dims(slices[0], 1), carried)
+                    return states, [logits]
+
+                trace.output("stepped", ops.scan(step, first, [ids])[1][0][:, -1])
+        except (TypeError, ValueError):
+            return False
+        draw = np.random.default_rng(0)
+        weights = _core.Store(variables.size, "float64")
+        for variable in variables:  # as at first, but without zeros
+            numbers = variable.initial_value(0).ravel() + draw.uniform(0.05, 0.1, variable.size)
+            weights.array[variable.span] = numbers
+        executable = _core.Executable(trace.finish(), "float64", weights, None)
+        tried = draw.integers(self.vocabulary > 1, self.vocabulary, (3, steps))  # 0 may be padding
+        whole, stepped = executable.run([tried], 3)
+        return bool(np.abs(whole - stepped).max() <= _DIFFERENCE * np.abs(whole).max())
 
     def program(self, name: str) -> _core.Program:
         """Return one of the programs, which are named in `PROGRAMS`."""
@@ -119,27 +155,30 @@ class Stepper:
             if scalars:
                 sequences.append(_noise((None, STEPS, self.classes)))
 
-            def step(
-                before: list[Value], slices: list[Value]
-            ) -> tuple[Sequence[Value], Sequence[Value]]:
+            def step(before: list[Value], slices: list[Value]) -> Stepped:
                 carried = dict(zip(carries, before, strict=True))
                 given = slices[0]
                 ids = ops.expand_dims(ops.where(given >= 0.0, given, carried["id"]), 1)
                 if self.window > 1:
                     ids = ops.concat([carried["window"], ids])
-                inner = current_trace()
-                inner.carried = {state: carried[state] for state in self.states}
-                after = {"id": _choose(self._logits(ids), slices[1:], *scalars)}
-                if self.window > 1:
-                    after["window"] = ids[:, 1:]
-                after |= {state: inner.final[state] for state in self.states}
-                return [after[carry] for carry in carries], [after["id"]]
+                states = {state: carried[state] for state in self.states}
+                logits, following = self._step(ids, states)
+                chosen = _choose(logits, slices[1:], *scalars)
+                moved = [ids[:, 1:]] if self.window > 1 else []
+                return [chosen, *moved, *following], [chosen]
 
             last, results = ops.scan(step, list(carries.values()), sequences)
             for carry, value in zip(carries, last, strict=True):
                 trace.output(carry, value)
             trace.output("chosen", results[0])
         return trace.finish()
+
+    def _step(self, ids: Value, states: dict[str, Value]) -> tuple[Value, list[Value]]:
+        """Return logits and the states behind some ids, in the body of a loop."""
+        trace = current_trace()
+        trace.carried = states
+        logits = self._logits(ids)
+        return logits, [trace.final[state] for state in self.states]
 
     def _apply(self, x: Value) -> Value:
         current_trace().reserve(self._layers)
@@ -156,20 +195,6 @@ class Stepper:
             is_share = getattr(loss, "from_logits", True) is False
             logits = ops.log(prediction) if is_share else prediction
         return logits if len(logits.shape) == 2 else logits[:, -1]
-
-
-def _mixing(trace: Trace, x: Value) -> str | None:
-    """Return the path of the first layer that mixes the steps of a sequence made from ``x``."""
-    sequences = {x.id}
-    for call in trace.calls:
-        layer, before, after = call.layer, call.input, call.output
-        if before.id not in sequences or not isinstance(layer, Layer):
-            continue
-        if layer.mixes_steps:
-            return call.path
-        if len(after.shape) >= len(before.shape) and after.shape[:2] == before.shape[:2]:
-            sequences.add(after.id)
-    return None
 
 
 def _noise(shape: Shape) -> Value:

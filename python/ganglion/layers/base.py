@@ -261,14 +261,6 @@ class Layer(Spec, kind="layer"):
         return False
 
     @property
-    def mixes_steps(self) -> bool:
-        """Whether what it makes of a step of a sequence depends on others, but for states.
-
-        Or on where the step stands. Layers that do not can read sequences a step at a time.
-        """
-        return not self.keeps_mask
-
-    @property
     def vocabulary(self) -> int | None:
         """How many ids there are, for a layer that reads ids, whole numbers from 0; else None.
 
