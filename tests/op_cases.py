@@ -8,6 +8,7 @@ from typing import Any
 import convolution_cases
 import loop_cases
 import numpy as np
+import table_cases
 from programs import (
     Array,
     Case,
@@ -392,25 +393,6 @@ def resampling_cases(kind: str) -> list[Case]:
     return cases
 
 
-def take_cases(kind: str) -> list[Case]:
-    cases = []
-    for rows, columns, index in [
-        (1, 1, (None,)),
-        (5, 3, (None,)),
-        (7, 17, (None, 4)),
-        (40, 64, (None, 3, 2)),
-        (300, 130, (None, 25)),
-        (6, 4, (5,)),
-    ]:
-        named = Operand(index, classes(rows), False)
-        if kind == "take":
-            cases.append(operation_case(kind, [Operand((rows, columns)), named]))
-        else:
-            moved = Operand((*index, columns))
-            cases.append(operation_case(kind, [named, moved], {"rows": rows}))
-    return cases
-
-
 def random_cases(kind: str) -> list[Case]:
     def case(shape: list[int], batched: int, stream: int) -> Case:
         attributes = {"shape": shape, "batched": batched, "stream": stream}
@@ -472,10 +454,10 @@ CASES: dict[str, list[Case]] = {
     **{kind: random_cases(kind) for kind in ("random_uniform", "random_normal")},
     **{kind: pooling_cases(kind) for kind in ("max_pool", "window_sum", "window_spread")},
     **{kind: resampling_cases(kind) for kind in ("resample", "resample_gradient")},
-    **{kind: take_cases(kind) for kind in ("take", "take_gradient")},
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     **loop_cases.CASES,
+    **table_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }
@@ -489,6 +471,7 @@ NO_GRADIENT = {
     },
     "axis_size": "a count",
     "argmax": "an index",
+    "kth_largest": "none is known",
     "random_uniform": "no operand",
     "random_normal": "no operand",
     "assign": "a weight is set, not computed",

@@ -41,6 +41,7 @@ WITHOUT = {
     "pack": "joins gradients",
     "take_gradient": "a gradient",
     "scan": "a loop: recurrent layers are not written yet",
+    "kth_largest": "of generation",
     "max_pool_gradient": "a gradient",
     "convolution_weight_gradient": "a gradient",
     "crossentropy": "a loss",

@@ -180,6 +180,8 @@ struct KernelTable {
 
   // Rows of x (rows, columns), contiguous.
   void (*argmax)(T* out, const T* x, int64_t rows, int64_t columns);  // first of equals; out (rows,)
+  // The value that is `k`-th from above, minus infinity where there are fewer; not of NaN or infinity; out (rows,).
+  void (*kth_largest)(T* out, const T* x, const T* k, int64_t rows, int64_t columns);
   void (*softmax)(T* out, const T* x, int64_t rows, int64_t columns);
   void (*log_softmax)(T* out, const T* x, int64_t rows, int64_t columns);
   // d_x = probabilities * (d_out - sum(d_out * probabilities))

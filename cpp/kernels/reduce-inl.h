@@ -199,5 +199,39 @@ void argmax(T* out, const T* x, int64_t rows, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i) out[i] = static_cast<T>(argmax_row(x + i * columns, columns));
 }
 
+// The greatest of the values below a bound, minus infinity where there is none.
+template <class T>
+T greatest_below(const T* x, int64_t count, T bound) {
+  constexpr int lanes = Simd<T>::lanes;
+  const Vector<T> lowest = broadcast(-kInfinity<T>), bounds = broadcast(bound);
+  Vector<T> most = lowest;
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const Vector<T> value = load(x + i);
+    const Vector<T> below = value < bounds ? value : lowest;
+    most = below > most ? below : most;
+  }
+  T lane[lanes], greatest = -kInfinity<T>;
+  store(lane, most);
+  for (int j = 0; j < lanes; ++j) greatest = lane[j] > greatest ? lane[j] : greatest;
+  for (; i < count; ++i) greatest = x[i] < bound && x[i] > greatest ? x[i] : greatest;
+  return greatest;
+}
+
+// From the greatest value down, one value, however often it is there, at a time: few are asked for.
+template <class T>
+void kth_largest(T* out, const T* x, const T* k, int64_t rows, int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i, x += columns) {
+    T value = kInfinity<T>;
+    int64_t found = 0;
+    do {
+      value = greatest_below(x, columns, value);
+      found = 0;
+      for (int64_t j = 0; j < columns; ++j) found += x[j] >= value;
+    } while (static_cast<T>(found) < *k && value > -kInfinity<T>);
+    out[i] = value;
+  }
+}
+
 }  // namespace GANGLION_ISA
 }  // namespace ganglion

@@ -82,6 +82,7 @@ KernelTable<T> make_table() {
   table.take = take<T>;
   table.add_rows = add_rows<T>;
   table.argmax = argmax<T>;
+  table.kth_largest = kth_largest<T>;
   table.softmax = softmax<T>;
   table.log_softmax = log_softmax<T>;
   table.softmax_gradient = softmax_gradient<T>;

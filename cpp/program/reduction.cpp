@@ -1,4 +1,5 @@
-// Sums and maxima over a run of neighbouring axes, which disappear; how many elements a run holds; argmax.
+// Sums and maxima over a run of neighbouring axes, which disappear; how many elements a run holds; argmax, the k-th
+// largest.
 #include "core/error.h"
 #include "program/builder.h"
 #include "program/rule.h"
@@ -47,8 +48,15 @@ std::vector<Shape> infer_axis_size(const Program& program, const Operation& oper
 
 std::vector<Shape> infer_argmax(const Program& program, const Operation& operation) {
   const Shape& x = program.shape(operation.inputs[0]);
-  check(x.rank() > (x.batched ? 1 : 0), "[argmax] needs a last axis, got ", to_string(x));
+  check(x.rank() > (x.batched ? 1 : 0), "[", operation.kind, "] needs a last axis, got ", to_string(x));
   return {without(x, {x.rank() - 1, x.rank() - 1})};
+}
+
+// (x, k), where k is one number.
+std::vector<Shape> infer_kth_largest(const Program& program, const Operation& operation) {
+  check(program.shape(operation.inputs[1]) == Shape{}, "[kth_largest] k must be one number, got ",
+        to_string(program.shape(operation.inputs[1])));
+  return infer_argmax(program, operation);
 }
 
 // A sum over axes of one element is a reshape.
@@ -117,6 +125,12 @@ void add_reduction_rules(RuleTable& rules) {
   argmax.flops = input_elements;
   argmax.flat = true;
   rules["argmax"] = argmax;
+
+  Rule kth_largest;
+  kth_largest.arity = 2;
+  kth_largest.infer = infer_kth_largest;
+  kth_largest.flops = input_elements;
+  rules["kth_largest"] = kth_largest;
 }
 
 }  // namespace ganglion

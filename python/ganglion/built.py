@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ganglion.layers import Layer
 from ganglion.open_steps import Outputs, trace_once
 from ganglion.optimizers import Slots
 from ganglion.parts import parts_of
+from ganglion.stepping import PROGRAMS, Stepper
 from ganglion.value import Shape
 from ganglion.variables import Variable
 
@@ -413,6 +415,11 @@ class Built:
             self._outputs[form] = Outputs.of(trace)
         return self._outputs[form]
 
+    @cached_property
+    def stepper(self) -> Stepper:
+        """How the network goes on with sequences of ids."""
+        return Stepper(self.recipe, min(self._vocabularies.values(), default=None))
+
     def executable(self, name: str, flag: int = 0, form: Form | None = None) -> _core.Executable:
         """Return a program ready to run, made when first asked for.
 
@@ -421,7 +428,7 @@ class Built:
         Parameters
         ----------
         name : {"predict", "forward", "evaluate", "gradient", "train", "backward", "layers"}
-            Which; see `ganglion.compile`.
+            Which; see `ganglion.compile`. Or one of `ganglion.stepping`.
         flag : int
             For "evaluate", "gradient" and "train" how many axes the weights of samples have, 0
             without; for "backward" whether layers act as in training.
@@ -456,6 +463,8 @@ class Built:
             program = compile.backward_program(recipe, training=bool(flag))
         elif name == "layers":
             program = compile.layers_trace(recipe).finish()
+        elif name in PROGRAMS:
+            program = self.stepper.program(name)
         else:
             program = compile.predict_program(recipe, training=name == "forward")
         return _core.Executable(program, self.dtype, self.parameters, None)

@@ -229,9 +229,7 @@ class Passes(Keeping):
         finally:
             stop_reading(array)
 
-    def _looked_at(
-        self, built: Built, program: str, X: Inputs, batch_size: int
-    ) -> dict[str, Any]:
+    def _looked_at(self, built: Built, program: str, X: Inputs, batch_size: int) -> dict[str, Any]:
         """Return the outputs of a program by name, whatever the form of the samples."""
         form = built.form_of(X)
         by_step = built.outputs(form).by_step if form.ragged else frozenset()

@@ -158,7 +158,9 @@ def _check_ragged_weight(
         return _check_sample_weight(place, weight, len(X), None, dtype)
     flat, ends = per_step(place, "sample_weight", sample_weight, X)
     for row, weight in enumerate(np.split(flat, ends)):
-        _check_sample_weight(f"{place}, sample_weight of row {row}", weight, len(weight), None, dtype)
+        _check_sample_weight(
+            f"{place}, sample_weight of row {row}", weight, len(weight), None, dtype
+        )
     return as_rows(np.split(flat, ends), ())
 
 

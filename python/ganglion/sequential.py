@@ -13,15 +13,15 @@ from ganglion import files
 from ganglion.arguments import names_arguments
 from ganglion.built import LayerRow
 from ganglion.errors import suggestion
+from ganglion.generation import Generation
 from ganglion.layers import Input, Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
 from ganglion.summary import summary_html, summary_text
-from ganglion.transfer import Transfer
 
 
-class Sequential(Transfer):
+class Sequential(Generation):
     """A neural network: layers applied one after the other.
 
     Parameters
@@ -331,9 +331,10 @@ class Sequential(Transfer):
         The first layer with weights gets those of the first module, and so on, whatever their
         names. `layers.Dense` gets those of ``Linear``, transposed, convolutions those of theirs,
         `layers.SeparableConv2D` those of two; the two normalisations those of
-        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` and `layers.Embedding` those of theirs; a layer of your own
-        those whose names are its own. `layers.Normalization` keeps its statistics. PyTorch has
-        channels first: behind a flattened image the features are put into our order.
+        ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` and `layers.Embedding` those of theirs;
+        a layer of your own those whose names are its own. `layers.Normalization` keeps its
+        statistics. PyTorch has channels first: behind a flattened image the features are put into
+        our order.
 
         A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
         ``momentum=0.1`` is 0.9 here.

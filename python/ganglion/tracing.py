@@ -204,6 +204,8 @@ class Trace:
             for value in values:
                 if len(value.shape) < rank or value.shape[0] is not None:
                     raise ValueError(f"[scan] expected (None, {expected}), got {value.shape}")
+        if all(value.shape[1] == 1 for value in sequences):
+            return self._only_step(step, carries, sequences)
         inner = _StepTrace(self)
         with inner:
             carried = [inner.input("carry", value.shape) for value in carries]
@@ -219,6 +221,26 @@ class Trace:
         made = self.builder.scan(inner.builder, carry_ids, sequence_ids, shared_ids, reverse)
         values = [Value(self, id) for id in made]
         return values[: len(carries)], values[len(carries) : len(carries) + len(results)]
+
+    def _only_step(
+        self, step: StepFunction, carries: Sequence[Value], sequences: Sequence[Value]
+    ) -> tuple[list[Value], list[Value]]:
+        """Append what a loop of one step does, without a loop."""
+        slices = [
+            self.apply("reshape", value, shape=[1, *value.shape[2:]], batched=1)
+            for value in sequences
+        ]
+        following, results = step(list(carries), slices)
+        shapes = [value.shape for value in carries]
+        if [value.shape for value in following] != shapes:
+            raise ValueError(
+                f"[scan] the step must return carries of the shapes {shapes}, got "
+                f"{[value.shape for value in following]}"
+            )
+        return list(following), [
+            self.apply("reshape", value, shape=[1, 1, *value.shape[1:]], batched=1)
+            for value in results
+        ]
 
     def _id(self, operand: Operand, place: str) -> int:
         if isinstance(operand, Value):

@@ -120,6 +120,12 @@ def pack(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     return np.concatenate(padded)
 
 
+@operation("kth_largest")
+def kth_largest(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
+    x, k = inputs
+    return np.sort(x, axis=-1)[..., -int(k)]
+
+
 @operation("take")
 def take(inputs: list[Array], attributes: Attributes, rows: int) -> Array:
     table, index = inputs

@@ -1,4 +1,4 @@
-// Kernels that work on rows of the last axis: softmax and its family, cross-entropy, argmax.
+// Kernels that work on rows of the last axis: softmax and its family, cross-entropy, argmax, the k-th largest.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -35,12 +35,13 @@ const std::map<std::string, RowKernel<T>>& row_kernels() {
        [](R r) { kernels<T>().crossentropy_gradient(r.out[0], r.in[0], r.in[1], r.in[2], r.rows, r.columns); }},
       {"sparse_crossentropy_gradient",
        [](R r) { kernels<T>().sparse_crossentropy_gradient(r.out[0], r.in[0], r.in[1], r.in[2], r.rows, r.columns); }},
+      {"kth_largest", [](R r) { kernels<T>().kth_largest(r.out[0], r.in[0], r.in[1], r.rows, r.columns); }},
       {"argmax", [](R r) { kernels<T>().argmax(r.out[0], r.in[0], r.rows, r.columns); }},
   };
   return table;
 }
 
-// Input 0 is (rows, columns); every other input and output is that, or one number a row.
+// Input 0 is (rows, columns); every other input and output is that, or one number a row; an input may be one number.
 template <class T>
 class RowStep : public Step<T> {
  public:

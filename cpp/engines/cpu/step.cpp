@@ -30,7 +30,7 @@ StepMaker<T> step_maker(const std::string& kind) {
     }
     for (const char* name :
          {"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient", "crossentropy", "sparse_crossentropy",
-          "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax"}) {
+          "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax", "kth_largest"}) {
       table[name] = make_row_step<T>;
     }
     for (const char* name : {"max_pool", "max_pool_gradient", "window_sum", "window_spread"}) {

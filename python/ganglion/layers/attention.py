@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ganglion import initializers, ops, regularizers
-from ganglion.errors import as_tuple, check_boolean, check_count, check_fraction, check_seed, check_sizes
+from ganglion.errors import (
+    as_tuple,
+    check_boolean,
+    check_count,
+    check_fraction,
+    check_seed,
+    check_sizes,
+)
 from ganglion.initializers import Initializer
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.layers.dropout import Dropout
@@ -152,7 +159,7 @@ class MultiHeadAttention(Layer):
             scores = scores + hidden
         shares = Dropout(self.dropout, seed=self.seed).build(ops.softmax(scores))
         seen = ops.matmul(shares, value)
-        mask = getattr(x, 'mask', None)
+        mask = getattr(x, "mask", None)
         if mask is not None:
             seen = ops.where(ops.reshape(mask, (None, 1, steps, 1)), seen, 0.0)
         seen = ops.transpose(seen, (0, 2, 1, 3))
@@ -170,9 +177,7 @@ class MultiHeadAttention(Layer):
             regularizer=self.kernel_regularizer,
         )
         width, units = prod(size or 1 for size in inputs), prod(sizes)
-        y = ops.matmul(
-            ops.reshape(x, (*x.shape[:2], width)), ops.reshape(kernel, (width, units))
-        )
+        y = ops.matmul(ops.reshape(x, (*x.shape[:2], width)), ops.reshape(kernel, (width, units)))
         if self.use_bias:
             bias = self.add_weight(
                 f"{name}/bias", sizes, self.bias_initializer, regularizer=self.bias_regularizer
@@ -185,7 +190,7 @@ class MultiHeadAttention(Layer):
         """Return what hides steps from others when it is added to the scores, as they broadcast."""
         steps = x.shape[1] or 1
         found = []
-        mask = getattr(x, 'mask', None)
+        mask = getattr(x, "mask", None)
         if mask is not None:
             found.append(ops.reshape((1.0 - mask) * _HIDDEN, (None, 1, 1, steps)))
         if self.causal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ganglion import initializers, ops, regularizers
-from ganglion.errors import check_count
+from ganglion.errors import check_boolean, check_count
 from ganglion.initializers import Initializer
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.regularizers import Regularizer
@@ -36,6 +36,9 @@ class Embedding(Layer):
         First values.
     embeddings_regularizer : str or Regularizer, optional
         Penalty.
+    mask_zero : bool, default=False
+        Whether id 0 is padding, which does not count in the layers behind, in the loss and in the
+        metrics: see :class:`Masking`. Needs ids (None, steps).
     **settings
         ``name``, ``trainable``, ``activity_regularizer``, see :class:`Layer`.
 
@@ -53,6 +56,7 @@ class Embedding(Layer):
     (2, 3, 8)
     """
 
+    keeps_mask = True
     example_shape = (4,)
 
     def __init__(
@@ -61,6 +65,7 @@ class Embedding(Layer):
         output_dim: int,
         embeddings_initializer: str | Initializer = "uniform",
         embeddings_regularizer: str | Regularizer | None = None,
+        mask_zero: bool = False,
         **settings: Unpack[LayerSettings],
     ) -> None:
         super().__init__(**settings)
@@ -68,6 +73,8 @@ class Embedding(Layer):
         self.output_dim = output_dim
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.mask_zero = mask_zero
+        check_boolean(self, "mask_zero")
         check_count(self, "input_dim")
         check_count(self, "output_dim")
         if input_dim > _LARGEST_VOCABULARY:
@@ -75,7 +82,11 @@ class Embedding(Layer):
 
     @classmethod
     def examples(cls) -> list[Embedding]:
-        return [cls(7, 3), cls(5, 17, embeddings_regularizer="l2", activity_regularizer="l1")]
+        return [
+            cls(7, 3),
+            cls(5, 17, embeddings_regularizer="l2", activity_regularizer="l1"),
+            cls(3, 6, mask_zero=True),
+        ]
 
     @property
     def vocabulary(self) -> int:
@@ -84,10 +95,18 @@ class Embedding(Layer):
 
     def build(self, x: Value) -> Value:
         """Return (None, ..., output_dim) for ids of (None, ...)."""
+        if self.mask_zero and len(x.shape) != 2:
+            raise ValueError(
+                f"[Embedding] mask_zero needs ids of shape (None, steps), got {x.shape}"
+            )
         embeddings = self.add_weight(
             "embeddings",
             (self.input_dim, self.output_dim),
             self.embeddings_initializer,
             regularizer=self.embeddings_regularizer,
         )
-        return ops.take(embeddings, x)
+        y = ops.take(embeddings, x)
+        if not self.mask_zero:
+            return y
+        counts = ops.not_equal(x, 0.0)
+        return ops.with_mask(y, counts if x.mask is None else counts * x.mask)

@@ -55,6 +55,7 @@ from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
     argmax,
     crossentropy,
+    kth_largest,
     log_softmax,
     matmul,
     one_hot,
@@ -122,6 +123,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "is_finite",
+    "kth_largest",
     "less",
     "less_equal",
     "log",

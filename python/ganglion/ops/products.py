@@ -72,6 +72,31 @@ def argmax(x: Value) -> Value:
     return current_trace().apply("argmax", x)
 
 
+def kth_largest(x: Value, k: Operand) -> Value:
+    """Return the value of the last axis that is ``k``-th from above; it has no gradient.
+
+    Parameters
+    ----------
+    x : Value
+        (..., columns), finite.
+    k : Value or int
+        One number, from 1. Equal values count each. Minus infinity where there are fewer than that.
+
+    Returns
+    -------
+    Value
+        (...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda x: kth_largest(x, 2), np.array([[3.0, 1.0, 7.0], [5.0, 5.0, 2.0]]))
+    array([3., 5.])
+    """
+    return current_trace().apply("kth_largest", x, k)
+
+
 def one_hot(index: Value, classes: int) -> Value:
     """Return (..., classes) with 1 at the index and 0 elsewhere. No gradient passes.
 

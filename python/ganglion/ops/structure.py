@@ -240,7 +240,8 @@ def get_item(x: Value, key: object) -> Value:
         if isinstance(one, builtins.slice):
             if one not in (builtins.slice(None), builtins.slice(None, None, 1)):
                 start, stop = _bounds(one, size, x)
-                result = slice(result, axis, start, stop)
+                if stop - start != size:
+                    result = slice(result, axis, start, stop)
                 size = stop - start
             shape.append(size)
         else:
