@@ -101,20 +101,16 @@ GANGLION_INLINE void greatest_of_places(T* place, const T* x, int64_t count) {
   GANGLION_UNROLL for (int v = 0; v < vectors; ++v) store(place + v * lanes, most[v]);
 }
 
-// Place of the first of the greatest values, or of the first NaN, where `greatest` is what max_row returns.
+// Place of the first of the greatest values, or of the first NaN.
 template <class T>
-int64_t place_of_greatest(const T* x, int64_t count, T greatest) {
+int64_t argmax_row(const T* x, int64_t count) {
   constexpr int lanes = Simd<T>::lanes;
+  const T greatest = max_row(x, count);
   const Vector<T> wanted = broadcast(greatest);
   int64_t i = 0;
   while (i + lanes <= count && all_less(load(x + i), wanted)) i += lanes;  // than NaN, none is
   while (i + 1 < count && x[i] != greatest && x[i] == x[i]) ++i;
   return i;
-}
-
-template <class T>
-int64_t argmax_row(const T* x, int64_t count) {
-  return place_of_greatest(x, count, max_row(x, count));
 }
 
 // What a column reduction starts from and does.

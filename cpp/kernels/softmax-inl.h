@@ -113,30 +113,42 @@ GANGLION_INLINE void fold_places(T (&folded)[kRowGroup], const T (&places)[kRowG
   for (int r = 0; r < kRowGroup; ++r) folded[r] = column[0][r];
 }
 
-// The same numbers as softmax_row gives, for rows of at most kSumChunk columns that do not wait for each other: what is
-// left of each after its pass, sixteen places, is folded for all of them at once.
+// For rows of at most kSumChunk columns, which do not wait for each other: what is left of each after its pass, sixteen
+// places, is folded for all of them at once. The greatest are those whose exponential is 1.
 template <class T>
 void softmax_rows(RowGroup<T>& group, T* probabilities, const T* x, int rows, int64_t columns) {
   constexpr int lanes = Simd<T>::lanes, vectors = kSumLanes / lanes;
-  alignas(64) T places[kRowGroup][kSumLanes] = {};
-  T local[kSumChunk];
+  alignas(64) T places[kRowGroup][kSumLanes] = {}, ones[kRowGroup][kSumLanes] = {};
+  T local[kSumChunk], greatest[kRowGroup];
+  const Vector<T> one = broadcast(T{1}), none{};
   for (int r = 0; r < rows; ++r) greatest_of_places(places[r], x + r * columns, columns);
   fold_places(group.greatest, places, [](T a, T b) { return greater_or_nan(a, b); });
   for (int r = 0; r < rows; ++r) {
     const T* const row = x + r * columns;
     T* const e = probabilities ? probabilities + r * columns : local;
     const T shift = group.greatest[r];
-    const int64_t best = place_of_greatest(row, columns, shift);
     GANGLION_INDEPENDENT
     for (int64_t j = 0; j < columns; ++j) e[j] = exp_of_negative(row[j] - shift);
-    const T at_best = e[best];  // 1, or NaN
-    e[best] = 0;
-    LaneSums<T> sums;
-    sums.add(e, columns);
-    e[best] = at_best;
-    GANGLION_UNROLL for (int v = 0; v < vectors; ++v) store(places[r] + v * lanes, sums.sum[v]);
+    Vector<T> sum[vectors] = {}, count[vectors] = {};
+    for (int64_t j = 0; j < columns; j += kSumLanes) {
+      GANGLION_UNROLL for (int v = 0; v < vectors; ++v) {
+        const int64_t rest = columns - j - v * lanes;
+        if (rest <= 0) break;
+        const T* const from = e + j + v * lanes;
+        const Vector<T> part = rest >= lanes ? load(from) : load_first(from, static_cast<int>(rest));
+        sum[v] += part < one ? part : none;
+        count[v] += part < one ? none : one;
+      }
+    }
+    GANGLION_UNROLL for (int v = 0; v < vectors; ++v) {
+      store(places[r] + v * lanes, sum[v]);
+      store(ones[r] + v * lanes, count[v]);
+    }
   }
-  fold_places(group.others, places, [](T a, T b) { return a + b; });
+  const auto add = [](T a, T b) { return a + b; };
+  fold_places(group.others, places, add);
+  fold_places(greatest, ones, add);
+  for (int r = 0; r < rows; ++r) group.others[r] += greatest[r] - 1;
   if (!probabilities) return;
   for (int r = 0; r < rows; ++r) {
     const T inverse = 1 / (1 + group.others[r]);

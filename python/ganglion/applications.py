@@ -1,4 +1,6 @@
-"""Networks for small images, ready to be compiled. Their weights are drawn, not downloaded.
+"""Networks for small images, ready to be compiled, and blocks of layers for networks of your own.
+
+Their weights are drawn, not downloaded.
 
 >>> from ganglion import applications
 >>> net = applications.ResNet8(input_shape=(28, 28, 1), classes=10)
@@ -21,12 +23,14 @@ from ganglion.layers import (
     GlobalAveragePooling2D,
     Input,
     Layer,
+    LayerNormalization,
     MaxPooling2D,
+    MultiHeadAttention,
     Residual,
 )
 from ganglion.sequential import Sequential
 
-__all__ = ["LeNet5", "ResNet8", "ResNet20", "SmallVGG"]
+__all__ = ["LeNet5", "ResNet8", "ResNet20", "SmallVGG", "transformer_encoder"]
 
 
 def LeNet5(
@@ -165,6 +169,88 @@ def ResNet20(
     9
     """
     return _resnet("ResNet20", 3, input_shape, classes, filters, random_state)
+
+
+def transformer_encoder(
+    width: int,
+    num_heads: int,
+    hidden_units: int | None = None,
+    blocks: int = 1,
+    dropout: float = 0.0,
+    activation: str = "relu",
+    causal: bool = False,
+) -> list[Layer]:
+    """Return the layers of a Transformer's encoder, for sequences (steps, width).
+
+    After Vaswani et al. (2017), with the normalisation before each part, which needs no warm-up of
+    the learning rate (Xiong et al. 2020), and once more at the end. Each block is a `Residual` of
+    attention and a `Residual` of two dense layers.
+
+    Parameters
+    ----------
+    width : int
+        Features of a step, of the input as of the result; a multiple of ``num_heads``.
+    num_heads : int
+        Attentions beside each other, with keys and values of ``width / num_heads``.
+    hidden_units : int, optional
+        Of the dense layer between, by default four times the width.
+    blocks : int, default=1
+        How many.
+    dropout : float, default=0.0
+        Of attention weights and of what each part adds.
+    activation : str, default="relu"
+        Of the dense layer between.
+    causal : bool, default=False
+        Whether a step sees only those before it, as a language model must.
+
+    Returns
+    -------
+    list of Layer
+        To stand in a network behind what gives the steps their positions.
+
+    Raises
+    ------
+    ValueError
+        A width that is no multiple of ``num_heads``, or a number that is not positive.
+
+    Examples
+    --------
+    >>> from ganglion import layers
+    >>> net = Sequential(
+    ...     [
+    ...         layers.Input((64, 9)),
+    ...         layers.Dense(32),
+    ...         layers.PositionalEncoding(),
+    ...         *transformer_encoder(32, num_heads=4, blocks=2),
+    ...         layers.GlobalAveragePooling1D(),
+    ...         layers.Dense(6, activation="softmax"),
+    ...     ]
+    ... )
+    >>> net.count_params()
+    25990
+    """
+    place = "transformer_encoder"
+    hidden = 4 * width if hidden_units is None else hidden_units
+    sizes = {"width": width, "num_heads": num_heads, "hidden_units": hidden, "blocks": blocks}
+    for name, value in sizes.items():
+        whole_number(place, name, value)
+    if width % num_heads:
+        raise ValueError(
+            f"[{place}] width must be a multiple of num_heads, got {width} and {num_heads}"
+        )
+    chain: list[Layer] = []
+    for _ in range(blocks):
+        attention = MultiHeadAttention(
+            num_heads, width // num_heads, dropout=dropout, causal=causal
+        )
+        dense = [Dense(hidden, activation=activation), Dense(width)]
+        for part in ([attention], dense):
+            chain.append(Residual([LayerNormalization(), *part, *_dropouts(dropout)]))
+    return [*chain, LayerNormalization()]
+
+
+def _dropouts(rate: float) -> list[Layer]:
+    return [Dropout(rate)] if rate else []
 
 
 def _resnet(

@@ -38,6 +38,8 @@ WITHOUT: dict[str, dict[str, str]] = {
     "layer": {
         "input": "no layer in Keras, but where a model begins",
         "random_crop": "Keras cuts nothing in prediction",
+        "positional_encoding": "KerasHub's; tests/test_attention.py has the formula",
+        "position_embedding": "KerasHub's; tests/test_attention.py has the formula",
     },
     "loss": {
         "function_loss": "made from a user's function",
@@ -81,10 +83,21 @@ def combined(layer: Any) -> Any:
     return keras.Model(x, y)
 
 
+def attending(layer: Any) -> Any:
+    """Attention of a sequence to itself as a functional model; causal is said in the call."""
+    x = keras.Input(layer.example_shape)
+    settings = {name: mirror(item) for name, item in settings_of(layer).items()}
+    causal = settings.pop("causal")
+    settings.pop("learning_rate_multiplier", None)
+    return keras.Model(x, keras.layers.MultiHeadAttention(**settings)(x, x, use_causal_mask=causal))
+
+
 def mirror(value: Any) -> Any:
     """The counterpart of a spec, and of the specs among its settings."""
     if isinstance(value, Spec) and value.registered_name in ("residual", "branches"):
         return combined(value)
+    if isinstance(value, Spec) and value.registered_name == "multi_head_attention":
+        return attending(value)
     if isinstance(value, (list, tuple)):
         return type(value)(mirror(item) for item in value)
     if not isinstance(value, Spec):

@@ -20,6 +20,7 @@ from ganglion.errors import (
 from ganglion.initializers import Initializer
 from ganglion.layers.base import Layer, LayerSettings
 from ganglion.layers.dropout import Dropout
+from ganglion.layers.sequences import check_sequences
 from ganglion.regularizers import Regularizer
 from ganglion.value import Value
 
@@ -91,6 +92,7 @@ class MultiHeadAttention(Layer):
     """
 
     example_shape = (5, 6)
+    keeps_mask = True
 
     def __init__(
         self,
@@ -141,15 +143,10 @@ class MultiHeadAttention(Layer):
 
     def build(self, x: Value) -> Value:
         """Return (None, steps, *output_shape) for ``x`` of (None, steps, features)."""
-        if len(x.shape) != 3 or x.shape[0] is not None:
-            raise ValueError(
-                "[MultiHeadAttention] needs an input of shape (None, steps, features), got "
-                f"{x.shape}"
-            )
-        _, steps, features = x.shape
-        value_dim = self.key_dim if self.value_dim is None else self.value_dim
-        outputs = (features,) if self.output_shape is None else np.atleast_1d(self.output_shape)
-        heads = self.num_heads
+        check_sequences(self, x)
+        steps, features = (size or 1 for size in x.shape[1:])
+        heads, value_dim = self.num_heads, self.value_dim or self.key_dim
+        outputs = np.atleast_1d(self.output_shape or features)
         query = self._project("query", x, 1, (heads, self.key_dim), 1.0 / sqrt(self.key_dim))
         key = self._project("key", x, 1, (heads, self.key_dim))
         value = self._project("value", x, 1, (heads, value_dim))
@@ -159,11 +156,10 @@ class MultiHeadAttention(Layer):
             scores = scores + hidden
         shares = Dropout(self.dropout, seed=self.seed).build(ops.softmax(scores))
         seen = ops.matmul(shares, value)
-        mask = getattr(x, "mask", None)
-        if mask is not None:
-            seen = ops.where(ops.reshape(mask, (None, 1, steps, 1)), seen, 0.0)
+        if x.mask is not None:
+            seen = ops.where(ops.reshape(x.mask, (None, 1, steps, 1)), seen, 0.0)
         seen = ops.transpose(seen, (0, 2, 1, 3))
-        return self._project("attention_output", seen, 2, tuple(map(int, outputs)))
+        return self._project("attention_output", seen, 2, tuple(outputs.tolist()))
 
     def _project(
         self, name: str, x: Value, axes: int, sizes: tuple[int, ...], scale: float = 1.0
@@ -190,9 +186,8 @@ class MultiHeadAttention(Layer):
         """Return what hides steps from others when it is added to the scores, as they broadcast."""
         steps = x.shape[1] or 1
         found = []
-        mask = getattr(x, "mask", None)
-        if mask is not None:
-            found.append(ops.reshape((1.0 - mask) * _HIDDEN, (None, 1, 1, steps)))
+        if x.mask is not None:
+            found.append(ops.reshape((1.0 - x.mask) * _HIDDEN, (None, 1, 1, steps)))
         if self.causal:
             found.append(ops.constant(np.triu(np.full((steps, steps), _HIDDEN), 1)))
         return found

@@ -8,22 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import initializers, ops
-from ganglion.errors import check_count, check_positive, place
+from ganglion.errors import check_count, check_positive
 from ganglion.initializers import Initializer
 from ganglion.layers.base import Layer, LayerSettings
+from ganglion.layers.sequences import check_sequences
 from ganglion.value import Value
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-
-def _sizes(layer: Layer, x: Value) -> tuple[int, int]:
-    """Return steps and features of a batch of sequences."""
-    if len(x.shape) != 3 or x.shape[1] is None or x.shape[2] is None:
-        raise ValueError(
-            f"{place(layer)} needs an input of shape (None, steps, features), got {x.shape}"
-        )
-    return x.shape[1], x.shape[2]
 
 
 class PositionalEncoding(Layer):
@@ -54,6 +46,7 @@ class PositionalEncoding(Layer):
     """
 
     example_shape = (4, 5)
+    keeps_mask = True
 
     def __init__(self, max_wavelength: float = 10000, **settings: Unpack[LayerSettings]) -> None:
         super().__init__(**settings)
@@ -61,7 +54,8 @@ class PositionalEncoding(Layer):
         check_positive(self, "max_wavelength")
 
     def build(self, x: Value) -> Value:
-        steps, features = _sizes(self, x)
+        check_sequences(self, x)
+        steps, features = (size or 1 for size in x.shape[1:])
         return x + ops.constant(_waves(steps, features, self.max_wavelength))
 
 
@@ -101,6 +95,7 @@ class PositionEmbedding(Layer):
     """
 
     example_shape = (4, 5)
+    keeps_mask = True
 
     def __init__(
         self,
@@ -118,7 +113,8 @@ class PositionEmbedding(Layer):
         return [cls(4), cls(7, "normal")]
 
     def build(self, x: Value) -> Value:
-        steps, features = _sizes(self, x)
+        check_sequences(self, x)
+        steps, features = (size or 1 for size in x.shape[1:])
         if steps > self.sequence_length:
             raise ValueError(
                 f"[PositionEmbedding] sequence_length is {self.sequence_length}, and the input of "
