@@ -37,7 +37,7 @@ LEVELS = {
     **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
-    **dict.fromkeys(["transfer", "attribution", "stepping", "generation"], NETWORK),
+    **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
     **dict.fromkeys(["batching", "buckets", "open_steps", "parts", "ragged"], NETWORK),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "images", "reports", "examples"], LEAVES),

@@ -20,6 +20,7 @@ from ganglion import (
     optimizers,
     regularizers,
     schedules,
+    sequences,
 )
 from ganglion._core import __version__
 from ganglion.decorators import activation, loss, metric
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         MLPClassifier,
         MLPRegressor,
         NeuralClassifier,
+        NeuralForecaster,
         NeuralRegressor,
         NeuralTransformer,
         TabularPreprocessor,
@@ -53,6 +55,7 @@ _LAZY_NAMES = {
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
     "NeuralClassifier": "ganglion.estimators",
+    "NeuralForecaster": "ganglion.estimators",
     "NeuralRegressor": "ganglion.estimators",
     "find_learning_rate": "ganglion.range_test",
     "NeuralTransformer": "ganglion.estimators",
@@ -68,6 +71,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",
+    "NeuralForecaster",
     "NeuralRegressor",
     "NeuralTransformer",
     "NotFittedError",
@@ -100,6 +104,7 @@ __all__ = [
     "regularizers",
     "reports",
     "schedules",
+    "sequences",
     "set_num_threads",
 ]
 

@@ -7,6 +7,7 @@ from ganglion.optional import require
 require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-learn")
 
 from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
+from ganglion.estimators.forecasting import NeuralForecaster  # noqa: E402
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
 from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
 from ganglion.estimators.tabular import TabularPreprocessor  # noqa: E402
@@ -17,6 +18,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",
+    "NeuralForecaster",
     "NeuralRegressor",
     "NeuralTransformer",
     "TabularPreprocessor",

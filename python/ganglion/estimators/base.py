@@ -62,7 +62,7 @@ class Head:
 
     units: int
     activation: str
-    loss: str
+    loss: str | losses.Loss
 
 
 class HeldOut(NamedTuple):
