@@ -125,6 +125,12 @@ class Built:
         """Whether what is trained, or how fast, was changed in a layer since."""
         return self._learning != self._learning_of_layers()
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether there are layers with weights, and none of those is trained."""
+        frozen = any(row.weights and not row.layer.trainable for row in self.rows)
+        return frozen and not self.recipe.variables.trainable
+
     # Weights.
 
     @property
