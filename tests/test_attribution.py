@@ -121,7 +121,7 @@ def test_grad_cam_follows_its_definition(target):
     weights = gradient.mean(axis=(1, 2), keepdims=True)
     wanted = np.maximum((weights * maps).sum(axis=-1), 0)
     assert wanted.max() > 0
-    for layer in (None, "maps", net.layers[1]):
+    for layer in (None, "maps", 1, -4, net.layers[1]):
         assert_near(attribution.grad_cam(net, PICTURES, layer, target), wanted, GRADIENT)
 
 
@@ -231,6 +231,10 @@ def test_many_samples_give_what_each_gives():
         (lambda net, X: attribution.saliency(net, X, "cat"), "target must be a class or one for"),
         (lambda net, X: attribution.grad_cam(net, X, "map"), "'map'; did you mean 'maps'?"),
         (lambda net, X: attribution.grad_cam(net, X, "head"), r"'head' puts out \(None, 3\), no"),
+        (
+            lambda net, X: attribution.grad_cam(net, X, 9),
+            "layer must be a whole number of at least -5 and less than 5, got 9",
+        ),
         (lambda net, X: attribution.occlusion(net, X, 0), "window must be a whole number of at"),
         (lambda net, X: attribution.occlusion(net, X, 6), "at least 1 and less than 6, got 6"),
         (lambda net, X: attribution.occlusion(net, X, 2, 0), "stride must be a whole number of"),

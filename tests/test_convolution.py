@@ -152,6 +152,24 @@ def test_no_product_is_written_out_before_it_is_summed() -> None:
     assert max(executable.arena_bytes for executable in executables) < 60e6
 
 
+def test_the_memory_of_a_step_counts_the_sums_of_a_weight_gradient() -> None:
+    """Sixteen parts of the batch are summed at once."""
+    builder = _core.Builder()
+    x, y = builder.input("x", (None, 9, 9, 32)), builder.input("y", (None, 9, 9, 64))
+    settings = {
+        "strides": [1, 1],
+        "dilation": [1, 1],
+        "padding": [1] * 4,
+        "groups": 1,
+        "size": [3, 3],
+    }
+    builder.output("d_w", builder.apply("convolution_weight_gradient", [x, y], settings)[0])
+    executable = _core.Executable(builder.finish(True), "float32", None, None)
+    executable.reserve(64)
+    weights = 3 * 3 * 32 * 64
+    assert executable.arena_bytes >= 4 * (64 * 9 * 9 * (32 + 64) + weights + 16 * weights)
+
+
 def shape_of(layer: Any, *shape: int) -> Any:
     return ops.evaluate(layer, np.zeros((2, *shape))).shape
 

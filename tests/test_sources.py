@@ -154,8 +154,14 @@ def test_batches_of_callbacks_and_a_range_test_read_a_source():
     watch = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
     assert same_bits(network().fit(Rows(), callbacks=[watch]), network().fit(X, Y))
     assert seen == list(range(7))
-    found = find_learning_rate(network(), Rows(), Y, steps=50)
+    found = find_learning_rate(network(), Rows(), steps=50)
     assert found.suggestion == find_learning_rate(network(), X, Y, steps=50).suggestion
+
+
+def test_a_step_on_a_source_takes_its_labels():
+    steps = network(), network()
+    assert steps[0].train_on_batch(Rows()) == steps[1].train_on_batch(X, Y)
+    assert same_bits(*steps)
 
 
 def test_a_network_is_unfrozen_while_it_reads_a_source():

@@ -355,6 +355,13 @@ def test_a_head_of_the_same_shape_is_new_too():
     assert net.get_weights()[1].tolist() == [7.0] * 6
 
 
+def test_a_layer_of_the_head_that_is_replaced_keeps_its_weights_in_the_new_one():
+    net = network().fit(X, Y)
+    before = weights(net)
+    net.replace_head([layers.Dense(8), net.layers[-1]])
+    np.testing.assert_array_equal(weights(net)["head/kernel"], before["head/kernel"])
+
+
 def test_a_name_of_the_new_head_that_a_layer_had_by_itself():
     net = Sequential([layers.Input((6,)), layers.Dense(6), layers.Dense(2)], loss="mse")
     kernel = net.get_weights()[0]
@@ -452,6 +459,16 @@ def test_mistakes_are_named_and_change_nothing(action, message):
         action(net)
     assert all(layer.trainable for layer in net.layers)
     assert {layer.learning_rate_multiplier for layer in net.layers} == {1.0}
+
+
+def test_a_fit_that_trains_nothing_says_so():
+    net = network()
+    for layer in net.layers:
+        layer.trainable = False
+    before = weights(net)
+    with pytest.warns(UserWarning, match=r"\[fit\] nothing is trained: every layer that has weigh"):
+        net.fit(X, Y)
+    assert not changed(net, before)
 
 
 def test_freezing_needs_a_body():

@@ -71,6 +71,7 @@ class Executable {
   virtual const T* output(int index) const = 0;
   // Seconds spent in each operation since the last call with `enable`.
   virtual std::vector<double> profile(bool enable) = 0;
+  // Of all memory but weights, state and constants.
   virtual int64_t arena_bytes() const = 0;
 };
 

@@ -69,7 +69,7 @@ def saliency(net: Passes, X: ArrayLike, target: Target = None) -> Array:
 
 
 def grad_cam(
-    net: Passes, X: ArrayLike, layer: str | Layer | None = None, target: Target = None
+    net: Passes, X: ArrayLike, layer: str | int | Layer | None = None, target: Target = None
 ) -> Array:
     """Return where a layer's maps speak for a class (Selvaraju et al., 2017: Grad-CAM).
 
@@ -83,9 +83,9 @@ def grad_cam(
         As for `saliency`.
     X : array_like, shape (n, ...)
         Samples.
-    layer : str or Layer, optional
+    layer : str, int or Layer, optional
         Whose output is taken, (None, height, width, channels) or (None, steps, channels): its name,
-        as ``layer_rows`` has it, or itself. By default the last one that puts out maps, or the one
+        as ``layer_rows`` has it, its place in ``layers``, or itself. By default the last one that puts out maps, or the one
         before the pooling that shrinks those.
     target : int or array_like of int, shape (n,), optional
         As for `saliency`.
@@ -271,10 +271,13 @@ def _checked_target(place: str, target: Target, n: int, classes: int) -> Array:
     return np.broadcast_to(array, (n,))
 
 
-def _layer_of_maps(place: str, built: Built, layer: str | Layer | None) -> str:
+def _layer_of_maps(place: str, built: Built, layer: str | int | Layer | None) -> str:
     """Return the path of the layer that is meant, which must put out maps."""
     if layer is None:
         return _last_maps(place, built)
+    if not isinstance(layer, (str, Layer)):
+        outer = [row.layer for row in built.rows if not row.depth]
+        layer = outer[whole_number(place, "layer", layer, minimum=-len(outer), below=len(outer))]
     found = [row for row in built.rows if row.layer is layer or row.name == layer]
     if not found:
         names = [row.name for row in built.rows if _puts_out_maps(row)]

@@ -155,6 +155,12 @@ class Built:
         for path, vocabulary in self._vocabularies.items():
             check_ids(place, X, vocabulary, path, self.dtype)
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether there are layers with weights, and none of those is trained."""
+        frozen = any(row.weights and not row.layer.trainable for row in self.rows)
+        return frozen and not self.recipe.variables.trainable
+
     # Weights.
 
     @property

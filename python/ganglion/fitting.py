@@ -138,7 +138,7 @@ class Fit:
         self._net = net
         self._samples = samples
         self._validation_samples = validation
-        self._epochs = epochs
+        self._first_epoch, self._epochs = net.epoch_, epochs
         self._batch_size = batch_size
         self._take(built)
         self._callbacks = sorted(callbacks, key=lambda callback: callback.comes_last)
@@ -199,7 +199,7 @@ class Fit:
                 callback.set_params(dict(params))  # each may change its own
             self._notify("on_train_begin", {})
             net.begin_callbacks(self._callbacks)
-            for epoch in range(net.epoch_, net.epoch_ + self._epochs):
+            for epoch in range(self._first_epoch, self._first_epoch + self._epochs):
                 finite = self._run_epoch(epoch)
                 if not finite:
                     break
@@ -221,6 +221,11 @@ class Fit:
         """Train on all batches; False when the loss or the weights became infinite or NaN."""
         self._notify("on_epoch_begin", epoch, {})
         self._follow()
+        if epoch == self._first_epoch and self._built.is_frozen:
+            warn(
+                "[fit] nothing is trained: every layer that has weights is frozen; unfreeze() "
+                "trains them again"
+            )
         self._progress.begin_epoch(epoch)
         steps = self._steps
         steps.start_epoch(self._shuffle, epoch)

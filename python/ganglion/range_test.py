@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion.callbacks.base import Callback, Logs
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import DivergenceWarning, warn
+from ganglion.source import Source
 from ganglion.spec import settings_of
 from ganglion.training import Training
 
@@ -128,8 +129,8 @@ class _BatchLosses(Callback):
 
 def find_learning_rate(
     net: Any,
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
     *,
     sample_weight: ArrayLike | None = None,
     class_weight: Mapping[int, float] | None = None,

@@ -110,6 +110,8 @@ class Training(Passes):
         DivergenceWarning
             When the loss is no longer finite. Training stops; the network has the weights of its
             best epoch of this fit, and a fresh optimizer.
+        UserWarning
+            When all layers that have weights are frozen.
         """
         whole_number("fit", "epochs", epochs)
         non_negative("fit", "validation_split", validation_split, below=1)
@@ -164,8 +166,8 @@ class Training(Passes):
 
     def train_on_batch(
         self,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: ArrayLike | Source,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
     ) -> dict[str, float]:

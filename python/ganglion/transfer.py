@@ -138,7 +138,7 @@ class Transfer(Training):
         Parameters
         ----------
         layers : sequence of Layer
-            The new last layers.
+            The new last layers. One of those they replace may be among them, and keeps its weights.
         upto : str, int or Layer, optional
             The last layer to be kept, as for `freeze`. By default the last layer that has weights
             is replaced, and what stands behind it.

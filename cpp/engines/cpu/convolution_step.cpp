@@ -54,6 +54,8 @@ class ConvolutionStep : public Step<T> {
     }
   }
 
+  int64_t own_elements() const override { return product_.size(); }
+
  private:
   // A gradient is added up over all results of an image.
   int64_t bands() const { return is_gradient_ ? 1 : chunk_count(sizes_.rows.output, cut_.rows); }

@@ -75,6 +75,8 @@ class ConvolutionWeightStep : public Step<T> {
     epilogue_->run_block(done, scratch + product_size_, key);
   }
 
+  int64_t own_elements() const override { return all_sums_.size(); }
+
  private:
   int64_t weight_rows() const { return sizes_.taps() * sizes_.group_channels(); }
   int64_t filters_of(int64_t block) const { return std::min(block_filters_, sizes_.filters - block * block_filters_); }

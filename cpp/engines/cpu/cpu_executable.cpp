@@ -78,7 +78,13 @@ class CpuExecutable : public Executable<T> {
   }
   void set_scalar(int index, double value) override { memory_.set_scalar(index, value); }
   const T* output(int index) const override { return memory_.at(program_.outputs[static_cast<size_t>(index)].second); }
-  int64_t arena_bytes() const override { return memory_.arena_bytes(); }
+  int64_t arena_bytes() const override {
+    int64_t elements = memory_.elements();
+    for (const Binding& binding : bindings_) {
+      for (const BoundStep<T>& bound : binding.steps) elements += bound.step->own_elements();
+    }
+    return elements * static_cast<int64_t>(sizeof(T));
+  }
 
   Ending run(const Run& run) override {
     const Binding& binding = bound_to(run.rows);

@@ -52,8 +52,8 @@ class Memory {
   void announce(int value, Announced rows) { announced_[static_cast<size_t>(value)] = rows; }
   Announced announced(int value) const { return announced_[static_cast<size_t>(value)]; }
   void set_scalar(int index, double value) { scalars_[static_cast<size_t>(index)] = static_cast<T>(value); }
-  // Of all intermediates.
-  int64_t arena_bytes() const { return (plan_.arena + local_.size()) * static_cast<int64_t>(sizeof(T)); }
+  // Of all intermediates and of the threads' scratch.
+  int64_t elements() const { return plan_.arena + local_.size() + threads_.size(); }
 
   // Memory for `samples` of what is local, for each thread, which keeps it through the steps of a range. Whether
   // addresses have changed.

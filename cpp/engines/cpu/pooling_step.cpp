@@ -56,11 +56,13 @@ class PoolingStep : public Step<T> {
     }
     in_size_ = back ? pooling_.result() : pooling_.image();
     out_size_ = back ? pooling_.image() : pooling_.result();
+    // The largest elements have places beside their values, and no epilogue; a prediction needs no places.
+    gives_places_ = operation.kind == "max_pool" && is_read(source.output(1));
   }
 
   void bind(int64_t rows) override {
     for (size_t i = 0; i < operands_; ++i) all_.in[i] = source_.at(source_.input(i));
-    if (has_places() && is_read(source_.output(1))) all_.out[1] = source_.at(source_.output(1));
+    if (gives_places_) all_.out[1] = source_.at(source_.output(1));
     images_ = source_.shape(source_.input(0)).extent(0, rows);
     images_per_sample_ = images_ / rows;
     images_per_chunk_ = std::max<int64_t>(1, kChunkElements / pooling_.image());
@@ -79,11 +81,9 @@ class PoolingStep : public Step<T> {
     run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range.thread, range, key);
   }
 
- private:
-  // The largest elements have places beside their values, and no epilogue.
-  bool has_places() const { return source_.operation.kind == "max_pool"; }
+  int64_t own_elements() const override { return product_.size(); }
 
-  // A prediction needs no places of the largest elements.
+ private:
   bool is_read(int value) const {
     const Program& program = source_.program;
     return std::any_of(program.operations.begin(), program.operations.end(),
@@ -123,6 +123,7 @@ class PoolingStep : public Step<T> {
   std::optional<ExpressionRunner<T>> epilogue_;
   Buffer<T> product_;  // where none of the results can hold it
   Pooling pooling_;
+  bool gives_places_ = false;
   Images<T> all_{};
   int64_t in_size_, out_size_;  // elements of an image, or of the windows over it
   int64_t images_ = 0, images_per_sample_ = 1, images_per_chunk_ = 1;

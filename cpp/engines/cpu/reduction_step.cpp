@@ -87,6 +87,8 @@ class ReductionStep : public Step<T> {
     }
   }
 
+  int64_t own_elements() const override { return sums_.size(); }
+
  private:
   void reduce_rows(T* out, const T* x, int64_t row, int64_t rows, int64_t reduced, int64_t column, int64_t columns) {
     if (columns == inner_) {

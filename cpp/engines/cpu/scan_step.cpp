@@ -36,6 +36,15 @@ class Lane {
     memory_.require_threads(1);
   }
 
+  int64_t elements() const {
+    int64_t all = memory_.elements();
+    for (const Buffer<T>& carry : carried_) all += carry.size();
+    for (const Binding& binding : bindings_) {
+      for (const StepPointer<T>& step : binding.steps) all += step->own_elements();
+    }
+    return all;
+  }
+
   void reserve(int64_t rows) {
     if (rows <= memory_.reserved()) return;
     memory_.reserve(rows);
@@ -241,6 +250,11 @@ class ScanStep : public Step<T> {
   void run(int, int64_t, int, const RunKey& key) override { run_lane(*lanes_[0], {}, 0, rows_, key); }
   void run_range(const Range& range, const RunKey& key) override {
     run_lane(*lanes_[static_cast<size_t>(range.thread)], range, range.begin, range.end, key);
+  }
+  int64_t own_elements() const override {
+    int64_t all = 0;
+    for (const auto& lane : lanes_) all += lane->elements();
+    return all;
   }
 
  private:

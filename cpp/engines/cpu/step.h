@@ -33,6 +33,8 @@ class Step {
   // Samplewise steps: prepares for ranges of `fewest` or `fewest + 1` samples of the batch bound last, and runs one.
   virtual void bind_range(int64_t) {}
   virtual void run_range(const Range&, const RunKey&) {}
+  // Of the memory that is the step's own.
+  virtual int64_t own_elements() const { return 0; }
 };
 
 // What a step is made from; outlives it.

@@ -74,7 +74,7 @@ def saliency(
 def grad_cam(
     net: Sequential,
     X: ArrayLike,
-    layer: str | Layer | None = None,
+    layer: str | int | Layer | None = None,
     target: Target = None,
     *,
     ax: Sequence[Axes] | None = None,
