@@ -30,7 +30,8 @@ LEVELS = {
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
-    **dict.fromkeys(["layers", "losses", "optimizers", "metrics"], PARTS),
+    **dict.fromkeys(["layers", "losses", "optimizers", "metrics", "decorators"], PARTS),
+    "gradient_check": PARTS,
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
