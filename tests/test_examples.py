@@ -13,6 +13,7 @@ from ganglion import plot
 from ganglion.examples import (
     adult,
     california,
+    characters,
     digits,
     fashion_mnist,
     gallery,
@@ -48,6 +49,15 @@ def test_digits_runs_as_a_command(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
     assert (tmp_path / "digits.png").exists()
+
+
+def test_a_text_goes_on(tmp_path, capsys):
+    picture = tmp_path / "characters.png"
+    found = characters.main(["--output", str(picture), "--epochs", "20", "--units", "64"])
+    assert found.model < found.by_frequency - 0.3
+    assert picture.read_bytes().startswith(PNG)
+    printed = capsys.readouterr().out
+    assert "nats a character, 20 epochs" in printed and "|" in printed
 
 
 def test_regression_compares_every_method(tmp_path, capsys):
@@ -177,6 +187,7 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (california, ["--data", "nowhere"], "No such file or directory: 'nowhere/housing.csv'"),
         (search, ["--by", "luck"], "argument --by: invalid choice: 'luck'"),
         (fashion_mnist, ["--data", "nowhere"], "folder nowhere does not exist"),
+        (characters, ["--data", "nowhere"], "No such file or directory: 'nowhere'"),
         (fashion_mnist, ["--data", "."], "holds neither train-images-idx3-ubyte nor"),
         (fashion_mnist, ["--data", ".", "--epochs", "0"], "--epochs: must be a positive integer"),
         (regression, ["--epochs", "-3"], "--epochs: must be a positive integer, got '-3'"),
@@ -234,7 +245,7 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    used = (digits, fashion_mnist, gallery, regression, search, transfer, xray)
+    used = (characters, digits, fashion_mnist, gallery, regression, search, transfer, xray)
     for example in (adult, california, *used):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

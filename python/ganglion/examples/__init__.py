@@ -4,6 +4,8 @@ adult
     Tell who earns over 50,000 dollars: numbers, categories and gaps, from files you have.
 california
     Predict what houses cost: a table with a gap and a category, from a file you have.
+characters
+    Read a text character by character until one can go on with it: a model of its language.
 digits
     Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
 fashion_mnist
