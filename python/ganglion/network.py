@@ -19,6 +19,7 @@ from ganglion.data import whole_number
 from ganglion.errors import check_choice, not_fitted
 from ganglion.inputs import Inputs
 from ganglion.layers import Input, Layer
+from ganglion.layers.base import check_single_output
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
@@ -101,6 +102,7 @@ class Network:
             raise ValueError("[Sequential] Input must be the first layer")
         if any(layer is known for known in self.layers):
             raise ValueError(f"[Sequential] {layer!r} is there already: a layer can be used once")
+        check_single_output("[Sequential]", layer)
         self.layers.append(layer)
 
     # Building.

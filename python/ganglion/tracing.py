@@ -89,6 +89,8 @@ class Trace:
         By the same names, the states after the last step.
     batch_size : int or None
         Samples of every batch, where that is fixed.
+    fold : int
+        Rows of a batched value that belong to one sample: 1, but for steps taken for samples.
 
     Examples
     --------
@@ -112,6 +114,7 @@ class Trace:
         self.carried: dict[str, Value] = {}
         self.final: dict[str, Value] = {}
         self.batch_size: int | None = None
+        self.fold = 1
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}

@@ -20,7 +20,10 @@ from ganglion.value import Value
 _ELSEWHERE = {
     "data_format": "channels are always last",
     "dtype": "it is the network's, Sequential(..., dtype='float64')",
+    "implementation": "the input's part of all steps is one product",
     "input_dim": "let the network begin with layers.Input((features,))",
+    "unroll": "the loop over the steps runs in the core",
+    "use_cudnn": "the loop over the steps runs in the core",
     "input_shape": "let the network begin with layers.Input(shape)",
 }
 
@@ -256,6 +259,11 @@ class Layer(Spec, kind="layer"):
         trace.final[f"{trace.path}/{name}"] = value
 
     @property
+    def single_output(self) -> bool:
+        """Whether it returns one value, as a layer in a chain must."""
+        return True
+
+    @property
     def needs_adapt(self) -> bool:
         """Whether the layer learns from the data before training, through :meth:`adapt`.
 
@@ -320,3 +328,12 @@ class Layer(Spec, kind="layer"):
             New values of weights, by their names within the layer.
         """
         raise NotImplementedError(f"{place(self)} does not adapt to data")
+
+
+def check_single_output(place: str, layer: Layer) -> None:
+    """Raise for a layer that returns several values, in a chain, which passes on one."""
+    if not layer.single_output:
+        raise ValueError(
+            f"{place} {layer!r} returns several values, and a chain passes on one: call it in the "
+            "build of a layer of your own"
+        )

@@ -39,6 +39,14 @@ class Carrying(Layer, registered=False):
         """Names of the states within the layer."""
         raise NotImplementedError
 
+    @property
+    def single_output(self) -> bool:
+        return not self.return_state
+
+    def outputs(self, y: Value) -> tuple[Value, ...]:
+        """Return what ``build`` returned as the outputs that it stands for."""
+        return (y,)
+
     def __call__(self, x: Value, initial_state: Sequence[Value] | None = None) -> Any:
         """Apply the layer; to be called in the ``build`` of another.
 
@@ -74,7 +82,9 @@ class Carrying(Layer, registered=False):
         if initial_state is not None:  # of this call alone, should the layer be called again
             for state in paths:
                 del trace.carried[state]
-        return (y, *(trace.final[state] for state in paths)) if self.return_state else y
+        states = [trace.final[state] for state in paths] if self.return_state else []
+        values = (*self.outputs(y), *states)
+        return values[0] if len(values) == 1 else values
 
 
 class Recurrent(Carrying, registered=False):
