@@ -114,6 +114,13 @@ def is_random(layer: Any) -> bool:
     return layer.registered_name in RANDOM or any(rates) or within
 
 
+def has_loop(layer: Any) -> bool:
+    """Whether it loops over the steps of sequences."""
+    within = [getattr(layer, "layer", None), *getattr(layer, "layers", [])]
+    names = ("simple_rnn", "lstm", "gru")
+    return layer.registered_name in names or any(has_loop(one) for one in within if one)
+
+
 RANDOM = {
     "dropout",
     "gaussian_noise",

@@ -258,6 +258,24 @@ class Network:
         """``(None, ...)``; None too where it follows a number of steps that is open."""
         return self._need_built("output_shape").output_shape
 
+    def reset_states(self) -> None:
+        """Let layers that are ``stateful`` begin with zeros again, as before a new sequence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((5, 3), batch_size=2), layers.GRU(4, stateful=True)])
+        >>> net.build((None, 5, 3))
+        >>> first = net.predict(np.ones((2, 5, 3)))
+        >>> bool(np.allclose(net.predict(np.ones((2, 5, 3))), first))
+        False
+        >>> net.reset_states()
+        >>> bool(np.allclose(net.predict(np.ones((2, 5, 3))), first))
+        True
+        """
+        self._need_built("reset_states").reset_kept_states()
+
     def count_params(self) -> int:
         """Return the number of weights, counted by element."""
         return sum(variable.size for variable in self._need_built("count_params").variables)

@@ -31,12 +31,13 @@ StepFunction = Callable[[list[Value], list[Value]], Stepped]
 
 
 class LayerCall(NamedTuple):
-    """A layer as it was applied in a trace."""
+    """A layer as it was applied in a trace, and how many rows it took for each sample."""
 
     path: str
     layer: object
     input: Value
     output: Value
+    fold: int = 1
 
 
 class ActivationCall(NamedTuple):

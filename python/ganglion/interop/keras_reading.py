@@ -63,7 +63,9 @@ def load(make: Callable[..., Any], model: Any) -> Any:
     pieces = _KerasReader(nodes).chain(nodes[0], nodes[-1])
     weights = weights_of(pieces)
     dtype = "float64" if any(array.dtype == np.float64 for array in weights) else "float32"
-    chain = [layers.Input(shape), *(piece.layer for piece in pieces)]
+    stateful = any(getattr(piece.layer, "stateful", False) for piece in pieces)
+    batch_size = model.input_shape[0] if stateful else None
+    chain = [layers.Input(shape, batch_size), *(piece.layer for piece in pieces)]
     net = make(layers=chain, dtype=dtype)
     net.set_weights(weights)
     return net
@@ -180,7 +182,7 @@ class _KerasReader(GraphReader):
 
     def _states(self, node: KerasNode, layer: layers.Layer) -> list[Array]:
         """Return the states that a layer keeps, zeros, which Keras does not count as weights."""
-        if not getattr(layer, "stateful", False):
+        if not getattr(getattr(layer, "layer", layer), "stateful", False):
             return []
         if not isinstance(layer, Recurrent):
             raise self.refused(node, "holds layers that are stateful, which is not supported")

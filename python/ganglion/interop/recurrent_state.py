@@ -14,7 +14,7 @@ from ganglion.layers.recurrent import Recurrent
 
 Array = NDArray[Any]
 
-_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
+_NAME = re.compile(r"(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)(_l\d+(?:_reverse)?)")
 # Where each gate of ours stands in PyTorch's GRU, whose first gate is the one that resets.
 _GRU_ORDER = (1, 0, 2)
 

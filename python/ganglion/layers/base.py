@@ -162,7 +162,7 @@ class Layer(Spec, kind="layer"):
             y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
-            trace.calls.append(LayerCall(trace.path, self, x, y))
+            trace.calls.append(LayerCall(trace.path, self, x, y, trace.fold))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:
@@ -246,10 +246,19 @@ class Layer(Spec, kind="layer"):
         -------
         Value
             (None, *shape)
+
+        Raises
+        ------
+        ValueError
+            A state of another shape was given.
         """
         trace = current_trace()
         carried = trace.carried.get(f"{trace.path}/{name}")
         if carried is not None:
+            if carried.shape != (None, *shape):
+                raise ValueError(
+                    f"{place(self)} state {name!r} must be {(None, *shape)}, got {carried.shape}"
+                )
             return carried
         return ops.broadcast_to(ops.constant(0.0), (*x.shape[:1], *shape))
 

@@ -55,6 +55,7 @@ class Bidirectional(Carrying):
     """
 
     keeps_mask = True
+    reads_mask = True
     example_shape = (4, 3)
 
     def __init__(
