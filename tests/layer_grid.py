@@ -81,6 +81,20 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
         ),
         (4, 5, 3),
     ),
+    (layers.SimpleRNN(5, "relu", return_sequences=True), (1, 2)),
+    (layers.SimpleRNN(4, None, go_backwards=True), (5, 1)),
+    (layers.LSTM(17, return_sequences=True), (6, 5)),
+    (layers.LSTM(4, "elu", "hard_sigmoid", use_bias=False), (7, 3)),
+    (layers.LSTM(3, bias_initializer="normal", go_backwards=True, return_sequences=True), (3, 4)),
+    (layers.GRU(17, return_sequences=True), (6, 5)),
+    (layers.GRU(4, use_bias=False, return_sequences=True), (7, 3)),
+    (layers.GRU(5, "relu", bias_initializer="normal", reset_after=False), (3, 2)),
+    (layers.Bidirectional(layers.SimpleRNN(3, return_sequences=True), "sum"), (4, 2)),
+    (layers.Bidirectional(layers.LSTM(3, go_backwards=True, return_sequences=True)), (4, 2)),
+    (layers.Residual([layers.GRU(4, return_sequences=True)]), (5, 4)),
+    (layers.TimeDistributed(layers.Conv2D(2, 2)), (3, 4, 4, 2)),
+    (layers.TimeDistributed(layers.Flatten()), (3, 4, 2)),
+    (layers.RepeatVector(4), (17,)),
     (
         layers.Residual([layers.BatchNormalization(), layers.Dense(5)], activity_regularizer="l2"),
         (5,),
@@ -90,6 +104,23 @@ EVERY = [
     *(pytest.param(p.values[0], p.values[0].example_shape, id=p.id) for p in examples("layer")),
     *(pytest.param(layer, shape, id=f"{layer!r}-{shape}") for layer, shape in GRID),
 ]
+
+
+def is_random(layer: Any) -> bool:
+    """Whether it draws random numbers in training."""
+    rates = (getattr(layer, name, 0) for name in ("dropout", "recurrent_dropout"))
+    inner = getattr(layer, "layer", None)
+    within = inner is not None and is_random(inner)
+    return layer.registered_name in RANDOM or any(rates) or within
+
+
+def has_loop(layer: Any) -> bool:
+    """Whether it loops over the steps of sequences."""
+    within = [getattr(layer, "layer", None), *getattr(layer, "layers", [])]
+    names = ("simple_rnn", "lstm", "gru")
+    return layer.registered_name in names or any(has_loop(one) for one in within if one)
+
+
 RANDOM = {
     "dropout",
     "gaussian_noise",

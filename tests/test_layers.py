@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from formulas import ACTIVATIONS
 from image_formulas import IMAGE_LAYERS
-from layer_grid import EVERY, RANDOM, samples
+from layer_grid import EVERY, RANDOM, is_random, samples
+from recurrent_formulas import RECURRENT_LAYERS, recurrent
 from registry import classes
 from tolerances import FORWARD, STANDARD_ERRORS, assert_near
 from traced import Traced
@@ -117,6 +118,24 @@ def middle(s: Any, w: Weights, x: Array, training: bool) -> Array:
     return x[:, top : top + s.height, left : left + s.width]
 
 
+def bidirectional(s: Any, w: Weights, x: Array, training: bool) -> Array:
+    back = s.backward_layer or s.layer
+    names = s.layer.registered_name, f"backward_{s.layer.registered_name}"
+    if s.backward_layer is not None:
+        names = names[0], f"{names[0]}_1"
+    own = [{k.partition("/")[2]: v for k, v in w.items() if k.startswith(n + "/")} for n in names]
+    y = recurrent(s.layer, own[0], x, s.layer.go_backwards)
+    z = recurrent(back, own[1], x, not s.layer.go_backwards)
+    z = z[:, ::-1] if s.layer.return_sequences else z
+    merges = {"sum": np.add, "mul": np.multiply, "ave": lambda a, b: (a + b) / 2}
+    return merges[s.merge_mode](y, z) if s.merge_mode != "concat" else np.concatenate([y, z], -1)
+
+
+def time_distributed(s: Any, w: Weights, x: Array, training: bool) -> Array:
+    steps = [chain([s.layer], w, x[:, step], training, {}) for step in range(x.shape[1])]
+    return np.stack(steps, axis=1)
+
+
 LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "input": lambda s, w, x, training: x,
     "masking": lambda s, w, x, training: np.where(
@@ -147,6 +166,10 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     "residual": residual,
     "branches": branches,
     **IMAGE_LAYERS,
+    **RECURRENT_LAYERS,
+    "bidirectional": bidirectional,
+    "repeat_vector": lambda s, w, x, training: np.repeat(x[:, None], s.n, axis=1),
+    "time_distributed": time_distributed,
 }
 
 
@@ -175,7 +198,7 @@ def test_every_layer_has_a_formula() -> None:
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_layer_follows_its_formula(layer: Any, shape: Shape, dtype: str, training: bool) -> None:
     name = layer.registered_name
-    if training and name in RANDOM:
+    if training and is_random(layer):
         pytest.skip("judged in tests of its own below")
     for rows in (1, 2, 9):
         traced = traced_layer(layer, shape, training, dtype=dtype)

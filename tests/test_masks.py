@@ -164,6 +164,14 @@ def test_gradients_are_those_of_the_steps_that_count():
         np.testing.assert_allclose(got, wanted, rtol=1e-10)
 
 
+def test_batch_normalization_takes_its_moments_without_padding():
+    x, at = padded(np.random.default_rng(4)), counted()
+    layer = layers.BatchNormalization()
+    y = ops.evaluate(lambda x: layer(layers.Masking()(x)), x, training=True)
+    expected = (x[at] - x[at].mean(axis=0)) / np.sqrt(x[at].var(axis=0) + layer.epsilon)
+    np.testing.assert_allclose(y[at], expected, rtol=1e-10)
+
+
 def test_classes_at_each_step():
     generator = np.random.default_rng(3)
     x, y = padded(generator), generator.integers(0, 2, size=(len(LENGTHS), STEPS))

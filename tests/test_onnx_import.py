@@ -11,11 +11,11 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from layer_grid import EVERY, samples  # noqa: E402
+from layer_grid import samples  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from onnx_models import RNG, model, node, read, run, weights  # noqa: E402
 from registry import examples  # noqa: E402
-from test_onnx_export import DIFFERENCE, built  # noqa: E402
+from test_onnx_export import DIFFERENCE, WRITTEN, built  # noqa: E402
 
 from ganglion import Sequential, layers  # noqa: E402
 
@@ -32,7 +32,7 @@ KERNEL, BIAS = weights(4, 5), weights(5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("layer", "shape"), EVERY)
+@pytest.mark.parametrize(("layer", "shape"), WRITTEN)
 def test_what_was_written_is_read(
     layer: Any, shape: tuple[int, ...], dtype: str, tmp_path: Path
 ) -> None:

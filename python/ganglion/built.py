@@ -18,6 +18,7 @@ from ganglion.endings import ending_of, mismatch
 from ganglion.errors import warn
 from ganglion.inputs import Inputs, check_ids
 from ganglion.layers import Layer
+from ganglion.layers.recurrent import Recurrent
 from ganglion.open_steps import Outputs, trace_once
 from ganglion.optimizers import Slots
 from ganglion.parts import parts_of
@@ -88,6 +89,10 @@ class Built:
         What stands where in ``states``.
     rows : list of LayerRow
         The layers in the order in which they are applied; those within another come before it.
+    batch_size : int or None
+        Samples of every batch, where layers keep states.
+    kept_states : list of str
+        Names of the weights that are states of layers, kept from batch to batch.
     """
 
     def __init__(self, recipe: Recipe, dtype: str) -> None:
@@ -109,6 +114,13 @@ class Built:
             for call in trace.calls
             if isinstance(call.layer, Layer) and call.layer.vocabulary and call.input.id == x.id
         }
+        self.kept_states = [
+            f"{row.name}/{state}"
+            for row in self.rows
+            if isinstance(row.layer, Recurrent) and row.layer.stateful
+            for state in row.layer.state_names
+        ]
+        self.batch_size = trace.batch_size if self.kept_states else None
         # By path, in the order in which they are applied.
         self._adapting = {row.name: row.layer for row in self.rows if row.layer.needs_adapt}
         self.parameters = _store(self.recipe.variables.size, dtype)
@@ -160,6 +172,33 @@ class Built:
         """Whether there are layers with weights, and none of those is trained."""
         frozen = any(row.weights and not row.layer.trainable for row in self.rows)
         return frozen and not self.recipe.variables.trainable
+
+    def check_batches(self, place: str, samples: int, batch_size: int | None = None) -> None:
+        """Raise where states are kept for the samples of a batch, and batches are of another size.
+
+        Parameters
+        ----------
+        place : str
+            What was called, for the error.
+        samples : int
+            How many there are.
+        batch_size : int, optional
+            Of each batch but perhaps the last. None for all samples at once.
+        """
+        size = self.batch_size
+        if size is None:
+            return
+        given = samples if batch_size is None else min(batch_size, samples)
+        if given != size or samples % size:
+            raise ValueError(
+                f"[{place}] a layer keeps the states of {size} samples, as Input(batch_size={size})"
+                f" says: pass batches of {size}, got {samples} samples in batches of {given}"
+            )
+
+    def reset_kept_states(self) -> None:
+        """Set the states that layers keep back to zeros."""
+        for name in self.kept_states:
+            self.view(self.recipe.variables[name])[...] = 0.0
 
     # Weights.
 

@@ -95,8 +95,8 @@ class Recipe:
         return replace(self, input_shape=shape, ragged=form.ragged)
 
 
-class _Recomputation(Trace):
-    """A pass that was made before: moving statistics are not updated a second time."""
+class _Look(Trace):
+    """A pass that leaves moving statistics and states as they are."""
 
     def apply(self, kind: str, *operands: Any, **attributes: Any) -> Value:
         if kind == "assign":
@@ -164,7 +164,7 @@ def reaching_program(recipe: Recipe, path: str) -> tuple[_core.Program, bool]:
 
     And whether the padding of ragged sequences is part of it.
     """
-    trace = Trace(training=False, variables=recipe.variables)
+    trace = _Look(training=False, variables=recipe.variables)
     with trace:
         trace_layers(recipe, trace)
         reaching = next(call.input for call in trace.calls if call.path == path)
@@ -239,7 +239,7 @@ def train_program(recipe: Recipe, weight_axes: int) -> tuple[_core.Program, Slot
 
 def gradient_program(recipe: Recipe, weight_axes: int) -> _core.Program:
     """Return the program from x, y and perhaps weight to the loss and its gradients."""
-    trace = Trace(training=False, variables=recipe.variables)
+    trace = _Look(training=False, variables=recipe.variables)
     with trace:
         loss = _objective(replace(recipe, metrics={}), trace, weight_axes)
         gradients = trace.gradient(loss, _trained_weights(recipe, trace))
@@ -250,7 +250,7 @@ def gradient_program(recipe: Recipe, weight_axes: int) -> _core.Program:
 
 def backward_program(recipe: Recipe, training: bool) -> _core.Program:
     """Return the program from x and d_prediction to d_x and the gradient of each trained weight."""
-    trace = _Recomputation(training=training, variables=recipe.variables)
+    trace = _Look(training=training, variables=recipe.variables)
     with trace:
         x, prediction = trace_layers(recipe, trace)
         seed = trace.input("d_prediction", prediction.shape)
@@ -262,12 +262,16 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
 
 
 def layers_trace(recipe: Recipe) -> Trace:
-    """Return the trace from x to the output of each layer, those within another too."""
-    trace = Trace(training=False, variables=recipe.variables)
+    """Return the trace from x to the output of each layer, those within another too.
+
+    But those to which steps are samples, within `TimeDistributed`.
+    """
+    trace = _Look(training=False, variables=recipe.variables)
     with trace:
         trace_layers(recipe, trace)
         for call in trace.calls:
-            trace.output(call.path, call.output)
+            if call.fold == 1:
+                trace.output(call.path, call.output)
     return trace
 
 
@@ -277,7 +281,7 @@ def score_program(recipe: Recipe, path: str | None) -> _core.Program:
     The score is the prediction; before the softmax or sigmoid where the network ends in one, which
     flattens it. Without a path the gradient alone is put out, that of x.
     """
-    trace = Trace(training=False, variables=recipe.variables)
+    trace = _Look(training=False, variables=recipe.variables)
     with trace:
         seen, score = trace_layers(recipe, trace)
         last = trace.activations[-1] if trace.activations else None

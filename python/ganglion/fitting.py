@@ -162,7 +162,7 @@ class Fit:
         self._steps = Steps(self._net, built, self._samples, self._batch_size)
         self._validation: Evaluation | None = None
         if self._validation_samples is not None:
-            batch = max(self._batch_size, EVALUATION_BATCH)
+            batch = built.batch_size or max(self._batch_size, EVALUATION_BATCH)
             self._validation = Evaluation(built, self._validation_samples, batch)
 
     def _follow(self) -> None:
@@ -278,7 +278,9 @@ class Fit:
 
     def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
         np.copyto(self._built.parameters.array, weights)
-        evaluation = self._validation or Evaluation(self._built, self._samples, EVALUATION_BATCH)
+        evaluation = self._validation or Evaluation(
+            self._built, self._samples, self._built.batch_size or EVALUATION_BATCH
+        )
         return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:

@@ -19,6 +19,7 @@ from ganglion.data import whole_number
 from ganglion.errors import check_choice, not_fitted
 from ganglion.inputs import Inputs
 from ganglion.layers import Input, Layer
+from ganglion.layers.base import check_single_output
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
@@ -101,6 +102,7 @@ class Network:
             raise ValueError("[Sequential] Input must be the first layer")
         if any(layer is known for known in self.layers):
             raise ValueError(f"[Sequential] {layer!r} is there already: a layer can be used once")
+        check_single_output("[Sequential]", layer)
         self.layers.append(layer)
 
     # Building.
@@ -255,6 +257,24 @@ class Network:
     def output_shape(self) -> Shape:
         """``(None, ...)``; None too where it follows a number of steps that is open."""
         return self._need_built("output_shape").output_shape
+
+    def reset_states(self) -> None:
+        """Let layers that are ``stateful`` begin with zeros again, as before a new sequence.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ganglion import Sequential, layers
+        >>> net = Sequential([layers.Input((5, 3), batch_size=2), layers.GRU(4, stateful=True)])
+        >>> net.build((None, 5, 3))
+        >>> first = net.predict(np.ones((2, 5, 3)))
+        >>> bool(np.allclose(net.predict(np.ones((2, 5, 3))), first))
+        False
+        >>> net.reset_states()
+        >>> bool(np.allclose(net.predict(np.ones((2, 5, 3))), first))
+        True
+        """
+        self._need_built("reset_states").reset_kept_states()
 
     def count_params(self) -> int:
         """Return the number of weights, counted by element."""

@@ -92,13 +92,15 @@ class Passes(Keeping):
         )
         built.check_ids("predict", array)
         whole_number("predict", "batch_size", batch_size)
+        built.check_batches("predict", len(array), batch_size)
         if isinstance(array, _core.RaggedRows):
             check_inputs_finite("predict", array, self.dtype)
             return self._looked_at(built, "predict", array, batch_size)["prediction"]
         executable = built.executable("predict", form=built.form_of(array))
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
-        self._row_shape = None if built.reads_ids else (1, *array.shape[1:])
+        plain = not built.reads_ids and not built.kept_states
+        self._row_shape = (1, *array.shape[1:]) if plain else None
         try:
             outputs = executable.predict([array], rows_together(array, batch_size), checked=True)
         finally:
@@ -131,6 +133,7 @@ class Passes(Keeping):
         array = self._check_inputs("forward", X)
         _need_one_array("forward", array)
         built = self._built_for("forward", array)
+        built.check_batches("forward", len(array))
         if self._built is None:
             self._set_built(built)
         name = "forward" if training else "predict"
@@ -204,7 +207,8 @@ class Passes(Keeping):
         dict of str to ndarray, shape (n, ...)
             By the layers' names, in the order in which they are applied; layers within another, as
             ``"residual/dense"``, come before it. Lists as `predict` returns them, for layers that
-            give a result for each step of sequences of different lengths.
+            give a result for each step of sequences of different lengths. Those within
+            `TimeDistributed` are left out.
 
         Raises
         ------
@@ -224,6 +228,7 @@ class Passes(Keeping):
         built = self._need_built("layer_outputs")
         array = self._check_inputs("layer_outputs", X)
         built.check_ids("layer_outputs", array)
+        built.check_batches("layer_outputs", len(array), PREDICTION_BATCH)
         try:
             return self._looked_at(built, "layers", array, PREDICTION_BATCH)
         finally:
@@ -295,6 +300,7 @@ class Passes(Keeping):
         _need_one_array("profile", array)
         arrays, name = [array[:batch_size]], "predict"
         built = self._built_for("profile", array)
+        built.check_batches("profile", min(len(array), batch_size))
         form = built.form_of(array)
         if y is not None:
             shape = built.outputs(form).shape

@@ -31,12 +31,13 @@ StepFunction = Callable[[list[Value], list[Value]], Stepped]
 
 
 class LayerCall(NamedTuple):
-    """A layer as it was applied in a trace."""
+    """A layer as it was applied in a trace, and how many rows it took for each sample."""
 
     path: str
     layer: object
     input: Value
     output: Value
+    fold: int = 1
 
 
 class ActivationCall(NamedTuple):
@@ -89,6 +90,8 @@ class Trace:
         By the same names, the states after the last step.
     batch_size : int or None
         Samples of every batch, where that is fixed.
+    fold : int
+        Rows of a batched value that belong to one sample: 1, but for steps taken for samples.
 
     Examples
     --------
@@ -112,6 +115,7 @@ class Trace:
         self.carried: dict[str, Value] = {}
         self.final: dict[str, Value] = {}
         self.batch_size: int | None = None
+        self.fold = 1
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}

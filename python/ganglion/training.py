@@ -128,6 +128,14 @@ class Training(Passes):
             samples, validation = split(samples, validation_split)
         samples = weigh_classes("fit", samples, built.output_shape, class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
+        built.check_batches("fit", len(samples), batch)
+        if validation is not None:
+            built.check_batches("fit, validation_data", len(validation), batch)
+        if built.kept_states and shuffle is True:
+            raise ValueError(
+                "[fit] layers that keep their states read batches one after the other: pass "
+                "shuffle=False"
+            )
         self._begin(built, samples, X)
         Fit(
             self,
@@ -190,6 +198,7 @@ class Training(Passes):
             As `fit`.
         """
         built, samples = self._check("train_on_batch", X, y, sample_weight)
+        built.check_batches("train_on_batch", len(samples))
         samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
         self._begin(built, samples, X)
         statistics = built.untrained.copy()
@@ -240,6 +249,7 @@ class Training(Passes):
         self._need_built("evaluate")
         built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
+        built.check_batches("evaluate", len(samples), batch)
         return Evaluation(built, samples, batch).run()
 
     def loss_and_gradients(
@@ -277,6 +287,7 @@ class Training(Passes):
         (4.0, [[4.0], [8.0]], [4.0])
         """
         built, samples = self._check("loss_and_gradients", X, y, sample_weight)
+        built.check_batches("loss_and_gradients", len(samples))
         executable = built.executable("gradient", samples.weight_axes, samples.form)
         if self._built is None:
             self._set_built(built)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ganglion import layers, spec
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
+from ganglion.layers.recurrent import Recurrent
 from ganglion.spec import parameter_names
 
 Array = NDArray[Any]
@@ -26,7 +27,9 @@ _MODELS = frozenset({"Sequential", "Functional"})
 _ACTIVATIONS = frozenset({"ReLU", "LeakyReLU", "ELU", "Softmax"})
 # What a layer may say beside the settings known here: that it does without.
 _WITHOUT = (None, False, "channels_last")
-_WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum", "fill_mode"})
+_WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum", "fill_mode", "unroll"})
+_ACTIVATION_SETTINGS = frozenset({"activation", "recurrent_activation"})
+_LAYER_SETTINGS = frozenset({"layer", "backward_layer"})
 
 
 @dataclass(eq=False)
@@ -60,7 +63,9 @@ def load(make: Callable[..., Any], model: Any) -> Any:
     pieces = _KerasReader(nodes).chain(nodes[0], nodes[-1])
     weights = weights_of(pieces)
     dtype = "float64" if any(array.dtype == np.float64 for array in weights) else "float32"
-    chain = [layers.Input(shape), *(piece.layer for piece in pieces)]
+    stateful = any(getattr(piece.layer, "stateful", False) for piece in pieces)
+    batch_size = model.input_shape[0] if stateful else None
+    chain = [layers.Input(shape, batch_size), *(piece.layer for piece in pieces)]
     net = make(layers=chain, dtype=dtype)
     net.set_weights(weights)
     return net
@@ -173,7 +178,16 @@ class _KerasReader(GraphReader):
                 piece.layer.name = None
             return within
         made = self._layer(node, node.kind, node.config)
-        return [Piece(made, node.layer.get_weights())]
+        return [Piece(made, [*node.layer.get_weights(), *self._states(node, made)])]
+
+    def _states(self, node: KerasNode, layer: layers.Layer) -> list[Array]:
+        """Return the states that a layer keeps, zeros, which Keras does not count as weights."""
+        if not getattr(getattr(layer, "layer", layer), "stateful", False):
+            return []
+        if not isinstance(layer, Recurrent):
+            raise self.refused(node, "holds layers that are stateful, which is not supported")
+        shape = node.layer.states[0].shape
+        return [np.zeros(shape) for _ in layer.state_names]
 
     def merge_settings(self, node: Node) -> dict[str, Any]:
         assert isinstance(node, KerasNode)
@@ -211,16 +225,18 @@ class _KerasReader(GraphReader):
         return settings
 
     def _setting(self, node: KerasNode, name: str, value: Any) -> Any:
-        if name == "activation" and isinstance(value, str):
+        if name in _ACTIVATION_SETTINGS and isinstance(value, str):
             try:
-                return spec.get(name, value)
+                return spec.get("activation", value)
             except ValueError:
                 raise self.refused(
                     node, f"has the activation {value!r}, which is not supported"
                 ) from None
         if not isinstance(value, Mapping):
             return value
-        if name == "activation":
+        if name in _LAYER_SETTINGS:
+            return self._layer(node, value["class_name"], value["config"])
+        if name in _ACTIVATION_SETTINGS:
             if value.get("class_name") not in _ACTIVATIONS:  # a function, or a layer with weights
                 raise self.refused(node, "has an activation that is not supported")
             layer = self._layer(node, value["class_name"], {**value["config"], "name": None})

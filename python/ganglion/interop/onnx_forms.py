@@ -135,8 +135,10 @@ def _average_pooling(call: LayerCall, trace: Trace) -> Form | None:
     return Form([x.id], write)
 
 
-def _global_pooling(op_type: str) -> Callable[[LayerCall, Trace], Form]:
-    def form(call: LayerCall, trace: Trace) -> Form:
+def _global_pooling(op_type: str) -> Callable[[LayerCall, Trace], Form | None]:
+    def form(call: LayerCall, trace: Trace) -> Form | None:
+        if call.input.mask is not None:
+            return None
         axes = list(range(1, len(call.input.shape) - 1))
         keepdims = len(call.output.shape) == len(call.input.shape)
         return operator(op_type, [call.input.id], axes=axes, keepdims=int(keepdims))

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ganglion import compile, layers
 from ganglion.built import Built
 from ganglion.data import as_array
+from ganglion.interop.recurrent_state import converted, module_and_name, names_of
 from ganglion.layers.convolution import Windowed
+from ganglion.layers.recurrent import Recurrent
 from ganglion.tracing import LayerCall
 from ganglion.variables import Variable
 
@@ -70,13 +72,17 @@ def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
     orders = _feature_orders(calls)
     given: dict[str, Array] = {}
     for (path, weights), (module, names) in zip(ours, theirs.items(), strict=True):
-        if weights.keys() != set(names):
+        layer = applied.get(path)
+        needed = names_of(layer) if isinstance(layer, Recurrent) else list(weights)
+        if set(needed) != set(names):
             raise ValueError(
-                f"[load_state_dict] layer {path!r} needs {_listed(weights)}, and {module!r} of the "
-                f"dict has {_listed(names)}"
+                f"[load_state_dict] layer {path!r} needs {_listed(needed)}, and {module!r} "
+                f"of the dict has {_listed(names)}"
             )
+        if isinstance(layer, Recurrent):
+            given |= _recurrent(layer, path, weights, {n: (k, state[k]) for n, k in names.items()})
+            continue
         for name, variable in weights.items():
-            layer = applied.get(path)
             array = _fitting(variable, layer, names[name], state[names[name]])
             if path in orders and (_is_kernel(variable) or isinstance(layer, _PASSING)):
                 array = array[orders[path]]
@@ -103,6 +109,7 @@ def _their_modules(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     for key in state:
         module, _, name = str(key).rpartition(".")
         if name != _IGNORED:
+            module, name = module_and_name(module, name)
             found.setdefault(module, {})[name] = key
     return found
 
@@ -140,14 +147,41 @@ def _is_depthwise(variable: Variable, layer: object) -> bool:
     )
 
 
-def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
-    """Return a value in the layout of a weight: of kernels, PyTorch has the outputs first."""
+def _recurrent(
+    layer: Recurrent, path: str, weights: Mapping[str, Variable], theirs: dict[str, tuple[str, Any]]
+) -> dict[str, Array]:
+    """Return the weights of a recurrent layer; its states stay."""
+    arrays = {name: _array(key, value) for name, (key, value) in theirs.items()}
+    rows = layer.gates * layer.units
+    features = weights["weight"].shape[0]
+    shapes = {"weight_ih": (rows, features), "weight_hh": (rows, layer.units)}
+    for name, array in arrays.items():
+        wanted = shapes.get(name, (rows,))
+        if array.shape != wanted:
+            raise ValueError(
+                f"[load_state_dict] {theirs[name][0]!r} has shape {array.shape}, and {path!r} "
+                f"needs {wanted}, outputs first"
+            )
+    made = converted(layer, path, arrays)
+    return {f"{path}/{name}": array for name, array in made.items()}
+
+
+def _array(key: str, value: Any) -> Array:
+    """Return a value of the dict as an array of finite numbers."""
     # A tensor of PyTorch's that is trained, or not in the processor's memory, is no array; nor is
     # one of a dtype that NumPy lacks.
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
     array = as_array("load_state_dict", repr(key), value)
+    if not np.isfinite(array).all():
+        raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
+    return array
+
+
+def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
+    """Return a value in the layout of a weight: of kernels, PyTorch has the outputs first."""
+    array = _array(key, value)
     own = variable.name.rpartition("/")[2]
     wanted = variable.shape
     if _is_depthwise(variable, layer):
@@ -162,8 +196,6 @@ def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
             f"[load_state_dict] {key!r} has shape {array.shape}, and {variable.name!r} needs "
             f"{wanted}" + (", outputs first" if _is_kernel(variable) else "")
         )
-    if not np.isfinite(array).all():
-        raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
     if _is_kernel(variable):
         array = array.transpose(*range(2, array.ndim), 1, 0).reshape(variable.shape)
     return array

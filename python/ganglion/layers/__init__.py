@@ -4,6 +4,7 @@ from ganglion.layers.activation import Activation, PReLU
 from ganglion.layers.adapted import Normalization
 from ganglion.layers.attention import MultiHeadAttention
 from ganglion.layers.base import Layer
+from ganglion.layers.bidirectional import Bidirectional
 from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
@@ -41,7 +42,7 @@ from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
-from ganglion.layers.sequences import Masking
+from ganglion.layers.sequences import Masking, RepeatVector, TimeDistributed
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 from ganglion.layers.simple_rnn import SimpleRNN
 from ganglion.layers.transposed import Conv2DTranspose
@@ -52,6 +53,7 @@ __all__ = [
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Branches",
     "CenterCrop",
     "Conv1D",
@@ -97,6 +99,7 @@ __all__ = [
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Residual",
@@ -106,6 +109,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "TimeDistributed",
     "UpSampling2D",
     "ZeroPadding1D",
     "ZeroPadding2D",

@@ -20,7 +20,10 @@ from ganglion.value import Value
 _ELSEWHERE = {
     "data_format": "channels are always last",
     "dtype": "it is the network's, Sequential(..., dtype='float64')",
+    "implementation": "the input's part of all steps is one product",
     "input_dim": "let the network begin with layers.Input((features,))",
+    "unroll": "the loop over the steps runs in the core",
+    "use_cudnn": "the loop over the steps runs in the core",
     "input_shape": "let the network begin with layers.Input(shape)",
 }
 
@@ -159,7 +162,7 @@ class Layer(Spec, kind="layer"):
             y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
-            trace.calls.append(LayerCall(trace.path, self, x, y))
+            trace.calls.append(LayerCall(trace.path, self, x, y, trace.fold))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:
@@ -243,10 +246,19 @@ class Layer(Spec, kind="layer"):
         -------
         Value
             (None, *shape)
+
+        Raises
+        ------
+        ValueError
+            A state of another shape was given.
         """
         trace = current_trace()
         carried = trace.carried.get(f"{trace.path}/{name}")
         if carried is not None:
+            if carried.shape != (None, *shape):
+                raise ValueError(
+                    f"{place(self)} state {name!r} must be {(None, *shape)}, got {carried.shape}"
+                )
             return carried
         return ops.broadcast_to(ops.constant(0.0), (*x.shape[:1], *shape))
 
@@ -254,6 +266,11 @@ class Layer(Spec, kind="layer"):
         """Say what a state is after the last step, (None, ...); to be called in :meth:`build`."""
         trace = current_trace()
         trace.final[f"{trace.path}/{name}"] = value
+
+    @property
+    def single_output(self) -> bool:
+        """Whether it returns one value, as a layer in a chain must."""
+        return True
 
     @property
     def needs_adapt(self) -> bool:
@@ -320,3 +337,12 @@ class Layer(Spec, kind="layer"):
             New values of weights, by their names within the layer.
         """
         raise NotImplementedError(f"{place(self)} does not adapt to data")
+
+
+def check_single_output(place: str, layer: Layer) -> None:
+    """Raise for a layer that returns several values, in a chain, which passes on one."""
+    if not layer.single_output:
+        raise ValueError(
+            f"{place} {layer!r} returns several values, and a chain passes on one: call it in the "
+            "build of a layer of your own"
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganglion import ops
 from ganglion.errors import check_choice, check_integer, place
-from ganglion.layers.base import Layer, LayerSettings
+from ganglion.layers.base import Layer, LayerSettings, check_single_output
 from ganglion.layers.dense import Dense
 from ganglion.tracing import current_trace
 from ganglion.value import Value
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def _chain(owner: Layer, name: str, layers: object) -> list[Layer]:
     if not isinstance(layers, (list, tuple)) or not all(isinstance(one, Layer) for one in layers):
         raise TypeError(f"{place(owner)} {name} must be a list of layers, got {layers!r}")
+    for layer in layers:
+        check_single_output(place(owner), layer)
     return list(layers)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ganglion.errors import check_count
 from ganglion.layers.base import Layer
+from ganglion.tracing import current_trace
 from ganglion.value import Shape, Value, fits
 
 
@@ -24,6 +26,8 @@ class Input(Layer):
     ----------
     shape : sequence of int or None
         Shape of one sample; None for steps, first.
+    batch_size : int, optional
+        Samples of every batch, for layers that are ``stateful``.
     name : str, optional
         See :class:`Layer`.
 
@@ -44,7 +48,13 @@ class Input(Layer):
 
     keeps_mask = True
 
-    def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int | None],
+        batch_size: int | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         sizes = shape if isinstance(shape, (list, tuple)) else [0]
         known = sizes[1:] if sizes and sizes[0] is None else sizes
@@ -54,6 +64,9 @@ class Input(Layer):
                 f"None, got {shape!r}"
             )
         self.shape: Shape = tuple(sizes)
+        self.batch_size = batch_size
+        if batch_size is not None:
+            check_count(self, "batch_size")
 
     @classmethod
     def examples(cls) -> list[Input]:
@@ -63,4 +76,5 @@ class Input(Layer):
         """Return ``x``, (None, *shape)."""
         if not fits((None, *self.shape), x.shape):
             raise ValueError(f"[Input] expected {(None, *self.shape)}, got {x.shape}")
+        current_trace().batch_size = self.batch_size
         return x

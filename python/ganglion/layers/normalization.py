@@ -73,7 +73,7 @@ class BatchNormalization(Affine):
 
     After Ioffe & Szegedy (2015). In training the moments (biased variance) are those of the batch,
     and ``moving = momentum * moving + (1 - momentum) * moment`` follows them; otherwise, and when
-    the layer is not trainable, the moving ones are used.
+    the layer is not trainable, the moving ones are used. Padding of sequences does not count.
 
     Weights: ``gamma``, ``beta``, ``moving_mean``, ``moving_variance``, each as long as ``axis``.
     Keras's constraints, renormalisation and synchronisation are left out.
@@ -156,9 +156,9 @@ class BatchNormalization(Affine):
         )
         if self.learns:
             others = [axis for axis in range(len(x.shape)) if axis not in axes]
-            mean = ops.mean(x, others, keepdims=True)
+            mean = _mean(x, x.mask, others)
             deviation = x - mean
-            variance = ops.mean(ops.square(deviation), others, keepdims=True)
+            variance = _mean(ops.square(deviation), x.mask, others)
         else:
             deviation = x - spread(moving_mean, x, axes)
             variance = spread(moving_variance, x, axes)
@@ -177,6 +177,15 @@ class BatchNormalization(Affine):
     def _follow(self, moving: Value, moment: Value) -> None:
         moment = ops.reshape(moment, moving.shape)
         ops.assign(moving, moving * self.momentum + moment * (1.0 - self.momentum))
+
+
+def _mean(x: Value, mask: Value | None, axes: list[int]) -> Value:
+    """Return the mean over axes, kept with size 1; of the steps that are no padding."""
+    if mask is None or 1 not in axes:
+        return ops.mean(x, axes, keepdims=True)
+    counts = ops.reshape(mask, (None, x.shape[1], *[1] * (len(x.shape) - 2)))
+    counted = ops.sum(ops.broadcast_to(counts, x.shape), axes, keepdims=True)
+    return ops.sum(ops.where(counts, x, 0.0), axes, keepdims=True) / ops.maximum(counted, 1.0)
 
 
 class LayerNormalization(Affine):

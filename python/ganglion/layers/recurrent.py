@@ -39,6 +39,14 @@ class Carrying(Layer, registered=False):
         """Names of the states within the layer."""
         raise NotImplementedError
 
+    @property
+    def single_output(self) -> bool:
+        return not self.return_state
+
+    def outputs(self, y: Value) -> tuple[Value, ...]:
+        """Return what ``build`` returned as the outputs that it stands for."""
+        return (y,)
+
     def __call__(self, x: Value, initial_state: Sequence[Value] | None = None) -> Any:
         """Apply the layer; to be called in the ``build`` of another.
 
@@ -74,7 +82,9 @@ class Carrying(Layer, registered=False):
         if initial_state is not None:  # of this call alone, should the layer be called again
             for state in paths:
                 del trace.carried[state]
-        return (y, *(trace.final[state] for state in paths)) if self.return_state else y
+        states = [trace.final[state] for state in paths] if self.return_state else []
+        values = (*self.outputs(y), *states)
+        return values[0] if len(values) == 1 else values
 
 
 class Recurrent(Carrying, registered=False):
@@ -84,6 +94,7 @@ class Recurrent(Carrying, registered=False):
     """
 
     keeps_mask = True
+    reads_mask = True
     example_shape = (4, 3)
 
     gates: ClassVar[int]
@@ -182,6 +193,10 @@ class Recurrent(Carrying, registered=False):
     def build(self, x: Value) -> Value:
         """Return (None, units), or (None, steps, units), for ``x`` of (None, steps, features)."""
         check_sequences(self, x)
+        if current_trace().fold > 1:
+            raise ValueError(
+                f"{place(self)} cannot stand within TimeDistributed: its steps are taken for samples"
+            )
         kernel = self.add_weight(
             "kernel",
             (x.shape[2], self.gates * self.units),
@@ -218,7 +233,11 @@ class Recurrent(Carrying, registered=False):
             return following, following[:1] if self.return_sequences else []
 
         sequences = [projected] if mask is None else [projected, mask]
-        last, outputs = ops.scan(step, first, sequences, reverse=self.go_backwards)
+        if x.shape[1] == 1:  # as where a network is run step by step: there is nothing to loop over
+            last, outputs = step(first, [value[:, 0] for value in sequences])
+            outputs = [ops.expand_dims(output, 1) for output in outputs]
+        else:
+            last, outputs = ops.scan(step, first, sequences, reverse=self.go_backwards)
         for name, state in zip(self.state_names, last, strict=True):
             self.end_state(name, state)
             if name in kept:

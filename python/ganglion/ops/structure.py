@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -61,9 +62,9 @@ def feature_axes(place: str, x: Value, axis: int | Sequence[int] | None) -> list
 
 
 def shape_attributes(shape: Sequence[int | None]) -> dict[str, Any]:
-    """Return a shape as primitives take it: per sample, with 1 for the batch."""
+    """Return a shape as primitives take it: per sample, with 1, or the fold, for the batch."""
     batched = len(shape) > 0 and shape[0] is None
-    dims = [1, *shape[1:]] if batched else list(shape)
+    dims = [current_trace().fold, *shape[1:]] if batched else list(shape)
     return {"shape": dims, "batched": int(batched)}
 
 
@@ -128,8 +129,29 @@ def rows(x: Value) -> Value:
     sizes = [size for size in x.shape if size is not None]
     if len(x.shape) < 2 or len(sizes) == len(x.shape):
         raise ValueError(f"[rows] needs a shape (None, ..., k), got {x.shape}")
-    shape = [prod(sizes[:-1]), sizes[-1]]
+    shape = [current_trace().fold * prod(sizes[:-1]), sizes[-1]]
     return current_trace().apply("reshape", x, shape=shape, batched=1)
+
+
+@contextmanager
+def steps_as_samples(x: Value) -> Iterator[Value]:
+    """Give the steps of sequences, (None, steps, ...), as samples of their own, (None, ...).
+
+    What is made within is folded likewise; :func:`samples_as_steps` is the way back.
+    """
+    trace, steps = x.trace, x.shape[1]
+    assert steps is not None
+    trace.fold *= steps
+    try:
+        yield trace.apply("reshape", x, **shape_attributes((None, *x.shape[2:])))
+    finally:
+        trace.fold //= steps
+
+
+def samples_as_steps(x: Value, steps: int | None) -> Value:
+    """Return what was made of steps, (None, ...), as sequences, (None, steps, ...)."""
+    shape = (None, steps, *x.shape[1:])
+    return current_trace().apply("reshape", x, **shape_attributes(shape))
 
 
 def expand_dims(x: Value, axis: int) -> Value:
