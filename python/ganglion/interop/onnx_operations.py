@@ -222,6 +222,11 @@ def _slice(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     return nodes.add("Slice", *inputs, *bounds)
 
 
+def _flip(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    bounds = [-1, np.iinfo(np.int64).min, operation["attributes"]["axis"], -1]
+    return nodes.add("Slice", *inputs, *(nodes.integers([bound]) for bound in bounds))
+
+
 def _pad(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     attributes, rank = operation["attributes"], len(operation["shapes"][0])
     widths = np.zeros((2, rank), dtype=np.int64)
@@ -308,6 +313,7 @@ OPERATIONS: dict[str, Writer] = {
     "copy": _copy,
     "transpose": _transpose,
     "slice": _slice,
+    "flip": _flip,
     "pad": _pad,
     "concat": _concat,
     "max_pool": _max_pool,
