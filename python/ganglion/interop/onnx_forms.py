@@ -202,6 +202,7 @@ _LAYERS_IN_FLOAT32: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] =
     layers.LayerNormalization: _layer_normalization,
     layers.AveragePooling1D: _average_pooling,
     layers.AveragePooling2D: _average_pooling,
+    layers.Bidirectional: _recurrent,
     layers.LSTM: _recurrent,
     layers.GRU: _recurrent,
     layers.SimpleRNN: _recurrent,

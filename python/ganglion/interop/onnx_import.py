@@ -15,7 +15,8 @@ from ganglion.interop.onnx_composites import find, regions
 from ganglion.interop.onnx_convolution import CONVOLUTIONS
 from ganglion.interop.onnx_images import IMAGES
 from ganglion.interop.onnx_layers import LAYERS, Refused, rescaling
-from ganglion.interop.onnx_reading import OnnxFile, OnnxNode
+from ganglion.interop.onnx_reading import RECURRENT, OnnxFile, OnnxNode
+from ganglion.interop.onnx_recurrent_layers import find as find_recurrent
 
 _READ = LAYERS | IMAGES | CONVOLUTIONS
 # They have a bias and an activation of their own.
@@ -122,6 +123,12 @@ class _OnnxReader(GraphReader):
         assert isinstance(node, OnnxNode)
         if node.kind == "Gather" and node.inputs[0].kind == "Cast":  # of ids to integers
             return self.dominator(node.inputs[0]), self.pieces_of(node)
+        try:
+            recurrent = find_recurrent(node)
+        except Refused as error:
+            raise self.refused(node, f"cannot be read: {error}") from None
+        if recurrent is not None:
+            return recurrent
         for start, region in regions(node, self.dominator, self._order):
             piece = find(self._file, start, region)
             if piece is not None:
@@ -130,7 +137,7 @@ class _OnnxReader(GraphReader):
 
     @property
     def supported(self) -> list[str]:
-        return list({*_READ, *self.merges})
+        return list({*_READ, *RECURRENT, *self.merges})
 
 
 def _joined(last: Piece, piece: Piece) -> Piece | None:

@@ -113,7 +113,7 @@ def writer(
         rest, parts = iter(names[1:]), []
         for one, count in zip(found, counts, strict=True):
             given = [next(rest) for _ in range(count)]
-            parts.append(_direction(nodes, op_type, one, given))
+            parts.append(_direction(nodes, op_type, one, given, biased=max(counts) > 2))
         joined = [
             nodes.add("Concat", *part, axis=0) if len(part) > 1 else part[0]
             for part in zip(*parts, strict=True)
@@ -138,14 +138,18 @@ def writer(
     return write
 
 
-def _direction(nodes: OnnxNodes, op_type: str, layer: Recurrent, given: list[str]) -> list[str]:
-    """Return kernel, recurrent kernel and bias of one direction as ONNX has them."""
+def _direction(
+    nodes: OnnxNodes, op_type: str, layer: Recurrent, given: list[str], biased: bool
+) -> list[str]:
+    """Return kernel, recurrent kernel and, where one has it, bias of a direction as ONNX does."""
     units, gates = layer.units, layer.gates
     order = np.concatenate([np.arange(units) + place * units for place in GATES[op_type]])
     found = []
     for name in given[:2]:
         turned = nodes.add("Transpose", name, perm=[1, 0])
         found.append(_rows(nodes, turned, order))
+    if not biased:
+        return found
     if len(given) < 3:
         bias = nodes.numbers(np.zeros((1, 2 * gates * units)))
     elif isinstance(layer, layers.GRU) and layer.reset_after:  # has both already
