@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime")
 from onnx import helper  # noqa: E402
 from onnx_models import model, node, operators, read, run, weights  # noqa: E402
 
-from ganglion import Sequential, layers, ops  # noqa: E402
+from ganglion import Sequential, applications, layers, ops  # noqa: E402
 
 STEPS, FEATURES, UNITS = 4, 5, 3
 DIFFERENCE = 1e-5
@@ -138,6 +138,20 @@ def test_attention(masked: bool, dtype: str, tmp_path: Any) -> None:
     attention = layers.MultiHeadAttention(2, 3, causal=True)
     net = network(*[layers.Masking()] * masked, layers.PositionalEncoding(), attention, dtype=dtype)
     assert written(net, tmp_path, padded=masked) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("causal", [False, True], ids=["all", "causal"])
+def test_an_encoder_comes_back(causal: bool, dtype: str, tmp_path: Any) -> None:
+    wide = layers.MultiHeadAttention(2, 3, value_dim=4, output_shape=7, use_bias=False)
+    blocks = applications.transformer_encoder(FEATURES, 1, 8, 2, activation="gelu", causal=causal)
+    net = network(*blocks, wide, layers.GlobalAveragePooling1D(), layers.Dense(2), dtype=dtype)
+    assert written(net, tmp_path) == []
+    back = Sequential.from_onnx(tmp_path / "net.onnx")
+    x = sequences().astype(dtype)
+    np.testing.assert_allclose(back.predict(x), net.predict(x), atol=DIFFERENCE)
+    inner = back.layers[1].layers[1]
+    assert isinstance(inner, layers.MultiHeadAttention) and inner.causal == causal
 
 
 # ---- files of others

@@ -11,6 +11,7 @@ import numpy as np
 from ganglion import layers
 from ganglion.interop.axis_order import composed, is_none, moved_before, with_setting
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
+from ganglion.interop.onnx_attention import find as find_attention
 from ganglion.interop.onnx_composites import find, regions
 from ganglion.interop.onnx_convolution import CONVOLUTIONS
 from ganglion.interop.onnx_images import IMAGES
@@ -129,6 +130,9 @@ class _OnnxReader(GraphReader):
             raise self.refused(node, f"cannot be read: {error}") from None
         if recurrent is not None:
             return recurrent
+        attention = find_attention(self._file, node, self.dominator, self._order)
+        if attention is not None:
+            return attention[0], [attention[1]]
         for start, region in regions(node, self.dominator, self._order):
             piece = find(self._file, start, region)
             if piece is not None:

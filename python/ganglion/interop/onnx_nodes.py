@@ -72,9 +72,7 @@ class OnnxNodes:
         self._nodes.append(node)
         return names
 
-    def graph(
-        self, inputs: Sequence[str], write: Callable[[list[str]], list[str]]
-    ) -> Any:
+    def graph(self, inputs: Sequence[str], write: Callable[[list[str]], list[str]]) -> Any:
         """Return a graph that a node runs.
 
         It reads results of the graph around by their names, as ONNX has it.

@@ -59,7 +59,7 @@ def activations_of(layer: Recurrent) -> list[Activation | None]:
 
 
 def _fits(layer: Recurrent, call: LayerCall) -> bool:
-    """Whether ONNX's operator computes what a layer does: it knows no padding and no other state."""
+    """Whether ONNX's operator computes what a layer does: it knows neither padding nor states."""
     known = all(named(activation) for activation in activations_of(layer))
     return type(layer) in OPERATORS and known and call.input.mask is None and not layer.stateful
 

@@ -110,7 +110,7 @@ def _our_layers(built: Built) -> list[tuple[str, dict[str, Variable]]]:
 
 
 def _with_projections_apart(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the dict with the weights of attention, of which PyTorch joins three, by themselves."""
+    """Return the dict with the weights of attention, which PyTorch joins, by themselves."""
     found: dict[str, Any] = {}
     for key, value in state.items():
         module, _, name = str(key).rpartition(".in_proj_")
