@@ -1,4 +1,4 @@
-"""Attention and positions: the formulas in NumPy, what is hidden from whom, and an encoder of them."""
+"""Attention and positions: formulas in NumPy, what is hidden from whom, an encoder of them."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def formula(weights: list[Array], x: Array, causal: bool, counted: Array | None 
         hidden += np.where(counted, 0.0, HIDDEN)[:, None, :]
     y = np.zeros((*x.shape[:2], *bo.shape)) + bo
     for head in range(wq.shape[1]):
-        query, key, value = (
-            x @ w[:, head] + b[head] for w, b in ((wq, bq), (wk, bk), (wv, bv))
-        )
+        query, key, value = (x @ w[:, head] + b[head] for w, b in ((wq, bq), (wk, bk), (wv, bv)))
         scores = query @ key.transpose(0, 2, 1) / np.sqrt(wq.shape[2]) + hidden
         shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
         shares /= shares.sum(axis=-1, keepdims=True)
@@ -130,7 +128,9 @@ def test_dropout_takes_shares_away_in_training_alone() -> None:
 
 def test_the_program_has_a_product_for_each_and_hides_within_one() -> None:
     net = attending(layers.MultiHeadAttention(2, 3, causal=True), layers.Masking())
-    kinds = [one["kind"] for one in net._built.executable("predict").program.describe()["operations"]]
+    kinds = [
+        one["kind"] for one in net._built.executable("predict").program.describe()["operations"]
+    ]
     assert kinds.count("matmul") == 6
     assert kinds.count("softmax") == 1
     behind = kinds[kinds.index("softmax") - 1]

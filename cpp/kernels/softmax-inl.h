@@ -10,8 +10,9 @@
 namespace ganglion {
 namespace GANGLION_ISA {
 
-constexpr int kRowGroup = 16;    // rows done together
-constexpr int kFewColumns = 32;  // up to these, vectors run across the rows of a group
+constexpr int kRowGroup = 16;     // rows done together
+constexpr int kFewColumns = 32;   // up to these, vectors run across the rows of a group
+constexpr int kRowColumns = 512;  // up to these, a group of rows stays in the first caches from pass to pass
 
 template <class T>
 struct RowGroup {
@@ -113,13 +114,13 @@ GANGLION_INLINE void fold_places(T (&folded)[kRowGroup], const T (&places)[kRowG
   for (int r = 0; r < kRowGroup; ++r) folded[r] = column[0][r];
 }
 
-// For rows of at most kSumChunk columns, which do not wait for each other: what is left of each after its pass, sixteen
+// For rows of at most kRowColumns, which do not wait for each other: what is left of each after its pass, sixteen
 // places, is folded for all of them at once. The greatest are those whose exponential is 1.
 template <class T>
 void softmax_rows(RowGroup<T>& group, T* probabilities, const T* x, int rows, int64_t columns) {
   constexpr int lanes = Simd<T>::lanes, vectors = kSumLanes / lanes;
   alignas(64) T places[kRowGroup][kSumLanes] = {}, ones[kRowGroup][kSumLanes] = {};
-  T local[kSumChunk], greatest[kRowGroup];
+  T local[kRowColumns], greatest[kRowGroup];
   const Vector<T> one = broadcast(T{1}), none{};
   for (int r = 0; r < rows; ++r) greatest_of_places(places[r], x + r * columns, columns);
   fold_places(group.greatest, places, [](T a, T b) { return greater_or_nan(a, b); });
@@ -165,7 +166,7 @@ GANGLION_INLINE void softmax_groups(T* probabilities, const T* x, int64_t rows, 
     T* const out = probabilities ? probabilities + first * columns : nullptr;
     if (columns <= kFewColumns) {
       softmax_few_columns(group, out, x + first * columns, count, columns);
-    } else if (columns <= kSumChunk) {
+    } else if (columns <= kRowColumns) {
       softmax_rows(group, out, x + first * columns, count, columns);
     } else {
       for (int r = 0; r < kRowGroup; ++r) group.greatest[r] = group.others[r] = 0;

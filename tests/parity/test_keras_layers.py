@@ -67,8 +67,10 @@ def test_outputs_gradients_and_weights(
     d_x = np.zeros_like(x) if layer.vocabulary else there.grad.numpy()
     assert_near(net.backward(seed), d_x, PARITY[dtype], name="d_x")
     gradients = [numpy(variable.value.grad) for variable in theirs.trainable_variables]
+    # Attention does not change with the bias of the keys: its gradient is what rounding leaves.
+    least = PARITY[dtype] if layer.registered_name == "multi_head_attention" else 0.0
     for ours, wanted in zip(net.gradients_, gradients, strict=True):
-        assert_near(ours, wanted, PARITY[dtype], name="gradient")
+        assert_near(ours, wanted, PARITY[dtype], name="gradient", absolute=least)
     for ours, wanted in zip(net.get_weights(), theirs.get_weights(), strict=True):
         assert_near(ours, wanted, PARITY[dtype], name="weight after the pass")
 

@@ -115,6 +115,46 @@ def test_weights_in_bfloat16() -> None:
     np.testing.assert_array_equal(net.get_weights()[0], model.weight.detach().float().numpy().T)
 
 
+class Encoder(torch.nn.Module):
+    """Attention of a sequence to itself between normalisations, in PyTorch's own layer."""
+
+    def __init__(self, causal: bool) -> None:
+        super().__init__()
+        self.before = torch.nn.LayerNorm(8)
+        self.attention = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+        self.after = torch.nn.Linear(8, 3)
+        self.causal = causal
+
+    def forward(self, x: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+        y = self.before(x)
+        hidden = torch.triu(torch.ones(x.shape[1], x.shape[1], dtype=torch.bool), 1)
+        y = self.attention(
+            y, y, y, key_padding_mask=padding, attn_mask=hidden if self.causal else None
+        )[0]
+        return self.after(x + y)
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["all", "causal"])
+def test_weights_of_attention(causal: bool, dtype: str) -> None:
+    model = Encoder(causal).to(getattr(torch, dtype)).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight += torch.rand_like(weight)
+    attention = layers.MultiHeadAttention(2, 4, causal=causal)
+    inner = [layers.LayerNormalization(epsilon=1e-5), attention]
+    net = Sequential([layers.Masking(), layers.Residual(inner), layers.Dense(3)], dtype=dtype)
+    net.build((None, 5, 8))
+    net.load_state_dict(model.state_dict())
+    counted = np.arange(5) < np.array([5, 2, 3])[:, None]
+    x = np.where(counted[..., None], np.random.default_rng(0).normal(size=(3, 5, 8)), 0)
+    with torch.no_grad():
+        there = model(torch.tensor(x.astype(dtype)), torch.tensor(~counted)).numpy()
+    assert_near(net.predict(x)[counted], there[counted], PARITY[dtype])
+    wrong = {**model.state_dict(), "attention.out_proj.weight": torch.ones(4, 8)}
+    with pytest.raises(ValueError, match=r"'attention.out_proj.weight' has shape \(4, 8\)"):
+        net.load_state_dict(wrong)
+
+
 def convolutional(dtype: str) -> torch.nn.Sequential:
     """Every kind of convolution, and features of a flattened image."""
     return torch.nn.Sequential(

@@ -120,14 +120,33 @@ def _connected(model: Any, described: list[Any], outputs: Any) -> list[KerasNode
                 f"[from_keras] layer {layer['name']!r} is called {len(calls)} times: a layer can "
                 "be used once"
             )
-        inputs: list[Node] = [found[name] for name in _tensors(calls)]
+        attends = layer["class_name"] == "MultiHeadAttention"
+        # Attention is called with one value as query and as value.
+        names = dict.fromkeys(_tensors(calls)) if attends else _tensors(calls)
+        inputs: list[Node] = [found[name] for name in names]
         if not calls and any(not node.inputs for node in found.values()):
             raise ValueError(f"[from_keras] model {model.name!r} must have one input")
-        found[layer["name"]] = _node(model, layer, inputs)
+        found[layer["name"]] = _node(model, _to_itself(layer) if attends else layer, inputs)
     if len(np.ravel(np.asarray(outputs, dtype=object))) != 3:
         raise ValueError(f"[from_keras] model {model.name!r} must have one output")
     last = found[outputs[0] if isinstance(outputs[0], str) else outputs[0][0]]
     return [*(node for node in found.values() if node is not last), last]
+
+
+def _to_itself(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of attention of a value to itself, with what its call says."""
+    (call,), config = layer["inbound_nodes"], dict(layer["config"])
+    if len(set(_tensors(call))) > 1 or call["kwargs"].get("return_attention_scores"):
+        raise ValueError(
+            f"[from_keras] layer {layer['name']!r} (MultiHeadAttention) must be called with one "
+            "value, layer(x, x), and return the outputs alone"
+        )
+    if tuple(config.pop("attention_axes") or (1,)) != (1,):
+        raise ValueError(
+            f"[from_keras] layer {layer['name']!r} (MultiHeadAttention) must attend along axis 1"
+        )
+    config["causal"] = bool(call["kwargs"].get("use_causal_mask"))
+    return {**layer, "config": config}
 
 
 def _tensors(value: Any) -> Iterator[str]:

@@ -78,7 +78,7 @@ def model_of(
         An operation has no ONNX form.
     """
     nodes = OnnxNodes(onnx, dtype)
-    program = _Program(description)
+    program = _Program(description, parameters)
     names: dict[int, str] = {}
     for value in program.inputs:
         names[value] = nodes.unique(program.values[value]["name"])
@@ -86,23 +86,8 @@ def model_of(
             nodes.batch = names[value]
     for output, _ in description["outputs"]:
         nodes.unique(output)
-
-    def name_of(value: int) -> str:
-        if value not in names:
-            place = program.values[value]
-            if place["storage"] == "constant":
-                numbers = np.reshape(description["constants"][place["offset"]], place["shape"])
-                names[value] = nodes.numbers(numbers)
-            else:
-                end = place["offset"] + int(np.prod(place["shape"]))
-                array = parameters[place["offset"] : end].reshape(place["shape"])
-                names[value] = nodes.weight(place["name"], array)
-        return names[value]
-
-    for value, operation, form in program.plan(forms):
-        nodes.label = operation["label"]
-        names[value] = form.write(nodes, [name_of(one) for one in form.inputs])
-    results = {output: name_of(value) for output, value in description["outputs"]}
+    written = program.write(nodes, names, forms)
+    results = dict(zip((output for output, _ in description["outputs"]), written, strict=True))
     kept, initializers = nodes.finish(results)
     inputs = [
         _tensor_info(onnx, nodes, names[value], program.values[value]) for value in program.inputs
@@ -131,28 +116,96 @@ def _tensor_info(onnx: ModuleType, nodes: OnnxNodes, name: str, value: Descripti
 class _Program:
     """A described program, and how its results are written."""
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: Description, parameters: NDArray[Any] | None) -> None:
         self.values: list[Description] = description["values"]
         self.inputs: list[int] = description["inputs"]
+        self._constants: list[NDArray[Any]] = description["constants"]
+        self._parameters = parameters
         self._operations: list[Operation] = description["operations"]
         self._outputs = [value for _, value in description["outputs"]]
-        self._producers = {op["outputs"][0]: op for op in self._operations}
+        self._producers = {value: op for op in self._operations for value in op["outputs"]}
         self._uses = Counter(value for op in self._operations for value in op["inputs"])
         self._uses.update(self._outputs)
 
-    def plan(self, forms: Mapping[int, Form]) -> list[tuple[int, Operation, Form]]:
+    def write(
+        self, nodes: OnnxNodes, names: dict[int, str], forms: Mapping[int, Form]
+    ) -> list[str]:
+        """Add the nodes, and return the names of the outputs; those of the inputs are given."""
+
+        def name_of(value: int) -> str:
+            if value not in names:
+                place = self.values[value]
+                shape = [int(size) for size in place["shape"]]
+                if place["storage"] == "constant":
+                    numbers = np.reshape(self._constants[place["offset"]], shape)
+                    names[value] = nodes.numbers(numbers)
+                else:
+                    assert self._parameters is not None
+                    end = place["offset"] + int(np.prod(shape))
+                    array = self._parameters[place["offset"] : end].reshape(shape)
+                    names[value] = nodes.weight(place["name"], array)
+            return names[value]
+
+        for value, operation, form in self._plan(forms):
+            nodes.label = operation["label"]
+            names[value] = form.write(nodes, [name_of(one) for one in form.inputs])
+        return [name_of(value) for value in self._outputs]
+
+    def _plan(self, forms: Mapping[int, Form]) -> list[tuple[int, Operation, Form]]:
         """Return what is to be written, in order: a result, its operation, and its form."""
         needed, chosen = set(self._outputs), []
         for operation in reversed(self._operations):
-            value = operation["outputs"][0]
-            # A view of a weight is a weight itself. What changes one is needed by all that follow.
-            computed = value in needed and self.values[value]["storage"] == "arena"
-            if not computed and operation["kind"] != "assign":
-                continue
-            form = forms.get(value) or self._product_and_sum(operation) or self._plain(operation)
-            needed.update(form.inputs)
-            chosen.append((value, operation, form))
+            for value in operation["outputs"]:
+                # A view of a weight is a weight itself. What changes one is needed by all that
+                # follow.
+                computed = value in needed and self.values[value]["storage"] == "arena"
+                if computed or operation["kind"] == "assign":
+                    form = forms.get(value) or self._form_of(operation, value)
+                    needed.update(form.inputs)
+                    chosen.append((value, operation, form))
         return chosen[::-1]
+
+    def _form_of(self, operation: Operation, value: int) -> Form:
+        if operation["loop"] is not None:
+            return self._loop(operation, value)
+        return self._product_and_sum(operation) or self._plain(operation)
+
+    def _loop(self, operation: Operation, value: int) -> Form:
+        """Return the form of one result of a loop, which is written once for all of them."""
+        loop, place = operation["loop"], operation["outputs"].index(value)
+        body = _Program(loop["body"], None)
+        carries, sequences = loop["carries"], loop["sequences"]
+        results = len(operation["outputs"]) - carries
+        direction = int(loop["reverse"])
+
+        def write(nodes: OnnxNodes, names: list[str]) -> str:
+            stepped, shared = names[: carries + sequences], names[carries + sequences :]
+            key = (*names, *operation["outputs"])
+            if key not in nodes.loops:
+
+                def write_body(given: list[str]) -> list[str]:
+                    known = dict(zip(body.inputs, [*given, *shared], strict=True))
+                    return body.write(nodes, known, {})
+
+                of_results = {
+                    "scan_output_axes": [1] * results,
+                    "scan_output_directions": [direction] * results,
+                }
+                graph = nodes.graph(["state"] * carries + ["step"] * sequences, write_body)
+                nodes.label = operation["label"]
+                nodes.loops[key] = nodes.add_several(
+                    "Scan",
+                    stepped,
+                    carries + results,
+                    body=graph,
+                    num_scan_inputs=sequences,
+                    scan_input_axes=[1] * sequences,
+                    scan_input_directions=[direction] * sequences,
+                    **(of_results if results else {}),
+                )
+            return nodes.loops[key][place]
+
+        return Form(operation["inputs"], write)
 
     def _plain(self, operation: Operation) -> Form:
         kind, label = operation["kind"], operation["label"]

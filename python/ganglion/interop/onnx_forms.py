@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion import activations, layers
+from ganglion.interop import onnx_recurrence as recurrence
 from ganglion.interop.onnx_nodes import OnnxNodes
 from ganglion.ops.pooling import windows_over
 from ganglion.tracing import ActivationCall, LayerCall, Trace
@@ -179,6 +180,15 @@ def _group_normalization(call: LayerCall, trace: Trace) -> Form:
     return Form([x.id, *found], write)
 
 
+def _recurrent(call: LayerCall, trace: Trace) -> Form | None:
+    found = recurrence.directions(call)
+    if found is None:
+        return None
+    weights = recurrence.weights_of(call, trace, found)
+    inputs = [call.input.id, *(weight for one in weights for weight in one)]
+    return Form(inputs, recurrence.writer(found, [len(one) for one in weights]))
+
+
 # In both precisions.
 _LAYERS: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] = {
     layers.BatchNormalization: _batch_normalization,
@@ -189,11 +199,15 @@ _LAYERS: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] = {
     layers.GroupNormalization: _group_normalization,
 }
 # The moments of ONNX's layer normalisation are taken in float32, unless an attribute that runtimes
-# ignore says otherwise. ONNX Runtime has averages in float32 alone.
+# ignore says otherwise. ONNX Runtime has averages and recurrence in float32 alone.
 _LAYERS_IN_FLOAT32: dict[type[Any], Callable[[LayerCall, Trace], Form | None]] = {
     layers.LayerNormalization: _layer_normalization,
     layers.AveragePooling1D: _average_pooling,
     layers.AveragePooling2D: _average_pooling,
+    layers.Bidirectional: _recurrent,
+    layers.LSTM: _recurrent,
+    layers.GRU: _recurrent,
+    layers.SimpleRNN: _recurrent,
 }
 
 

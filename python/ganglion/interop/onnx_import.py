@@ -11,11 +11,13 @@ import numpy as np
 from ganglion import layers
 from ganglion.interop.axis_order import composed, is_none, moved_before, with_setting
 from ganglion.interop.graph import GraphReader, Node, Piece, weights_of
+from ganglion.interop.onnx_attention import find as find_attention
 from ganglion.interop.onnx_composites import find, regions
 from ganglion.interop.onnx_convolution import CONVOLUTIONS
 from ganglion.interop.onnx_images import IMAGES
 from ganglion.interop.onnx_layers import LAYERS, Refused, rescaling
-from ganglion.interop.onnx_reading import OnnxFile, OnnxNode
+from ganglion.interop.onnx_reading import RECURRENT, OnnxFile, OnnxNode
+from ganglion.interop.onnx_recurrent_layers import find as find_recurrent
 
 _READ = LAYERS | IMAGES | CONVOLUTIONS
 # They have a bias and an activation of their own.
@@ -122,6 +124,15 @@ class _OnnxReader(GraphReader):
         assert isinstance(node, OnnxNode)
         if node.kind == "Gather" and node.inputs[0].kind == "Cast":  # of ids to integers
             return self.dominator(node.inputs[0]), self.pieces_of(node)
+        try:
+            recurrent = find_recurrent(node)
+        except Refused as error:
+            raise self.refused(node, f"cannot be read: {error}") from None
+        if recurrent is not None:
+            return recurrent
+        attention = find_attention(self._file, node, self.dominator, self._order)
+        if attention is not None:
+            return attention[0], [attention[1]]
         for start, region in regions(node, self.dominator, self._order):
             piece = find(self._file, start, region)
             if piece is not None:
@@ -130,7 +141,7 @@ class _OnnxReader(GraphReader):
 
     @property
     def supported(self) -> list[str]:
-        return list({*_READ, *self.merges})
+        return list({*_READ, *RECURRENT, *self.merges})
 
 
 def _joined(last: Piece, piece: Piece) -> Piece | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +32,8 @@ class OnnxNodes:
         An input with the batch, which knows its size at run time.
     conditions : dict of str to str
         For the names of numbers that were made from a truth value, its name.
+    loops : dict of tuple to list of str
+        For what tells a loop from others the names of all its results.
     """
 
     def __init__(self, onnx: ModuleType, dtype: str) -> None:
@@ -40,6 +43,7 @@ class OnnxNodes:
         self.label = ""
         self.batch: str | None = None
         self.conditions: dict[str, str] = {}
+        self.loops: dict[tuple[Any, ...], list[str]] = {}
         self._nodes: list[Any] = []
         self._initializers: dict[str, Any] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
@@ -56,10 +60,41 @@ class OnnxNodes:
 
     def add(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Append a node and return the name of its result, which is the node's too."""
-        name = self.unique(f"{self.label}/{op_type}" if self.label else op_type)
-        node = self._onnx.helper.make_node(op_type, inputs, [name], name=name, **attributes)
+        return self.add_several(op_type, inputs, 1, **attributes)[0]
+
+    def add_several(
+        self, op_type: str, inputs: Sequence[str], results: int, **attributes: Any
+    ) -> list[str]:
+        """Append a node and return the names of its results, of which the first is the node's."""
+        base = f"{self.label}/{op_type}" if self.label else op_type
+        names = [self.unique(base) for _ in range(results)]
+        node = self._onnx.helper.make_node(op_type, inputs, names, name=names[0], **attributes)
         self._nodes.append(node)
-        return name
+        return names
+
+    def graph(self, inputs: Sequence[str], write: Callable[[list[str]], list[str]]) -> Any:
+        """Return a graph that a node runs.
+
+        It reads results of the graph around by their names, as ONNX has it.
+
+        Parameters
+        ----------
+        inputs : sequence of str
+            What its inputs are to be called.
+        write : callable
+            Gets their names, adds the nodes and returns the names of the results.
+        """
+        outer, self._nodes = self._nodes, []
+        given = [self.unique(name) for name in inputs]
+        results = [self.add("Identity", name) for name in write(given)]  # each a name of its own
+        helper = self._onnx.helper
+        infos = [
+            [helper.make_tensor_value_info(name, self.element_type, None) for name in names]
+            for names in (given, results)
+        ]
+        made = helper.make_graph(self._nodes, self.unique("body"), *infos)
+        self._nodes = outer
+        return made
 
     def weight(self, name: str, values: NDArray[Any]) -> str:
         """Add an initializer of that name, and return the name it got."""
@@ -113,7 +148,7 @@ class OnnxNodes:
             For each output of the graph, the name of the result that it is.
         """
         self.label = ""
-        made = {node.output[0] for node in self._nodes}
+        made = {name for node in self._nodes for name in node.output}
         renamed: dict[str, str] = {}
         for output, result in outputs.items():
             if result in made and result not in renamed:
@@ -123,11 +158,20 @@ class OnnxNodes:
                 renamed[identity] = output
         needed, kept = set(outputs.values()) | renamed.keys(), []
         for node in reversed(self._nodes):
-            if node.output[0] in needed:
-                needed.update(node.input)
+            if needed.intersection(node.output):
+                for one in _with_those_within(node):
+                    needed.update(one.input)
                 kept.append(node)
-        for node in kept:
+        for node in (one for outer in kept for one in _with_those_within(outer)):
             node.input[:] = [renamed.get(name, name) for name in node.input]
             node.output[:] = [renamed.get(name, name) for name in node.output]
         initializers = [tensor for name, tensor in self._initializers.items() if name in needed]
         return kept[::-1], initializers
+
+
+def _with_those_within(node: Any) -> Iterator[Any]:
+    """Yield a node, and those of the graphs that it runs."""
+    yield node
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from _with_those_within(inner)

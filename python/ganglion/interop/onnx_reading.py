@@ -21,6 +21,8 @@ Array = NDArray[Any]
 # Stands for the batch while shapes are computed: no other size is it by chance.
 _BATCH = 7919
 _FLOAT64 = 11
+# They have several results, of which each can be the one that is wanted.
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 FLOATS = (1, 10, _FLOAT64)  # float32, float16, float64, as ONNX counts element types
 
 
@@ -223,8 +225,12 @@ class OnnxFile:
         x = self._input_name
         found = {x: OnnxNode(x, "input", value=x, output_shape=self.input_shape)}
         for proto in self._graph.node:
-            if wanted.intersection(proto.output) and proto.output[0] not in self._constants:
-                found[proto.output[0]] = self._node(proto, found)
+            if not wanted.intersection(proto.output) or proto.output[0] in self._constants:
+                continue
+            several = proto.op_type in RECURRENT
+            values = wanted.intersection(proto.output) if several else proto.output[:1]
+            for value in values:
+                found[value] = self._node(proto, found, value)
         if output not in found:
             maker = makers.get(output)
             if maker is None or output in self._constants:
@@ -236,8 +242,8 @@ class OnnxFile:
         last = found[output]
         return [*(node for node in found.values() if node is not last), last]
 
-    def _node(self, proto: Any, found: dict[str, OnnxNode]) -> OnnxNode:
-        title = proto.name or proto.output[0]
+    def _node(self, proto: Any, found: dict[str, OnnxNode], value: str) -> OnnxNode:
+        title = proto.name or value
         variable = [name for name in proto.input if name and name not in self._constants]
         place = f"[from_onnx] node {title!r} ({proto.op_type})"
         for name in variable:
@@ -249,12 +255,12 @@ class OnnxFile:
             title,
             proto.op_type,
             [found[name] for name in variable],
-            proto.output[0],
+            value,
             proto,
             self._attributes(proto),
             [self._constants.get(name) for name in proto.input],
             self._sample_shape(variable[0]),
-            self._sample_shape(proto.output[0]),
+            self._sample_shape(value),
         )
 
     def _sample_shape(self, name: str) -> tuple[int, ...] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
             "[load_state_dict] state must be a dict of names and arrays, as model.state_dict() "
             f"gives it, got {state!r}"
         )
+    state = _with_projections_apart(state)
     ours, theirs = _our_layers(built), _their_modules(state)
     if len(ours) != len(theirs):
         paths = _listed(path for path, _ in ours)
@@ -82,7 +84,11 @@ def weights_from(built: Built, state: Mapping[str, Any]) -> list[Array]:
         if isinstance(layer, Recurrent):
             given |= _recurrent(layer, path, weights, {n: (k, state[k]) for n, k in names.items()})
             continue
+        around = applied.get(path.rpartition("/")[0])
         for name, variable in weights.items():
+            if isinstance(around, layers.MultiHeadAttention):
+                given[variable.name] = _projection(variable, names[name], state[names[name]])
+                continue
             array = _fitting(variable, layer, names[name], state[names[name]])
             if path in orders and (_is_kernel(variable) or isinstance(layer, _PASSING)):
                 array = array[orders[path]]
@@ -101,6 +107,20 @@ def _our_layers(built: Built) -> list[tuple[str, dict[str, Variable]]]:
             found.append((path, {}))
         found[-1][1][name] = variable
     return [(path, layer) for path, layer in found if set(layer) not in _KEPT]
+
+
+def _with_projections_apart(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the dict with the weights of attention, which PyTorch joins, by themselves."""
+    found: dict[str, Any] = {}
+    for key, value in state.items():
+        module, _, name = str(key).rpartition(".in_proj_")
+        if not name or len(value) % 3:
+            found[key] = value
+            continue
+        size = len(value) // 3
+        for place, part in enumerate(("query", "key", "value")):
+            found[f"{module}.{part}.{name}"] = value[place * size : (place + 1) * size]
+    return found
 
 
 def _their_modules(state: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -177,6 +197,20 @@ def _array(key: str, value: Any) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
     return array
+
+
+def _projection(variable: Variable, key: str, value: Any) -> Array:
+    """Return a value in the layout of a weight of attention, where heads have an axis."""
+    array, shape = _array(key, value), variable.shape
+    last = variable.name.endswith("/attention_output/kernel")
+    units = prod(shape[2:] if last else shape[1:]) if _is_kernel(variable) else prod(shape)
+    wanted = (units, prod(shape) // units) if _is_kernel(variable) else (units,)
+    if array.shape != wanted:
+        raise ValueError(
+            f"[load_state_dict] {key!r} has shape {array.shape}, and {variable.name!r} needs "
+            f"{wanted}" + (", outputs first" if _is_kernel(variable) else "")
+        )
+    return array.T.reshape(shape)
 
 
 def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
