@@ -79,7 +79,7 @@ class Stepper:
             )
         trace = Trace(training=False, variables=recipe.variables)
         with trace:
-            x = trace.input("x", recipe.input_shape)
+            x = trace.input("x", (None, sizes[0] or _TRIED_STEPS, *sizes[1:]))
             prediction = self._apply(x)
         self.classes = prediction.shape[-1] or 1
         self.vocabulary = vocabulary or self.classes
@@ -98,7 +98,13 @@ class Stepper:
                 "cannot read what it predicts"
             )
         self.states = self._find_states()
-        self.window = 1 if self._goes_step_by_step() else sizes[0] or 1
+        window = 1 if self._goes_step_by_step() else sizes[0]
+        if window is None:
+            raise ValueError(
+                "[generate] the network takes any number of steps and does not go step by step: "
+                "let it begin with layers.Input((steps,)) for those that it is to look back over"
+            )
+        self.window = window
         if self.window > 1:
             self.states = {}
 

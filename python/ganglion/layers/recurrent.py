@@ -84,6 +84,7 @@ class Recurrent(Carrying, registered=False):
     """
 
     keeps_mask = True
+    reads_mask = True
     example_shape = (4, 3)
 
     gates: ClassVar[int]
