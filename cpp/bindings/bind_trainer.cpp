@@ -104,6 +104,11 @@ class BoundTrainer {
     return std::visit([](auto& trainer) { return trainer->rows(); }, trainer_);
   }
 
+  double loss_weight() {
+    const Reading reading(*locks_.front());
+    return std::visit([](auto& trainer) { return trainer->loss_weight(); }, trainer_);
+  }
+
  private:
   template <class Engine>
   struct TrainerFor;
@@ -184,7 +189,9 @@ void bind_trainer(py::module_& m) {
            "Runs up to `steps` further batches of the epoch; returns how many were done, and False when the next\n"
            "one's loss was not finite.")
       .def_property_readonly("sums", &BoundTrainer::sums,
-                             "Each output summed over the batches since start_epoch; the loss weighted by their rows.")
+                             "Each output summed over the batches since start_epoch; the loss weighted by what\n"
+                             "its means are over: rows, or what the output \"loss_weight\" says.")
+      .def_property_readonly("loss_weight", &BoundTrainer::loss_weight, "These weights summed since start_epoch.")
       .def_property_readonly("rows", &BoundTrainer::rows, "Samples seen since start_epoch.");
 }
 

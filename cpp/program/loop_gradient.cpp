@@ -224,6 +224,13 @@ int LoopGradient::sum(Builder& builder, int value, const std::map<int, int>& sta
     shape.dims[0] = loop_.steps;
     return builder.reshape(sequence, shape);
   };
+  const auto reduced = [&](int a, int64_t axis) {
+    return builder.emit("reduce_sum", {a}, {{"first", axis}, {"last", axis}});
+  };
+  if (operation.kind == "reduce_sum" && attribute_int(operation, "last") == 0) {
+    // Over the steps of each sequence first: padding behind them does not change how they are added then.
+    return reduced(reduced(stacked.at(operation.inputs[0]), 1), 0);
+  }
   Numbers operands;
   if (sums_samples(operation)) {
     for (int operand : operation.inputs) operands.push_back(rows(operand));

@@ -56,6 +56,8 @@ Trainer<T>::Trainer(std::vector<Part> programs, int64_t batch_size)
     if (name == "loss") {
       check(shape.sample_size() == 1, "[Trainer] the loss must be one number, got shape ", to_string(shape));
       loss_output_ = static_cast<int>(sums_.size());
+    } else if (name == "loss_weight") {
+      weight_output_ = static_cast<int>(sums_.size());
     }
     sums_.emplace_back(static_cast<size_t>(shape.sample_size()));
   }
@@ -84,6 +86,7 @@ void Trainer<T>::begin() {
   position_ = 0;
   batches_done_ = 0;
   rows_seen_ = 0;
+  loss_weight_ = 0.0;
   for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);
   for (const Source& input : programs_.front().inputs) input.start_stream(order_.rows(), batch_size_);
 }
@@ -97,9 +100,12 @@ Batch Trainer<T>::next_batch() const {
 template <class T>
 void Trainer<T>::add_outputs(const Executable<T>& executable, int64_t rows) {
   rows_seen_ += rows;
+  const double loss_weight =
+      weight_output_ < 0 ? static_cast<double>(rows) : static_cast<double>(*executable.output(weight_output_));
+  loss_weight_ += loss_weight;
   for (size_t index = 0; index < sums_.size(); ++index) {
     const T* output = executable.output(static_cast<int>(index));
-    const double weight = static_cast<int>(index) == loss_output_ ? static_cast<double>(rows) : 1.0;
+    const double weight = static_cast<int>(index) == loss_output_ ? loss_weight : 1.0;
     for (double& sum : sums_[index]) sum += weight * static_cast<double>(*output++);
   }
 }
@@ -111,9 +117,8 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   int64_t done = 0;
   const auto poll_when_due = [&](int64_t steps_done) {
     if (!clock.due()) return true;
-    const double mean = loss_output_ < 0 || rows_seen_ == 0
-                            ? 0.0
-                            : sums_[static_cast<size_t>(loss_output_)][0] / static_cast<double>(rows_seen_);
+    const double mean =
+        loss_output_ < 0 || loss_weight_ == 0 ? 0.0 : sums_[static_cast<size_t>(loss_output_)][0] / loss_weight_;
     return poll(steps_done, mean);
   };
   auto ended = [&] { return !poll_when_due(done); };

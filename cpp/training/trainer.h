@@ -43,7 +43,8 @@ class Trainer {
     std::vector<Source> inputs;  // in the order of Program::inputs; those that are batched have equally many rows
   };
 
-  // A program's output "loss" is the mean over its batch; outputs do not depend on the batch's size.
+  // A program's output "loss" is the mean over its batch: over its rows, or over as much as its output "loss_weight"
+  // says. Outputs do not depend on the batch's size.
   Trainer(std::vector<Part> programs, int64_t batch_size);
 
   // Sets the position and the sums back. Without a seed the rows come as they lie. The first program runs them all.
@@ -56,8 +57,10 @@ class Trainer {
   StepsDone run(const Steps& steps, const Poll& poll);
 
   int64_t data_rows() const { return data_rows_; }
-  // Since start_epoch: the samples seen; and each output summed over the batches, "loss" weighted by their rows.
+  // Since start_epoch: the samples seen; what the means "loss" were over; and each output summed over the batches,
+  // "loss" weighted by that.
   int64_t rows() const { return rows_seen_; }
+  double loss_weight() const { return loss_weight_; }
   const std::vector<std::vector<double>>& sums() const { return sums_; }
 
  private:
@@ -71,9 +74,10 @@ class Trainer {
   EpochOrder order_;
   std::vector<Batch> batches_;  // of the epoch, where they are not all alike
   size_t batches_done_ = 0;
-  int loss_output_ = -1;
+  int loss_output_ = -1, weight_output_ = -1;
   int64_t position_ = 0;  // rows of the epoch that were handed out
   int64_t rows_seen_ = 0;
+  double loss_weight_ = 0.0;
   std::vector<std::vector<double>> sums_;
 };
 

@@ -212,7 +212,7 @@ def _gradients(place: str, net: Passes, X: Any, target: Target, path: str | None
     inputs = _checked(place, net, X)
     built = _built(place, net)
     direction = _direction(place, net.predict(inputs), target)
-    recipe = built.recipe.of(built.form_of(inputs))
+    recipe = built.recipe.of(built.forms.of(inputs))
     program = compile.score_program(recipe, path)
     executable = _core.Executable(program, built.dtype, built.parameters, None)
     return executable.predict([inputs, direction], PREDICTION_BATCH)

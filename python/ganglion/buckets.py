@@ -26,9 +26,10 @@ def rounded_up(lengths: Any) -> Rows:
     >>> rounded_up([5, 16, 17, 60, 61]).tolist()
     [5, 16, 18, 60, 64]
     """
-    lengths = np.asarray(lengths, np.int64)
-    unit = 1 << np.maximum(np.frexp(lengths)[1].astype(np.int64) - 4, 0)
-    return -(-lengths // unit) * unit
+    steps: Rows = np.asarray(lengths, np.int64)
+    unit: Rows = np.left_shift(1, np.maximum(np.frexp(steps)[1].astype(np.int64) - 4, 0))
+    rounded: Rows = -(-steps // unit) * unit
+    return rounded
 
 
 def bucket_ends(lengths: Rows, count: int, longest: int) -> Rows:

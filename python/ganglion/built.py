@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core, compile
-from ganglion.buckets import rounded_up
 from ganglion.compile import Form, Recipe
 from ganglion.data import as_array
 from ganglion.endings import ending_of, mismatch
@@ -19,7 +18,7 @@ from ganglion.errors import warn
 from ganglion.inputs import Inputs, check_ids
 from ganglion.layers import Layer
 from ganglion.layers.recurrent import Recurrent
-from ganglion.open_steps import Outputs, trace_once
+from ganglion.open_steps import Forms, trace_once
 from ganglion.optimizers import Slots
 from ganglion.parts import parts_of
 from ganglion.stepping import PROGRAMS, Stepper
@@ -81,6 +80,8 @@ class Built:
     ----------
     example : Recipe
         One that programs can be written from, for some number of steps where that is open.
+    forms : Forms
+        What it makes of sequences of different numbers of steps.
     output_shape : tuple
         (None, ...); None too for what follows a number of steps that is open.
     parameters, states : Store
@@ -101,6 +102,7 @@ class Built:
         self._ending = ending_of(trace, prediction)
         self.example.variables.lay_out()
         self.recipe = replace(recipe, variables=self.example.variables)
+        self.forms = Forms(self.recipe, self.output_shape)
         self.dtype = dtype
         self.rows = [
             self._row(call.path, call.layer, shape)
@@ -127,7 +129,6 @@ class Built:
         self.states: _core.Store | None = None
         self.slots: Slots | None = None
         self._executables: dict[tuple[str, int, Form], _core.Executable] = {}
-        self._outputs: dict[Form, Outputs] = {}
 
     def _check_ending(self) -> None:
         assert self.recipe.loss is not None
@@ -326,7 +327,7 @@ class Built:
 
     def _reaching(self, path: str, X: Inputs) -> Iterator[Array]:
         """Yield, batch by batch, what the layers before make of the data."""
-        for part in parts_of(X, self.form_of(X)):
+        for part in parts_of(X, self.forms.of(X)):
             program, padded = compile.reaching_program(self.recipe.of(part.form), path)
             executable = _core.Executable(program, self.dtype, self.parameters, None)
             rows = part.together(_ADAPT_ROWS)
@@ -423,43 +424,6 @@ class Built:
 
     # Programs.
 
-    def form_of(self, X: Inputs) -> Form:
-        """Return the form of the sequences that are the rows of some inputs."""
-        if not self.recipe.is_open:
-            return Form()
-        if isinstance(X, _core.RaggedRows):
-            return Form(self.longest(int(X.lengths.max())), ragged=True)
-        return Form(X.shape[1])
-
-    def output_shape_of(self, X: Inputs) -> Shape:
-        """Return (None, ...) of the predictions of some inputs.
-
-        (None, None, ...) where they are sequences, each as long as its own of ``X``.
-        """
-        form = self.form_of(X)
-        shape, by_step = self.outputs(form)
-        return (None, None, *shape[2:]) if form.ragged and "prediction" in by_step else shape
-
-    def longest(self, steps: int) -> int:
-        """Return to how many steps sequences of at most so many may be filled up.
-
-        To a number that others are filled up to as well, unless a layer takes fewer.
-        """
-        rounded = int(rounded_up(steps))
-        try:
-            self.outputs(Form(rounded, ragged=True))
-        except ValueError:
-            self.outputs(Form(steps, ragged=True))  # says what is wrong if it is not the number
-            return steps
-        return rounded
-
-    def outputs(self, form: Form) -> Outputs:
-        """Return what the layers make of sequences of a form."""
-        if form not in self._outputs:
-            trace = compile.layers_trace(self.recipe.of(form))
-            self._outputs[form] = Outputs.of(trace)
-        return self._outputs[form]
-
     @cached_property
     def stepper(self) -> Stepper:
         """How the network goes on with sequences of ids."""
@@ -478,13 +442,10 @@ class Built:
             For "evaluate", "gradient" and "train" how many axes the weights of samples have, 0
             without; for "backward" whether layers act as in training.
         form : Form, optional
-            Of the sequences, as `form_of` returns it.
+            Of the sequences, as ``forms.of`` returns it.
         """
         key = (name, int(flag), form or Form())
-        if key in self._executables:
-            executable = self._executables.pop(key)
-        else:
-            executable = self._make(*key)
+        executable = self._executables.pop(key, None) or self._make(*key)
         self._executables[key] = executable  # the last
         if len(self._executables) > _MOST_PROGRAMS:
             self._executables.pop(next(iter(self._executables)))

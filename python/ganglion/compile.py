@@ -5,8 +5,8 @@ program     inputs                  outputs
 ==========  ======================  ==========================================================
 predict     x[, lengths]            prediction
 forward     x                       prediction, with layers as in training
-evaluate    x[, lengths], y         loss, and the statistics of each metric
-            [, weight]
+evaluate    x[, lengths], y         loss, over how many steps that is the mean where some are
+            [, weight]              padding, and the statistics of each metric
 train       as evaluate             the same; its update section changes weights and state
 gradient    as evaluate             loss, and its gradient of each trainable weight
 backward    x, d_prediction         d_x, and the gradient of each trainable weight
@@ -136,7 +136,7 @@ def _check_padding(trace: Trace) -> None:
         if call.input.mask is None or call.output.mask is not None:
             continue
         around = any(path.startswith(call.path + "/") for path in paths)
-        if not around and not call.layer.reads_mask:
+        if not around and not (isinstance(call.layer, Layer) and call.layer.reads_mask):
             name = type(call.layer).__name__
             raise ValueError(
                 f"[{name}] takes the padding behind sequences of different lengths for data (layer "
@@ -172,10 +172,10 @@ def reaching_program(recipe: Recipe, path: str) -> tuple[_core.Program, bool]:
     return trace.finish(), recipe.ragged and reaching.mask is not None
 
 
-def _objective(recipe: Recipe, trace: Trace, weight_axes: int) -> Value:
-    """Add inputs, layers, loss and metrics; return the loss with its penalties, a scalar.
+def _objective(recipe: Recipe, trace: Trace, weight_axes: int, reported: bool = True) -> Value:
+    """Add inputs, layers, loss and metrics if they are reported; return the loss, a scalar.
 
-    Weights are of samples, (None,), or of their steps, (None, steps).
+    With its penalties. Weights are of samples, (None,), or of their steps, (None, steps).
     """
     assert recipe.loss is not None
     _, prediction = trace_layers(recipe, trace)
@@ -188,19 +188,23 @@ def _objective(recipe: Recipe, trace: Trace, weight_axes: int) -> Value:
             losses = recipe.loss(target, prediction)  # (None, ...)
             loss = recipe.loss.reduce(losses, weight, trace.penalties)
     trace.output("loss", loss)
-    counted = _counted(prediction, weight)
+    if not reported:
+        return loss
+    mask = prediction.mask if len(prediction.shape) > 2 else None
+    if mask is not None:
+        trace.output("loss_weight", ops.sum(mask))
+    counted = _counted(mask, weight)
     for name, metric in recipe.metrics.items():
         with trace.scope(name):
             trace.output(name, metric.update(target, prediction, counted))
     return loss
 
 
-def _counted(prediction: Value, weight: Value | None) -> Value | None:
+def _counted(mask: Value | None, weight: Value | None) -> Value | None:
     """Return what samples, or the steps of each, count: padding does not."""
-    mask = prediction.mask
-    if mask is None or len(prediction.shape) < 3:
-        return weight
-    return mask if weight is None else mask * ops.expand_dims(weight, 1)
+    if mask is None or weight is None:
+        return weight if mask is None else mask
+    return mask * (weight if len(weight.shape) > 1 else ops.expand_dims(weight, 1))
 
 
 def _mixed_loss(
@@ -241,7 +245,7 @@ def gradient_program(recipe: Recipe, weight_axes: int) -> _core.Program:
     """Return the program from x, y and perhaps weight to the loss and its gradients."""
     trace = _Look(training=False, variables=recipe.variables)
     with trace:
-        loss = _objective(replace(recipe, metrics={}), trace, weight_axes)
+        loss = _objective(recipe, trace, weight_axes, reported=False)
         gradients = trace.gradient(loss, _trained_weights(recipe, trace))
         for variable, gradient in zip(recipe.variables.trainable, gradients, strict=True):
             trace.output(f"d_{variable.name}", gradient)

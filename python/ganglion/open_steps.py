@@ -1,12 +1,14 @@
-"""Networks that take sequences of any number of steps: what their layers make of some of them."""
+"""Networks that take sequences of any number of steps: what their layers make of them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import NamedTuple
 
-from ganglion import compile
+from ganglion import _core, compile
+from ganglion.buckets import rounded_up
 from ganglion.compile import Form, Recipe
+from ganglion.inputs import Inputs
 from ganglion.tracing import Trace
 from ganglion.value import Shape, Value
 from ganglion.variables import Variables
@@ -23,22 +25,25 @@ class Outputs(NamedTuple):
     ----------
     shape : tuple
         (None, ...) of the prediction.
-    by_step : frozenset of str
-        Paths of the layers whose output is a sequence with the padding of the input; and
-        ``"prediction"`` if that is one.
+    by_step : dict of str to bool
+        Paths of the layers whose output is a sequence with padding, and ``"prediction"`` if that is
+        one: whether the padding stands in front, because a layer turned the sequence round.
     """
 
     shape: Shape
-    by_step: frozenset[str]
+    by_step: dict[str, bool]
 
     @classmethod
     def of(cls, trace: Trace) -> Outputs:
         """Read them off a trace of the layers."""
-        by_step = {call.path for call in trace.calls if call.output.mask is not None}
-        last = trace.calls[-1]
-        if last.output.mask is not None:
-            by_step.add("prediction")
-        return cls(last.output.shape, frozenset(by_step))
+        masks = {call.path: call.output.mask for call in trace.calls}
+        masks["prediction"] = trace.calls[-1].output.mask
+        by_step = {
+            path: mask.argument_of("flip") is not None
+            for path, mask in masks.items()
+            if mask is not None
+        }
+        return cls(trace.calls[-1].output.shape, by_step)
 
 
 def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, tuple[Value, Value], list[Shape]]:
@@ -115,3 +120,66 @@ def _check_weights(
                 "open, a layer before it must give one result for each sequence, as recurrent "
                 "layers and layers.GlobalAveragePooling1D do"
             )
+
+
+class Forms:
+    """The forms in which sequences come to a network, and what it makes of them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        With the weights of the network. Where its number of steps is not open there is one form.
+    output_shape : tuple
+        (None, ...), of that one.
+    """
+
+    def __init__(self, recipe: Recipe, output_shape: Shape) -> None:
+        self._recipe = recipe
+        self._output_shape = output_shape
+        self._outputs: dict[Form, Outputs] = {}
+
+    def of(self, X: Inputs) -> Form:
+        """Return the form of the sequences that are the rows of some inputs."""
+        if not self._recipe.is_open:
+            return Form()
+        if isinstance(X, _core.RaggedRows):
+            return Form(self.longest(int(X.lengths.max())), ragged=True)
+        return Form(X.shape[1])
+
+    def output_shape_of(self, X: Inputs) -> Shape:
+        """Return (None, ...) of the predictions of some inputs.
+
+        (None, None, ...) where they are sequences, each as long as its own of ``X``.
+        """
+        form = self.of(X)
+        shape, by_step = self.outputs(form)
+        if not form.ragged or "prediction" not in by_step:
+            return shape
+        if by_step["prediction"]:
+            raise ValueError(
+                "[Sequential] the network ends in sequences that a layer with go_backwards turned "
+                "round, which have no targets of different lengths: layers.Bidirectional does not"
+            )
+        return (None, None, *shape[2:])
+
+    def longest(self, steps: int) -> int:
+        """Return to how many steps sequences of at most so many may be filled up.
+
+        To a number that others are filled up to as well, unless a layer takes fewer.
+        """
+        rounded = int(rounded_up(steps))
+        try:
+            self.outputs(Form(rounded, ragged=True))
+        except ValueError:
+            self.outputs(Form(steps, ragged=True))  # says what is wrong if it is not the number
+            return steps
+        return rounded
+
+    def outputs(self, form: Form) -> Outputs:
+        """Return what the layers make of sequences of a form."""
+        if not self._recipe.is_open:
+            return Outputs(self._output_shape, {})
+        if form not in self._outputs:
+            trace = compile.layers_trace(self._recipe.of(form))
+            self._outputs[form] = Outputs.of(trace)
+        return self._outputs[form]

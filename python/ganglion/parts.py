@@ -92,7 +92,7 @@ def parts_of(X: Inputs, form: Form) -> list[Part]:
 
 
 def joined(
-    parts: list[Part], outputs: list[list[Array]], by_step: list[bool]
+    parts: list[Part], outputs: list[list[Array]], by_step: list[bool | None]
 ) -> list[Array | list[Array]]:
     """Return the results of parts in the order of all samples, one for each output of the program.
 
@@ -102,15 +102,15 @@ def joined(
         As `parts_of` returns them.
     outputs : list of list of ndarray
         Of each part, those of the program.
-    by_step : list of bool
-        Of each output, whether it is a sequence as long as the sample's: then it becomes a list of
-        arrays (steps, ...).
+    by_step : list of bool or None
+        Of each output that is a sequence as long as the sample's, whether its padding stands in
+        front: it becomes a list of arrays (steps, ...). None for others.
     """
     if parts[0].rows is None:
         return [*outputs[0]]
     return [
-        _sequences(parts, values) if steps else _rows(parts, values)
-        for steps, values in zip(by_step, zip(*outputs, strict=True), strict=True)
+        _rows(parts, values) if in_front is None else _sequences(parts, values, in_front)
+        for in_front, values in zip(by_step, zip(*outputs, strict=True), strict=True)
     ]
 
 
@@ -122,10 +122,10 @@ def _rows(parts: list[Part], values: tuple[Array, ...]) -> Array:
     return result
 
 
-def _sequences(parts: list[Part], values: tuple[Array, ...]) -> list[Array]:
+def _sequences(parts: list[Part], values: tuple[Array, ...], in_front: bool) -> list[Array]:
     found: dict[int, Array] = {}
     for part, value in zip(parts, values, strict=True):
         assert part.rows is not None and part.lengths is not None
         for row, steps, sequence in zip(part.rows, part.lengths, value, strict=True):
-            found[int(row)] = sequence[:steps]
+            found[int(row)] = sequence[-steps:] if in_front else sequence[:steps]
     return [found[row] for row in range(len(found))]

@@ -96,7 +96,7 @@ class Passes(Keeping):
         if isinstance(array, _core.RaggedRows):
             check_inputs_finite("predict", array, self.dtype)
             return self._looked_at(built, "predict", array, batch_size)["prediction"]
-        executable = built.executable("predict", form=built.form_of(array))
+        executable = built.executable("predict", form=built.forms.of(array))
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
         plain = not built.reads_ids and not built.kept_states
@@ -137,7 +137,7 @@ class Passes(Keeping):
         if self._built is None:
             self._set_built(built)
         name = "forward" if training else "predict"
-        executable = built.executable(name, form=built.form_of(array))
+        executable = built.executable(name, form=built.forms.of(array))
         result = executable.run([array], len(array), {}, self.seed_, self.step_)[0]
         self._last_forward = array, training, self.step_
         return result
@@ -183,8 +183,8 @@ class Passes(Keeping):
         X, training, step = self._last_forward
         array = as_array("backward", "gradient", gradient)
         built = self._need_built("backward")
-        form = built.form_of(X)
-        shape = (len(X), *built.outputs(form).shape[1:])
+        form = built.forms.of(X)
+        shape = (len(X), *built.forms.outputs(form).shape[1:])
         if array.shape != shape:
             raise ValueError(
                 f"[backward] gradient must have the shape of the output, {shape}, got {array.shape}"
@@ -236,15 +236,15 @@ class Passes(Keeping):
 
     def _looked_at(self, built: Built, program: str, X: Inputs, batch_size: int) -> dict[str, Any]:
         """Return the outputs of a program by name, whatever the form of the samples."""
-        form = built.form_of(X)
-        by_step = built.outputs(form).by_step if form.ragged else frozenset()
+        form = built.forms.of(X)
+        by_step = built.forms.outputs(form).by_step if form.ragged else {}
         parts = parts_of(X, form)
         outputs = []
         for part in parts:
             executable = built.executable(program, form=part.form)
             outputs.append(executable.predict(part.arrays, part.together(batch_size)))
         names = [name for name, _ in executable.program.outputs]
-        results = joined(parts, outputs, [name in by_step for name in names])
+        results = joined(parts, outputs, [by_step.get(name) for name in names])
         return dict(zip(names, results, strict=True))
 
     def program(self, name: str = "predict", batch_size: int = 32) -> None:
@@ -301,9 +301,9 @@ class Passes(Keeping):
         arrays, name = [array[:batch_size]], "predict"
         built = self._built_for("profile", array)
         built.check_batches("profile", min(len(array), batch_size))
-        form = built.form_of(array)
+        form = built.forms.of(array)
         if y is not None:
-            shape = built.outputs(form).shape
+            shape = built.forms.outputs(form).shape
             loss = self._need_loss("profile")
             samples = check_samples("profile", array, y, loss, shape, self.dtype, form=form)
             arrays, name = samples.rows(0, batch_size).arrays, "train"

@@ -1,4 +1,4 @@
-"""Sequences of different lengths, one array each, as programs read them: filled up batch by batch."""
+"""Sequences of different lengths, an array each, as programs read them: filled up by the batch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_ragged(X: Any, shape: Shape | None) -> bool:
         return len(shape) > 1 and shape[1] is None
     if not len(X):
         return False
-    if not all(isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row[:1]) for row in X):
+    if not all(isinstance(row, (list, tuple)) or np.shape(row) for row in X):
         return False
     return is_objects or len({len(row) for row in X}) > 1
 

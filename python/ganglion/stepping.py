@@ -23,7 +23,7 @@ from contextlib import suppress
 import numpy as np
 
 from ganglion import _core, ops
-from ganglion.compile import Form, Recipe
+from ganglion.compile import Recipe
 from ganglion.layers import Input
 from ganglion.tracing import Stepped, Trace, current_trace
 from ganglion.value import Shape, Value
@@ -67,8 +67,6 @@ class Stepper:
     """
 
     def __init__(self, recipe: Recipe, vocabulary: int | None) -> None:
-        is_open = recipe.is_open
-        recipe = recipe.of(Form(_TRIED_STEPS)) if is_open else recipe
         self._recipe = recipe
         self._reads_ids = vocabulary is not None
         self._layers = [layer for layer in recipe.layers if not isinstance(layer, Input)]
@@ -81,7 +79,7 @@ class Stepper:
             )
         trace = Trace(training=False, variables=recipe.variables)
         with trace:
-            x = trace.input("x", recipe.input_shape)
+            x = trace.input("x", (None, sizes[0] or _TRIED_STEPS, *sizes[1:]))
             prediction = self._apply(x)
         self.classes = prediction.shape[-1] or 1
         self.vocabulary = vocabulary or self.classes
@@ -100,12 +98,13 @@ class Stepper:
                 "cannot read what it predicts"
             )
         self.states = self._find_states()
-        self.window = 1 if self._goes_step_by_step() else sizes[0] or 1
-        if is_open and self.window > 1:
+        window = 1 if self._goes_step_by_step() else sizes[0]
+        if window is None:
             raise ValueError(
-                "[generate] some layer looks at whole sequences: say how many steps it is to see, "
-                "in layers.Input"
+                "[generate] the network takes any number of steps and does not go step by step: "
+                "let it begin with layers.Input((steps,)) for those that it is to look back over"
             )
+        self.window = window
         if self.window > 1:
             self.states = {}
 
@@ -118,7 +117,7 @@ class Stepper:
 
     def _goes_step_by_step(self) -> bool:
         """Whether reading id by id gives what reading all at once does: it is tried out."""
-        steps = self._recipe.input_shape[1]
+        steps = self._recipe.input_shape[1] or _TRIED_STEPS
         variables = self._recipe.variables
         trace = Trace(training=False, variables=variables)
         try:

@@ -306,8 +306,8 @@ class Training(Passes):
     def _check_targets(
         self, place: str, built: Built, X: Inputs, y: Any, loss: Loss, sample_weight: Any
     ) -> Samples:
-        shape = built.output_shape_of(X)
-        form = built.form_of(X)
+        shape = built.forms.output_shape_of(X)
+        form = built.forms.of(X)
         return check_samples(place, X, y, loss, shape, self.dtype, sample_weight, form)
 
     def _check_validation(

@@ -199,7 +199,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Parameters
         ----------
         X : array, sparse matrix or data frame of shape (n_samples, n_features)
-            Finite numbers of any real type.
+            Finite numbers of any real type; or a list of sequences of different lengths, for
+            layers that take them.
         y : array of shape (n_samples,) or (n_samples, n_labels)
             Labels: numbers or strings; or zeros and ones, a column for each label.
         sample_weight : array of shape (n_samples,), optional

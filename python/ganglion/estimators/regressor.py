@@ -79,7 +79,8 @@ memory, random_state, dtype, device, verbose
         Parameters
         ----------
         X : array, sparse matrix or data frame of shape (n_samples, n_features)
-            Finite numbers of any real type.
+            Finite numbers of any real type; or a list of sequences of different lengths, for
+            layers that take them.
         y : array of shape (n_samples,) or (n_samples, n_outputs)
             Finite targets.
         sample_weight : array of shape (n_samples,), optional

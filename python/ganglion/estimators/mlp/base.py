@@ -310,7 +310,8 @@ class BaseMLP(CallbackSupport, BaseEstimator, ABC):
         if not hasattr(self, "network_"):
             self.network_ = building.build(self)
         self._share_weights()
-        return self.network_.predict(X)
+        outputs: Array = self.network_.predict(X)
+        return outputs
 
     # Keeping.
 
