@@ -40,6 +40,7 @@ LEVELS = {
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
     **dict.fromkeys(["batching", "buckets", "open_steps", "parts", "ragged"], NETWORK),
+    "sequences": NETWORK,
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "images", "reports", "examples"], LEAVES),
     "applications": LEAVES,
