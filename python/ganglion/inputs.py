@@ -97,13 +97,24 @@ def check_inputs(
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
             )
-        hint = ": one sample is X.reshape(1, *X.shape)" if inputs.shape == shape[1:] else ""
+        hint = _remedy(inputs.shape, shape[1:])
         raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}{hint}")
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
     if finite:
         check_inputs_finite(place, inputs, dtype, columns)
     return inputs
+
+
+def _remedy(given: Shape, sample: Shape) -> str:
+    """Return how inputs of another shape may become samples of this one, where that can be told."""
+    if given == sample:
+        return ": one sample is X.reshape(1, *X.shape)"
+    if len(sample) > 1 and given[1:] == (sample[-1], *sample[:-1]):
+        return ": its channels are first, np.moveaxis(X, 1, -1) has them last"
+    if sample[-1:] == (1,) and given[1:] == sample[:-1]:
+        return ": X[..., np.newaxis] has the one channel"
+    return ""
 
 
 def check_inputs_finite(
