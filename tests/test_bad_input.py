@@ -156,6 +156,21 @@ def test_fitted_network_is_unchanged_by_bad_input():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 5, 4, 3), r"X has shape \(2, 5, 4, 3\), the network takes \(None, 4, 3, 1\)$"),
+        ((2, 1, 4, 3), r"its channels are first, np.moveaxis\(X, 1, -1\) has them last"),
+        ((2, 4, 3), r"X\[..., np.newaxis\] has the one channel"),
+        ((4, 3, 1), r"one sample is X.reshape\(1, \*X.shape\)"),
+    ],
+)
+def test_images_of_another_shape(shape, message):
+    net = Sequential([layers.Input((4, 3, 1)), layers.Conv2D(2, 3), layers.Flatten()])
+    with pytest.raises(ValueError, match=message):
+        net.predict(np.zeros(shape))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e100])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_row_that_is_not_finite(value, dtype):

@@ -105,8 +105,7 @@ def check_inputs(
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
             )
-        is_one = fits(shape[1:], inputs.shape)
-        hint = ": one sample is X.reshape(1, *X.shape)" if is_one else ""
+        hint = _remedy(inputs.shape, shape[1:])
         raise ValueError(f"[{place}] X has shape {inputs.shape}, the network takes {shape}{hint}")
     if not len(inputs):
         raise ValueError(f"[{place}] X is empty: shape {inputs.shape}")
@@ -196,6 +195,17 @@ def _check_lengths(place: str, X: Any, shape: Shape | None) -> None:
         f"{lengths[other]} at row {other}, and the network takes {shape}: it takes any number of "
         f"steps where it begins with Input({(None, *shape[2:])})"
     )
+
+
+def _remedy(given: Shape, sample: Shape) -> str:
+    """Return how inputs of another shape may become samples of this one, where that can be told."""
+    if fits(sample, given):
+        return ": one sample is X.reshape(1, *X.shape)"
+    if len(sample) > 1 and given[1:] == (sample[-1], *sample[:-1]):
+        return ": its channels are first, np.moveaxis(X, 1, -1) has them last"
+    if sample[-1:] == (1,) and given[1:] == sample[:-1]:
+        return ": X[..., np.newaxis] has the one channel"
+    return ""
 
 
 def check_inputs_finite(
