@@ -3,6 +3,7 @@
 
 #include "kernels/convolution_band-inl.h"
 #include "kernels/convolution_depthwise-inl.h"
+#include "kernels/convolution_pairs-inl.h"
 #include "kernels/convolution_tile-inl.h"
 #include "kernels/matmul_block-inl.h"
 
@@ -17,7 +18,6 @@ inline int64_t fewest_results(const ConvolutionSizes& sizes) {
 }
 // Elements of a panel of the weights, which stays in the second cache while the results of a band run over it.
 constexpr int64_t kPanelRows = 1024;
-constexpr int64_t kMostSegments = 64;
 
 // Rows of the results of a band or, of small images, how many images.
 inline ConvolutionCut cut_bands(const ConvolutionSizes& sizes, int64_t rows) {
@@ -32,9 +32,10 @@ ConvolutionCut convolution_cut(const ConvolutionSizes& sizes) {
   const int64_t columns = sizes.columns.output;
   const int64_t rows = larger(kBandElements / (columns * sizes.filters), divide_up(fewest_results(sizes), columns));
   ConvolutionCut cut = cut_bands(sizes, rows);
-  cut.thread_workspace = sizes.is_depthwise() ? depthwise_workspace<T>(sizes, cut.images, cut.rows)
-                         : sizes.is_padded()  ? band_workspace<T>(sizes, cut.images, cut.rows)
-                                              : 0;
+  cut.thread_workspace = sizes.is_depthwise()        ? depthwise_workspace<T>(sizes, cut.images, cut.rows)
+                         : convolves_pairs<T>(sizes) ? pairs_workspace<T>(sizes, cut)
+                         : sizes.is_padded()         ? band_workspace<T>(sizes, cut.images, cut.rows)
+                                                     : 0;
   return cut;
 }
 
@@ -43,6 +44,7 @@ template <class T>
 void convolution(const ConvolutionSizes& sizes, const ConvolutionBand& band, T* y, const T* x, const T* weights,
                  T* workspace) {
   if (sizes.is_depthwise()) return depthwise(sizes, band, y, x, weights, workspace);
+  if (convolves_pairs<T>(sizes)) return convolution_of_pairs(sizes, band, y, x, weights, workspace);
   const BandInput<T> input = band_input(sizes, x, band, sizes.is_padded(), workspace);
   const int64_t filters = sizes.filters, of_group = sizes.group_filters(), columns = sizes.columns.output;
   const KernelRuns runs(sizes);

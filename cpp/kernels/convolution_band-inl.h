@@ -71,22 +71,20 @@ BandInput<T> band_input(const ConvolutionSizes& sizes, const T* x, const Convolu
 // where the columns do not follow each other, a tap.
 struct KernelRuns {
   int64_t count, size;  // size: elements of one group of channels
+  int64_t columns;      // runs of a row of the kernel
   explicit KernelRuns(const ConvolutionSizes& sizes)
       : count(sizes.joins_columns() ? sizes.rows.kernel : sizes.taps()),
         size(sizes.group_channels() * (sizes.joins_columns() ? sizes.columns.kernel : 1)),
-        columns_(sizes.joins_columns() ? 1 : sizes.columns.kernel) {}
+        columns(sizes.joins_columns() ? 1 : sizes.columns.kernel) {}
 
-  int64_t row(int64_t run) const { return run / columns_; }
-  int64_t column(int64_t run) const { return run % columns_; }
+  int64_t row(int64_t run) const { return run / columns; }
+  int64_t column(int64_t run) const { return run % columns; }
 
   // Where run `run` begins, from where the line does.
   template <class T>
   int64_t offset(const ConvolutionSizes& sizes, const BandInput<T>& input, int64_t run) const {
     return row(run) * sizes.rows.dilation * input.row + column(run) * sizes.columns.dilation * input.pixel;
   }
-
- private:
-  int64_t columns_;
 };
 
 }  // namespace GANGLION_ISA

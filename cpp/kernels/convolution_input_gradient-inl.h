@@ -1,49 +1,42 @@
 // The gradient of a convolution's input: what each result gives to all that it read, added up where it was read.
 #pragma once
 
+#include "kernels/channels-inl.h"
 #include "kernels/convolution-inl.h"
 
 namespace ganglion {
 namespace GANGLION_ISA {
 
-// Elements of products that are scattered at a time, and of a band of d_y and d_x, in the first cache.
-constexpr int64_t kScatteredElements = 4096;
 // Channels of which all vectors are full, whatever the instruction set.
 constexpr int64_t kWholeChannels = 16;
 
-// Where the channels fill vectors, each tap is a product of its own, summed where it belongs; otherwise the taps of a
-// run are one product, and what it gives is added in vectors that span several pixels.
+// Where the channels fill vectors, each tap is a product of its own, summed where it belongs; otherwise all that a row
+// of d_x gets from the runs of its columns is one product, of which each element then gathers its share.
 inline bool sums_by_taps(const ConvolutionSizes& sizes) { return sizes.group_channels() % kWholeChannels == 0; }
 
-// The rows of a group's weights (taps * channels of a group, filters) as columns, group after group.
+// The weights as columns: group after group and run after run (filters of the group, elements of the run).
 template <class T>
 void convolution_turn_weights(const ConvolutionSizes& sizes, T* turned, const T* weights) {
   if (sizes.is_depthwise()) return copy_values(turned, weights, sizes.weights());
-  const int64_t rows = sizes.taps() * sizes.group_channels(), filters = sizes.group_filters();
-  for (int64_t part = 0; part < sizes.groups; ++part) {
-    transpose(turned + part * rows * filters, rows, weights + part * filters, sizes.filters, rows, filters, false);
-  }
-}
-
-// Runs of the kernel whose products are scattered at once.
-inline int64_t joined_runs(const ConvolutionSizes& sizes, const ConvolutionCut& cut) {
   const KernelRuns runs(sizes);
-  const int64_t of_run = cut.images * cut.rows * sizes.columns.output * runs.size;
-  return larger(1, smaller(runs.count, kScatteredElements / of_run));
+  const int64_t filters = sizes.group_filters();
+  for (int64_t part = 0; part < sizes.groups; ++part) {
+    for (int64_t run = 0; run < runs.count; ++run, turned += runs.size * filters) {
+      transpose(turned, runs.size, weights + run * runs.size * sizes.filters + part * filters, sizes.filters, runs.size,
+                filters, false);
+    }
+  }
 }
 
 template <class T>
 ConvolutionCut convolution_input_cut(const ConvolutionSizes& sizes) {
   const int64_t columns = sizes.columns.output, fewest = divide_up(fewest_results(sizes), columns);
-  ConvolutionCut cut;
+  ConvolutionCut cut = cut_bands(sizes, larger(kBandElements / (columns * (sizes.filters + sizes.channels)), fewest));
   if (sizes.is_depthwise()) {
+    cut = ConvolutionCut{};
     cut.thread_workspace = sizes.group_filters() > 1 ? sizes.image() * sizes.group_filters() : 0;
-  } else if (sums_by_taps(sizes)) {
-    cut = cut_bands(sizes, larger(kBandElements / (columns * (sizes.filters + sizes.channels)), fewest));
-  } else {
-    const KernelRuns runs(sizes);
-    cut = cut_bands(sizes, larger(kScatteredElements / (columns * runs.count * runs.size), fewest));
-    cut.thread_workspace = cut.images * cut.rows * columns * joined_runs(sizes, cut) * runs.size;
+  } else if (!sums_by_taps(sizes)) {
+    cut.thread_workspace = columns * KernelRuns(sizes).size;
   }
   return cut;
 }
@@ -66,7 +59,9 @@ void add_taps(const ConvolutionSizes& sizes, const ConvolutionBand& band, int64_
   const ConvolutionAxis& rows = sizes.rows;
   const ConvolutionAxis& columns = sizes.columns;
   const int64_t c = sizes.channels, channels = sizes.group_channels(), filters = sizes.group_filters();
-  const int64_t all = sizes.taps() * channels;
+  const KernelRuns runs(sizes);
+  const T* const of_group = turned + part * runs.count * runs.size * filters;
+  const int64_t of_run = runs.size / channels;  // taps
   for (int64_t tap = 0; tap < sizes.taps(); ++tap) {
     const int64_t shift = tap % columns.kernel * columns.dilation - columns.before;
     const InnerResults inner(columns, shift, 1);
@@ -85,8 +80,8 @@ void add_taps(const ConvolutionSizes& sizes, const ConvolutionBand& band, int64_
                                   d_y + (line * columns.output + x) * sizes.filters + part * filters,
                                   sizes.filters,
                                   1,
-                                  turned + part * all * filters + tap * channels,
-                                  all,
+                                  of_group + (tap / of_run * filters * of_run + tap % of_run) * channels,
+                                  runs.size,
                                   1,
                                   false,
                                   nullptr,
@@ -99,83 +94,73 @@ void add_taps(const ConvolutionSizes& sizes, const ConvolutionBand& band, int64_
   }
 }
 
-// `count` times `size` values, added where they belong.
+// A row of d_x gathers its share of the products (results of a row, run) of a column of the kernel, or of all of them.
 template <class T>
-void add_runs(T* to, int64_t to_step, const T* from, int64_t from_step, int64_t count, int64_t size) {
-  constexpr int64_t lanes = Simd<T>::lanes;
-  const int64_t whole = size / lanes * lanes;
-  const int last = static_cast<int>(size - whole);
-  for (; count > 0; --count, to += to_step, from += from_step) {
-    for (int64_t i = 0; i < whole; i += lanes) store(to + i, load(to + i) + load(from + i));
-    if (last) store_first(to + whole, load_first(to + whole, last) + load_first(from + whole, last), last);
-  }
-}
-
-// Adds what one row of results gave for the runs [first, end) to the rows of d_x that they read: products
-// (results of the row, runs). Neighbours overlap; so every few results are one turn, and what was just stored is not
-// read at once.
-template <class T>
-void scatter_line(const ConvolutionSizes& sizes, const KernelRuns& runs, int64_t first, int64_t end, int64_t row,
-                  T* d_x, const T* products) {
-  const ConvolutionAxis& rows = sizes.rows;
+void gather_products(const ConvolutionSizes& sizes, const KernelRuns& runs, int64_t column, T* to, const T* products) {
   const ConvolutionAxis& columns = sizes.columns;
-  const int64_t c = sizes.channels, width = (end - first) * runs.size;
-  const int64_t joined = sizes.joins_columns() ? columns.kernel : 1;  // columns of x that a run covers
-  const int64_t of_column = runs.size / joined, turns = divide_up(joined, columns.stride);
-  const InnerResults whole(columns, -columns.before, joined);
-  for (int64_t turn = 0; turn < turns; ++turn) {
-    for (int64_t run = first; run < end; ++run) {
-      const int64_t to_row = row * rows.stride - rows.before + runs.row(run) * rows.dilation;
-      if (to_row < 0 || to_row >= rows.input) continue;
-      T* const to = d_x + to_row * columns.input * c;
-      const T* const from = products + (run - first) * runs.size;
-      const int64_t shift = runs.column(run) * columns.dilation - columns.before;
-      const InnerResults inner = joined > 1 ? whole : InnerResults(columns, shift, 1);
-      for (int64_t x = turn; x < columns.output;) {
-        const int64_t column = x * columns.stride + shift;
-        if (x >= inner.first && x < inner.end) {
-          const int64_t count = divide_up(inner.end - x, turns);
-          add_runs(to + column * c, turns * columns.stride * c, from + x * width, turns * width, count, runs.size);
-          x += count * turns;
-          continue;
-        }
-        const int64_t begin = larger(0, -column), stop = smaller(joined, columns.input - column);
-        if (begin < stop) {
-          add_runs(to + (column + begin) * c, 0, from + x * width + begin * of_column, 0, 1,
-                   (stop - begin) * of_column);
-        }
-        x += turns;
-      }
+  const int64_t channels = sizes.group_channels(), stride = columns.stride;
+  const int64_t joined = runs.size / channels;  // columns of x that a run covers
+  const int64_t step = runs.size - stride * channels;
+  const int64_t shift = columns.before - column * columns.dilation;
+  each_vector<T>(channels, [&](int64_t c, auto part) {
+    for (int64_t x = 0; x < columns.input; ++x) {
+      const int64_t from = x + shift, lacking = from - joined + 1;  // results that begin in [lacking, from]
+      if (from < 0) continue;
+      const int64_t first = lacking <= 0 ? 0 : stride == 1 ? lacking : divide_up(lacking, stride);
+      const int64_t last = smaller(columns.output - 1, stride == 1 ? from : from / stride);
+      if (first > last) continue;
+      const T* read = products + first * runs.size + (from - first * stride) * channels + c;
+      Vector<T> sum = part.load(read);
+      for (int64_t result = first; result < last; ++result) sum += part.load(read += step);
+      T* const place = to + x * sizes.channels + c;
+      part.store(place, part.load(place) + sum);
     }
-  }
+  });
 }
 
-// The same by products of whole runs.
+// d_x += d_y times the weights of one group, for an image: row by row of d_x, whose products join the rows of the
+// kernel.
 template <class T>
-void add_runs_of_band(const ConvolutionSizes& sizes, const ConvolutionCut& cut, const ConvolutionBand& band,
-                      int64_t part, T* d_x, const T* d_y, const T* turned, T* workspace) {
+void add_runs(const ConvolutionSizes& sizes, int64_t part, T* d_x, const T* d_y, const T* turned, T* workspace) {
+  const ConvolutionAxis& rows = sizes.rows;
   const KernelRuns runs(sizes);
-  const int64_t columns = sizes.columns.output, filters = sizes.group_filters(), lines = band.images * band.rows;
-  const int64_t all = runs.count * runs.size, joined = joined_runs(sizes, cut);
-  for (int64_t run = 0; run < runs.count; run += joined) {
-    const int64_t end = smaller(run + joined, runs.count), width = (end - run) * runs.size;
-    const TileProduct<T> product{lines * columns,
-                                 width,
-                                 filters,
-                                 d_y + part * filters,
-                                 sizes.filters,
-                                 1,
-                                 turned + part * all * filters + run * runs.size,
-                                 all,
-                                 1,
-                                 false,
-                                 nullptr,
-                                 0};
-    run_panels(product, MatmulPlan{}, workspace, width, false, static_cast<T*>(nullptr), static_cast<T*>(nullptr));
-    for (int64_t line = 0; line < lines; ++line) {
-      scatter_line(sizes, runs, run, end, band.row + line % band.rows,
-                   d_x + line / band.rows * sizes.image() + part * sizes.group_channels(),
-                   workspace + line * columns * width);
+  const int64_t filters = sizes.group_filters(), results = sizes.columns.output;
+  const T* const of_group = turned + part * runs.count * runs.size * filters;
+  // Runs whose weights follow each other are one chain.
+  const int64_t most = runs.columns == 1 && rows.stride == 1 ? kMostSegments : 1;
+  const RowStrips strips(results);
+  int64_t segment[kMostSegments], group[row_groups(kTileRows)];
+  for (int g = 0; g < row_groups(kTileRows); ++g) group[g] = 3 * g * sizes.filters;
+  Pieces pieces{segment, 0, filters, group, sizes.filters, 1};
+  const auto multiply = [&](int64_t first, bool accumulate) {
+    for (int64_t j = 0; j < runs.size;) {
+      const TileColumns<T> strip(strips.rows(0), runs.size - j);
+      for (int64_t s = 0, x = 0; s < strips.count; x += strips.rows(s++)) {
+        strip.tile(strips.rows(s))(pieces, d_y + x * sizes.filters + part * filters,
+                                   of_group + first * filters * runs.size + j, runs.size, workspace + x * runs.size + j,
+                                   runs.size, strip.last, accumulate);
+      }
+      j += strip.columns;
+    }
+  };
+  for (int64_t row = 0; row < rows.input; ++row) {
+    for (int64_t column = 0; column < runs.columns; ++column) {
+      bool any = false;
+      pieces.segments = 0;
+      for (int64_t i = 0; i < rows.kernel; ++i) {
+        const int64_t above = row + rows.before - i * rows.dilation, line = above / rows.stride;
+        if (above < 0 || above % rows.stride != 0 || line >= rows.output) continue;
+        segment[pieces.segments++] = line * results * sizes.filters;
+        const bool follows = above >= rows.dilation && i + 1 < rows.kernel;
+        if (pieces.segments < most && follows) continue;
+        multiply((i + 1 - pieces.segments) * runs.columns + column, any);
+        any = true;
+        pieces.segments = 0;
+      }
+      if (any) {
+        gather_products(sizes, runs, column,
+                        d_x + row * sizes.columns.input * sizes.channels + part * sizes.group_channels(), workspace);
+      }
     }
   }
 }
@@ -186,18 +171,18 @@ void convolution_input_gradient(const ConvolutionSizes& sizes, const Convolution
                                 const T* d_y, const T* turned, T* workspace) {
   if (sizes.is_depthwise()) return depthwise_input_gradient(sizes, images, d_x, d_y, turned, workspace);
   set_zero(d_x, images * sizes.image());
+  if (!sums_by_taps(sizes)) {
+    for (int64_t image = 0; image < images; ++image, d_x += sizes.image(), d_y += sizes.result()) {
+      for (int64_t part = 0; part < sizes.groups; ++part) add_runs(sizes, part, d_x, d_y, turned, workspace);
+    }
+    return;
+  }
   for (int64_t image = 0; image < images; image += cut.images) {
     for (int64_t row = 0; row < sizes.rows.output; row += cut.rows) {
       const ConvolutionBand band{smaller(cut.images, images - image), row, smaller(cut.rows, sizes.rows.output - row)};
       T* const to = d_x + image * sizes.image();
       const T* const from = d_y + image * sizes.result() + row * sizes.columns.output * sizes.filters;
-      for (int64_t part = 0; part < sizes.groups; ++part) {
-        if (sums_by_taps(sizes)) {
-          add_taps(sizes, band, part, to, from, turned);
-        } else {
-          add_runs_of_band(sizes, cut, band, part, to, from, turned, workspace);
-        }
-      }
+      for (int64_t part = 0; part < sizes.groups; ++part) add_taps(sizes, band, part, to, from, turned);
     }
   }
 }

@@ -16,7 +16,7 @@ struct Pieces {
 };
 
 // C (R x columns) (+)= A B: columns fill V vectors.
-template <class T, int R, int V, bool Partial>
+template <class T, int R, int V, bool Partial, bool Paired>
 void convolution_tile(const Pieces& pieces, const T* a, const T* b, int64_t b_row, T* c, int64_t c_row, int last,
                       bool accumulate) {
   constexpr int groups = row_groups(R);
@@ -27,7 +27,7 @@ void convolution_tile(const Pieces& pieces, const T* a, const T* b, int64_t b_ro
     const T* group[groups];
     GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] = a + pieces.segment[s] + pieces.group[g];
     for (int64_t p = 0; p < pieces.k; ++p, b += b_row) {
-      add_outer_product<T, R, V, Partial>(sum, group, a_row, b, last);
+      add_outer_product<T, R, V, Partial, Paired>(sum, group, a_row, b, last);
       GANGLION_UNROLL for (int g = 0; g < groups; ++g) group[g] += a_column;
     }
   }
@@ -39,19 +39,20 @@ using ConvolutionTile = void (*)(const Pieces& pieces, const T* a, const T* b, i
                                  int last, bool accumulate);
 
 // Null where a tile would not fit the registers.
-template <class T, int R, int V, bool Partial>
+template <class T, int R, int V, bool Partial, bool Paired>
 constexpr ConvolutionTile<T> convolution_tile_or_null() {
   if constexpr (V > (R <= kFewRows ? kWideVectors : kTileVectors)) {
     return nullptr;
   } else {
-    return convolution_tile<T, R, V, Partial>;
+    return convolution_tile<T, R, V, Partial, Paired>;
   }
 }
 
 template <class T, int R, int V>
 struct ConvolutionTileKinds {
-  static constexpr ConvolutionTile<T> of[] = {convolution_tile_or_null<T, R, V, false>(),
-                                              convolution_tile_or_null<T, R, V, true>()};
+  static constexpr ConvolutionTile<T> of[] = {convolution_tile_or_null<T, R, V, false, false>(),
+                                              convolution_tile_or_null<T, R, V, true, false>(),
+                                              convolution_tile_or_null<T, R, V, false, true>()};
 };
 
 // By rows and width: 1, 2, 4, 8 vectors.
@@ -61,9 +62,9 @@ constexpr const ConvolutionTile<T>* kConvolutionTiles[][4] = {
      ConvolutionTileKinds<T, R + 1, 4>::of, ConvolutionTileKinds<T, R + 1, 8>::of}...};
 
 template <class T, int... R>
-GANGLION_INLINE ConvolutionTile<T> convolution_tile_at(int64_t rows, int width, bool partial,
+GANGLION_INLINE ConvolutionTile<T> convolution_tile_at(int64_t rows, int width, int kind,
                                                        std::integer_sequence<int, R...>) {
-  return kConvolutionTiles<T, R...>[rows - 1][width][partial];
+  return kConvolutionTiles<T, R...>[rows - 1][width][kind];
 }
 
 // The columns of B that a tile covers: the widest of which every vector has columns.
@@ -84,6 +85,11 @@ struct TileColumns {
 
   ConvolutionTile<T> tile(int64_t rows) const {
     return convolution_tile_at<T>(rows, width, last != lanes, std::make_integer_sequence<int, kTileRows>{});
+  }
+
+  // Of whole vectors, for pairs (convolution_pairs-inl.h).
+  ConvolutionTile<T> tile_of_pairs(int64_t rows) const {
+    return convolution_tile_at<T>(rows, width, 2, std::make_integer_sequence<int, kTileRows>{});
   }
 };
 

@@ -23,10 +23,11 @@ template <class T>
 ConvolutionCut convolution_weight_cut(const ConvolutionSizes& sizes) {
   const int64_t columns = sizes.columns.output;
   const int64_t of_row = sizes.rows.stride * sizes.columns.reach(columns) * sizes.channels +
-                         columns * smaller(sizes.filters, kStripFilters);
+                         columns * (sums_pairs(sizes) ? kPairedFilters : smaller(sizes.filters, kStripFilters));
   int64_t rows = larger(kSummedElements / of_row, divide_up(kSummedResults, columns));
   ConvolutionCut cut = cut_bands(sizes, smaller(rows, kMostSegments));
   cut.thread_workspace = sizes.is_depthwise()  ? depthwise_workspace<T>(sizes, cut.images, cut.rows)
+                         : sums_pairs(sizes)   ? weight_pairs_workspace<T>(sizes, cut)
                          : copies_input(sizes) ? band_workspace<T>(sizes, cut.images, cut.rows)
                                                : 0;
   return cut;
@@ -72,6 +73,8 @@ void convolution_weight_gradient(const ConvolutionSizes& sizes, const Convolutio
       const T* const g = d_y + image * sizes.result() + row * sizes.columns.output * sizes.filters;
       if (sizes.is_depthwise()) {
         depthwise_weight_band(sizes, band, sums, from, g, workspace);
+      } else if (sums_pairs(sizes)) {
+        convolution_weight_pairs(sizes, band, sums, from, g, image > 0 || row > 0, workspace);
       } else {
         convolution_weight_band(sizes, band, first, filters, sums, from, g, image > 0 || row > 0, workspace);
       }

@@ -53,8 +53,9 @@ GANGLION_INLINE void store_sums(const Vector<T> (&sum)[R][V], T* c, int64_t c_ro
 // Rows r and r + 1, r + 2 share a pointer, which spares registers.
 constexpr int row_groups(int rows) { return (rows + 2) / 3; }
 
-// Adds the product of a column of A, of which each three rows have a pointer, and a row of B.
-template <class T, int R, int V, bool Partial>
+// Adds the product of a column of A, of which each three rows have a pointer, and a row of B. `Paired`: of two
+// neighbours in A, the first for the even columns and the second for the odd ones.
+template <class T, int R, int V, bool Partial, bool Paired = false>
 GANGLION_INLINE void add_outer_product(Vector<T> (&sum)[R][V], const T* const (&group)[row_groups(R)], int64_t a_row,
                                        const T* b, int last) {
   constexpr int lanes = Simd<T>::lanes;
@@ -63,7 +64,8 @@ GANGLION_INLINE void add_outer_product(Vector<T> (&sum)[R][V], const T* const (&
     row[v] = Partial && v == V - 1 ? load_first(b + v * lanes, last) : load(b + v * lanes);
   }
   GANGLION_UNROLL for (int r = 0; r < R; ++r) {
-    const Vector<T> x = broadcast(group[r / 3][r % 3 * a_row]);
+    const T* const from = group[r / 3] + r % 3 * a_row;
+    const Vector<T> x = Paired ? broadcast_pair(from) : broadcast(*from);
     GANGLION_UNROLL for (int v = 0; v < V; ++v) sum[r][v] = fma(x, row[v], sum[r][v]);
   }
 }

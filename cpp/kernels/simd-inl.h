@@ -199,5 +199,50 @@ GANGLION_INLINE void exchange_lanes(Vector<T>& a, Vector<T>& b, std::integer_seq
 #endif
 }
 
+// from[0], from[1], from[0], from[1] ...
+template <class T>
+GANGLION_INLINE Vector<T> broadcast_pair(const T* from) {
+  if constexpr (2 * sizeof(T) == sizeof(uint64_t)) {
+    uint64_t pair;
+    __builtin_memcpy(&pair, from, sizeof pair);
+    return reinterpret_cast<Vector<T>>(pair - Numbers{});
+  } else {
+    Vector<T> x;
+    GANGLION_UNROLL for (int i = 0; i < Simd<T>::lanes; ++i) x[i] = from[i % 2];
+    return x;
+  }
+}
+
+// Lanes of a and b, numbered as above, by their numbers.
+template <class T, int... I>
+GANGLION_INLINE Vector<T> choose_lanes(Vector<T> a, Vector<T> b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, I...);
+#else
+  typedef decltype(a < b) Index;
+  return __builtin_shuffle(a, b, Index{I...});
+#endif
+}
+
+// a[0], b[0], a[1], b[1] ..., of the first half of the lanes.
+template <class T, int... I>
+GANGLION_INLINE Vector<T> interleave(Vector<T> a, Vector<T> b, std::integer_sequence<int, I...>) {
+  return choose_lanes<T, (I / 2 + I % 2 * Simd<T>::lanes)...>(a, b);
+}
+template <class T>
+GANGLION_INLINE Vector<T> interleave(Vector<T> a, Vector<T> b) {
+  return interleave<T>(a, b, std::make_integer_sequence<int, Simd<T>::lanes>{});
+}
+
+// Every second lane of x, from lane `First` on, in the first half of the result.
+template <class T, int First, int... I>
+GANGLION_INLINE Vector<T> every_second(Vector<T> x, std::integer_sequence<int, I...>) {
+  return choose_lanes<T, ((2 * I + First) % Simd<T>::lanes)...>(x, x);
+}
+template <class T, int First>
+GANGLION_INLINE Vector<T> every_second(Vector<T> x) {
+  return every_second<T, First>(x, std::make_integer_sequence<int, Simd<T>::lanes>{});
+}
+
 }  // namespace GANGLION_ISA
 }  // namespace ganglion
