@@ -115,6 +115,7 @@ py::object loop_dict(const Operation& operation) {
   result["carries"] = loop.carries;
   result["sequences"] = loop.sequences;
   result["reverse"] = loop.reverse;
+  result["masked"] = loop.masked;
   return result;
 }
 
@@ -238,9 +239,10 @@ void bind_program(py::module_& m) {
       .def(
           "scan",
           [](Builder& b, const Builder& body, const std::vector<int>& carries, const std::vector<int>& sequences,
-             const std::vector<int>& shared,
-             bool reverse) { return b.scan(body.program(), carries, sequences, shared, reverse); },
-          py::arg("body"), py::arg("carries"), py::arg("sequences"), py::arg("shared"), py::arg("reverse"))
+             const std::vector<int>& shared, bool reverse,
+             bool masked) { return b.scan(body.program(), carries, sequences, shared, reverse, masked); },
+          py::arg("body"), py::arg("carries"), py::arg("sequences"), py::arg("shared"), py::arg("reverse"),
+          py::arg("masked") = false)
       .def("gradient", py::overload_cast<int, const std::vector<int>&, int>(&Builder::gradient), py::arg("output"),
            py::arg("wrt"), py::arg("seed") = -1)
       .def(

@@ -33,9 +33,10 @@ class Builder {
 
   // Appends a loop: `body` runs once for each step of `sequences` (n, steps, ...). It reads the carries, a step of each
   // sequence and what all steps share, as its inputs in this order; its outputs are the next carries and results.
+  // `masked`: the last sequence says which steps happen, see Loop.
   // Returns the last carries, the results of all steps (n, steps, ...), and whatever else its gradient will need.
   std::vector<int> scan(const Program& body, const std::vector<int>& carries, const std::vector<int>& sequences,
-                        const std::vector<int>& shared, bool reverse);
+                        const std::vector<int>& shared, bool reverse, bool masked);
 
   // Gradient of sum(output * seed) with respect to each of `wrt`; a seed of -1 is ones. Zeros where output does
   // not depend on it.

@@ -32,6 +32,8 @@ void check_body(const Program& program, const Loop& loop, const std::vector<int>
             "[scan] a sequence needs a shape (None, ", loop.steps, ", ...), got ", to_string(outer));
       outer = step_shape(outer);
     }
+    const bool is_mask = loop.masked && static_cast<int>(i) == loop.carries + loop.sequences - 1;
+    check(!is_mask || outer.rank() == 1, "[scan] a mask needs a shape (None, ", loop.steps, ")");
     check(inner == outer, "[scan] a step reads ", to_string(inner), " where it is given ", to_string(outer));
   }
   for (int i = 0; i < loop.carries + loop.results(); ++i) {
@@ -78,12 +80,12 @@ Shape sequence_shape(const Shape& step, int64_t steps) {
 }
 
 std::vector<int> Builder::scan(const Program& body, const std::vector<int>& carries, const std::vector<int>& sequences,
-                               const std::vector<int>& shared, bool reverse) {
+                               const std::vector<int>& shared, bool reverse, bool masked) {
   check(!sequences.empty(), "[scan] needs at least one sequence");
   check_value(sequences[0], "scan");
   const Shape first = shape(sequences[0]);
   check(first.rank() >= 2, "[scan] a sequence needs a shape (None, steps, ...), got ", to_string(first));
-  Loop loop{body, first.dims[1], static_cast<int>(carries.size()), static_cast<int>(sequences.size()), reverse};
+  Loop loop{body, first.dims[1], static_cast<int>(carries.size()), static_cast<int>(sequences.size()), reverse, masked};
   Operation operation;
   operation.kind = "scan";
   operation.inputs = carries;
@@ -126,8 +128,9 @@ void prune_loop(Operation& operation, const std::vector<char>& needed) {
     const int value = loop.body.inputs[i];
     const bool is_carry = static_cast<int>(i) < carries;
     const bool is_sequence = !is_carry && static_cast<int>(i) < carries + sequences;
-    // Its steps are counted by a sequence.
-    const bool is_last = is_sequence && loop.sequences == 1;
+    // Its steps are counted by a sequence; a mask is the last.
+    const bool is_last =
+        is_sequence && (loop.sequences == 1 || (loop.masked && static_cast<int>(i) == carries + sequences - 1));
     if (!is_carry && !is_last && !read[static_cast<size_t>(value)]) {
       loop.sequences -= is_sequence;
       continue;

@@ -16,6 +16,9 @@ struct Loop {
   int64_t steps = 0;
   int carries = 0, sequences = 0;
   bool reverse = false;  // the last step first
+  // The last sequence is a mask (n, steps). Where it is 0 a step does not happen: the sample's carries stay as they
+  // are, and its results are 0.
+  bool masked = false;
 
   int results() const { return static_cast<int>(body.outputs.size()) - carries; }
   int shared() const { return static_cast<int>(body.inputs.size()) - carries - sequences; }

@@ -45,7 +45,8 @@ class LoopGradient {
       }
     }
     // A loop has the steps of its sequences.
-    const bool counts = seeds_.size() > static_cast<size_t>(loop.carries) || !sequences_.empty() || !residuals_.empty();
+    const bool counts =
+        seeds_.size() > static_cast<size_t>(loop.carries) || !sequences_.empty() || !residuals_.empty() || loop.masked;
     if (!counts) sequences_.push_back(input(loop.carries));
   }
 
@@ -56,6 +57,7 @@ class LoopGradient {
 
  private:
   int input(int index) const { return loop_.body.inputs[static_cast<size_t>(index)]; }
+  int mask() const { return input(loop_.carries + loop_.sequences - 1); }
   int gradient(int index) const { return gradients_[static_cast<size_t>(index)]; }
   const Program& program() const { return body_.program(); }
 
@@ -180,6 +182,7 @@ Program LoopGradient::write_body() const {
   }
   for (size_t i = static_cast<size_t>(loop_.carries); i < seeds_.size(); ++i) declare(seeds_[i]);
   for (const Numbers* read : {&sequences_, &residuals_, &shared_}) {
+    if (read == &shared_ && loop_.masked) builder.input("mask", program().shape(mask()));
     for (int value : *read) declare(value);
   }
   const auto translated = [&](int value) {
@@ -198,7 +201,7 @@ Program LoopGradient::write_body() const {
       const Loop& inner = *operation.loop;
       const auto begin = inputs.begin(), shared = begin + inner.carries + inner.sequences;
       outputs = builder.scan(inner.body, {begin, begin + inner.carries}, {begin + inner.carries, shared},
-                             {shared, inputs.end()}, inner.reverse);
+                             {shared, inputs.end()}, inner.reverse, inner.masked);
     } else {
       outputs = builder.apply(operation.kind, inputs, operation.attributes);
     }
@@ -274,7 +277,9 @@ Numbers LoopGradient::emit(Builder& builder, const Operation& operation, const N
   for (int value : sequences_) sequences.push_back(stacked[value] = outer_input(value));
   for (int value : residuals_) sequences.push_back(stacked[value] = residual(value));
   for (int value : shared_) shared.push_back(outer_input(value));
-  const Numbers made = builder.scan(write_body(), carries, sequences, shared, !loop_.reverse);
+  // What did not happen forwards has no gradient.
+  if (loop_.masked) sequences.push_back(outer_input(mask()));
+  const Numbers made = builder.scan(write_body(), carries, sequences, shared, !loop_.reverse, loop_.masked);
 
   Numbers d_inputs(operation.inputs.size(), -1);
   size_t next = 0;

@@ -200,8 +200,11 @@ class Trace:
         carries: Sequence[Value],
         sequences: Sequence[Value],
         reverse: bool = False,
+        mask: Value | None = None,
     ) -> tuple[list[Value], list[Value]]:
-        """Append a loop over the steps of sequences, see `ops.scan`."""
+        """Append a loop over the steps of sequences, see `ops.scan`; masked steps give zeros."""
+        if mask is not None:
+            sequences = [*sequences, mask]
         carry_ids = [self._id(value, "scan") for value in carries]
         sequence_ids = [self._id(value, "scan") for value in sequences]
         for values, rank, expected in ((carries, 1, "..."), (sequences, 2, "steps, ...")):
@@ -214,7 +217,7 @@ class Trace:
         with inner:
             carried = [inner.input("carry", value.shape) for value in carries]
             slices = [inner.input("step", (None, *value.shape[2:])) for value in sequences]
-            following, results = step(carried, slices)
+            following, results = step(carried, slices if mask is None else slices[:-1])
         if len(following) != len(carries):
             raise ValueError(
                 f"[scan] the step must return {len(carries)} carries, got {len(following)}"
@@ -222,7 +225,9 @@ class Trace:
         for value in (*following, *results):
             inner.output("", value)
         shared_ids = [self._id(value, "scan") for value in inner.captured]
-        made = self.builder.scan(inner.builder, carry_ids, sequence_ids, shared_ids, reverse)
+        made = self.builder.scan(
+            inner.builder, carry_ids, sequence_ids, shared_ids, reverse, mask is not None
+        )
         values = [Value(self, id) for id in made]
         return values[: len(carries)], values[len(carries) : len(carries) + len(results)]
 

@@ -25,6 +25,11 @@ class Result:
     states: Array
 
 
+def _rows_like(flags: Array, array: Array) -> Array:
+    """One flag a row, to be broadcast."""
+    return flags.reshape(-1, *[1] * (array.ndim - 1))
+
+
 @dataclass
 class Run:
     """One run: the buffers it changes, and the values known so far."""
@@ -99,8 +104,15 @@ class Run:
                 step=self.step,
                 dtype=self.dtype,
             )
-            made_values = made.values
-            carries, steps[at] = made_values[: loop["carries"]], made_values[loop["carries"] :]
+            following, steps[at] = made.values[: loop["carries"]], made.values[loop["carries"] :]
+            if loop["masked"]:  # the last sequence
+                happens = slices[-1] != 0.0
+                following = [
+                    np.where(_rows_like(happens, new), new, old)
+                    for new, old in zip(following, carries, strict=True)
+                ]
+                steps[at] = [np.where(_rows_like(happens, x), x, 0.0) for x in steps[at]]
+            carries = following
         return [*carries, *(np.stack(results, axis=1) for results in zip(*steps, strict=True))]
 
     def operate(self, operation: Description) -> None:

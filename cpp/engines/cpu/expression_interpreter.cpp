@@ -42,6 +42,7 @@ void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
     Operand operand;
     operand.data = memory.at(value);
     operand.local_sample = memory.local_sample(value);
+    operand.sample_stride = memory.sample_stride(value);
     operand.view = StridedView::broadcast(program_.shape(value), expression_.shape, rows, memory.sample_stride(value));
     if (!operand.view.contiguous()) operand.access = operand.view.single() ? Access::once : Access::every_tile;
     if (elements_ == 1) operand.access = Access::direct;
@@ -64,7 +65,28 @@ void ExpressionInterpreter<T>::bind(int64_t rows, Memory<T>& memory) {
   for (int value : result_values_) {
     results_.push_back({memory.at(value), memory.local_sample(value), memory.sample_stride(value), false});
   }
+  read_by_rows(rows);
   assign_tiles();
+}
+
+// Wide samples that stand apart need no copies.
+template <class T>
+void ExpressionInterpreter<T>::read_by_rows(int64_t rows) {
+  const Shape& shape = expression_.shape;
+  const auto is_apart = [](const auto& stream) { return stream.sample_stride > 0; };
+  by_rows_ = shape.batched && shape.rank() == 2 && shape.dims[0] == 1 && sample_ >= kFewestColumns &&
+             sample_ <= kTile &&
+             (std::any_of(operands_.begin(), operands_.end(), is_apart) ||
+              std::any_of(results_.begin(), results_.end(), is_apart));
+  if (!by_rows_) return;
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    Operand& operand = operands_[i];
+    const std::vector<int64_t> strides =
+        broadcast_strides(program_.shape(operand_values_[i]), shape, std::max<int64_t>(rows, 2), operand.sample_stride);
+    operand.row_step = strides[0];
+    // One number is a tile of it: for all rows, or for each.
+    operand.access = strides[1] != 0 ? Access::direct : strides[0] == 0 ? Access::once : Access::every_tile;
+  }
 }
 
 // The last instruction that reads a register; the number of instructions if it is stored at the end of a tile.
@@ -88,7 +110,9 @@ void ExpressionInterpreter<T>::assign_tiles() {
   // An instruction writes straight to its result unless that would overwrite an operand somebody still reads.
   for (size_t r = 0; r < results_.size(); ++r) {
     const int instruction = expression_.results[r] - expression_.operands;
-    if (instruction < 0 || results_[r].sample_stride > 0 || result_of_[static_cast<size_t>(instruction)] >= 0) continue;
+    if (instruction < 0 || (results_[r].sample_stride > 0 && !by_rows_) ||
+        result_of_[static_cast<size_t>(instruction)] >= 0)
+      continue;
     const bool safe = std::none_of(operands_.begin(), operands_.end(), [&](const Operand& operand) {
       return operand.data == results_[r].data && last_use(static_cast<int>(&operand - operands_.data())) > instruction;
     });
@@ -133,6 +157,7 @@ void ExpressionInterpreter<T>::fill(const Operand& operand, T* tile, int64_t beg
 template <class T>
 void ExpressionInterpreter<T>::run(int64_t begin, int64_t end, T* scratch, const RunKey& key,
                                    const Range& range) const {
+  if (by_rows_) return run_rows(begin, end, scratch, key, range);
   T* registers[kMaxRegisters];
   for (size_t i = 0; i < operands_.size(); ++i) {
     const Operand& operand = operands_[i];
@@ -148,6 +173,29 @@ void ExpressionInterpreter<T>::run(int64_t begin, int64_t end, T* scratch, const
       if (operand.access == Access::every_tile) fill(operand, registers[i], at, count, range);
     }
     execute(registers, at, count, scratch, key, range);
+  }
+}
+
+template <class T>
+void ExpressionInterpreter<T>::run_rows(int64_t begin, int64_t end, T* scratch, const RunKey& key,
+                                        const Range& range) const {
+  T* registers[kMaxRegisters];
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    const Operand& operand = operands_[i];
+    if (operand.access == Access::direct) continue;
+    registers[i] = scratch + operand.slot * kTile;
+    if (operand.access == Access::once) std::fill_n(registers[i], sample_, *data(operand, range));
+  }
+  for (int64_t at = begin; at < end;) {
+    const int64_t row = at / sample_, column = at % sample_, count = std::min(end - at, sample_ - column);
+    for (size_t i = 0; i < operands_.size(); ++i) {
+      const Operand& operand = operands_[i];
+      T* const first = data(operand, range) + row * operand.row_step;
+      if (operand.access == Access::direct) registers[i] = first + column;
+      if (operand.access == Access::every_tile) std::fill_n(registers[i], count, *first);
+    }
+    execute(registers, at, count, scratch, key, range);
+    at += count;
   }
 }
 
@@ -173,7 +221,7 @@ void ExpressionInterpreter<T>::run_block(const Block<T>& block, T* scratch, cons
       for (size_t i = 0; i < operands_.size(); ++i) {
         const Operand& operand = operands_[i];
         if (operand.access == Access::direct) {
-          registers[i] = data(operand, block.range) + at;
+          registers[i] = data(operand, block.range) + (by_rows_ ? row * operand.row_step + column : at);
         } else if (!operand.view.single() && operand.view.period() != width) {
           operand.view.read(registers[i], data(operand, block.range), at, count);
         }
@@ -194,7 +242,11 @@ void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count,
   for (size_t i = 0; i < expression_.instructions.size(); ++i) {
     const Instruction& instruction = expression_.instructions[i];
     const int result = result_of_[i];
-    T* out = result >= 0 ? data(results_[static_cast<size_t>(result)], range) + at : scratch + slots_of_[i] * kTile;
+    T* out = scratch + slots_of_[i] * kTile;
+    if (result >= 0) {
+      const Result& written = results_[static_cast<size_t>(result)];
+      out = data(written, range) + offset(written, at);
+    }
     registers[operand_count + i] = out;
     if (instruction.opcode == Opcode::random_uniform) {
       kernels_.random_uniform(out, {key.seed, instruction.stream, key.step}, at, count);
@@ -210,6 +262,32 @@ void ExpressionInterpreter<T>::execute(T** registers, int64_t at, int64_t count,
     if (results_[r].direct) continue;
     store(results_[r], registers[expression_.results[r]], at, count, range);
   }
+}
+
+template <class T>
+int64_t ExpressionInterpreter<T>::offset(const Result& result, int64_t at) const {
+  return result.sample_stride == 0 ? at : at / sample_ * result.sample_stride + at % sample_;
+}
+
+template <class T>
+bool ExpressionInterpreter<T>::readdress(const Memory<T>& memory) {
+  // Which operands stand where a result does decides what may be written directly.
+  const auto shared = [&] {
+    std::vector<char> pairs;
+    for (const Result& result : results_) {
+      for (const Operand& operand : operands_) pairs.push_back(operand.data == result.data);
+    }
+    return pairs;
+  };
+  const std::vector<char> before = shared();
+  const auto update = [&](const std::vector<int>& values, auto& streams) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (memory.sample_stride(values[i]) != streams[i].sample_stride) return false;
+      streams[i].data = const_cast<T*>(memory.at(values[i]));
+    }
+    return true;
+  };
+  return update(operand_values_, operands_) && update(result_values_, results_) && shared() == before;
 }
 
 template <class T>

@@ -19,6 +19,8 @@ class ExpressionInterpreter {
                         std::vector<int> results);
 
   void bind(int64_t rows, Memory<T>& memory);
+  // For the same rows, when only addresses have changed; false when more has.
+  bool readdress(const Memory<T>& memory);
   int64_t scratch_elements() const { return slots_ * kTile; }
 
   // Elements [begin, end) in the flat order of the expression's shape.
@@ -28,6 +30,7 @@ class ExpressionInterpreter {
   void run_block(const Block<T>& block, T* scratch, const RunKey& key) const;
 
  private:
+  static constexpr int64_t kFewestColumns = 32;  // below, calls cost more than copies
   static constexpr int64_t kTile = 4096 / static_cast<int64_t>(sizeof(T));
 
   enum class Access { direct, once, every_tile };
@@ -35,8 +38,10 @@ class ExpressionInterpreter {
     Access access = Access::direct;
     StridedView view{{}, {}};
     const T* data = nullptr;
-    int64_t local_sample = 0;  // see Memory
-    int slot = -1;             // tile it is read into, unless direct
+    int64_t local_sample = 0;   // see Memory
+    int64_t sample_stride = 0;  // as the memory tells it
+    int64_t row_step = 0;       // elements from row to row of what is read row by row
+    int slot = -1;              // tile it is read into, unless direct
   };
   struct Result {
     T* data = nullptr;
@@ -46,8 +51,11 @@ class ExpressionInterpreter {
   };
 
   int last_use(int reg) const;
+  void read_by_rows(int64_t rows);
   void assign_tiles();
   void execute(T** registers, int64_t at, int64_t count, T* scratch, const RunKey& key, const Range& range) const;
+  void run_rows(int64_t begin, int64_t end, T* scratch, const RunKey& key, const Range& range) const;
+  int64_t offset(const Result& result, int64_t at) const;
   void store(const Result& result, const T* from, int64_t at, int64_t count, const Range& range) const;
   void fill(const Operand& operand, T* tile, int64_t begin, int64_t count, const Range& range) const;
   // Registers are written by instructions alone, and never where an operand is still read.
@@ -63,6 +71,7 @@ class ExpressionInterpreter {
   const Memory<T>* memory_ = nullptr;
 
   int64_t elements_ = 0, sample_ = 0;
+  bool by_rows_ = false;  // samples that stand apart are read and written where they are, one at a time
   int64_t tile_ = kTile;  // a multiple of the period where there is one
   int64_t slots_ = 0;
   std::vector<Operand> operands_;

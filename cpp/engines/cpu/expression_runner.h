@@ -26,7 +26,7 @@ class ExpressionRunner {
     if (!is_compiled_) interpreted_.bind(rows, memory);
   }
   void readdress(int64_t rows, Memory<T>& memory) {
-    if (!is_compiled_ || !compiled_.readdress(memory)) bind(rows, memory);
+    if (!(is_compiled_ ? compiled_.readdress(memory) : interpreted_.readdress(memory))) bind(rows, memory);
   }
   int64_t elements() const { return elements_; }
   int64_t scratch_elements() const {

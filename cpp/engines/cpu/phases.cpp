@@ -33,7 +33,10 @@ int64_t count_ranges(const Program& program, const std::vector<const Operation*>
     for (int value : operation->inputs) add(value);
     for (int value : operation->outputs) add(value);
   }
-  int64_t ranges = threads > 1 && work > kSharedRange * threads ? 2 * threads : threads;
+  // Few samples for each step of a loop make slow products.
+  const bool loops =
+      std::any_of(chain.begin(), chain.end(), [](const Operation* operation) { return !!operation->loop; });
+  int64_t ranges = threads > 1 && work > kSharedRange * threads && !loops ? 2 * threads : threads;
   ranges = std::max(ranges, work / kLongRange);
   if (weight_bytes <= kCachedWeights) {
     ranges = std::max(ranges, std::min(rows * sample_bytes / kCachedRange, rows / kFewestCachedRows));

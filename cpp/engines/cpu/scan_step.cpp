@@ -21,11 +21,54 @@ struct Part {
   int64_t step_stride;
 };
 
+// A weight whose transpose the products of each step read. `from`: which input; the transpose is one more.
+struct Turned {
+  int from;
+  int64_t rows, columns;
+};
+
+// The loop with the transposes of weights as inputs, which are made once a run and not at each step.
+Loop turn_weights(Loop loop, std::vector<Turned>* turned) {
+  Program& body = loop.body;
+  const std::vector<int> inputs = body.inputs;
+  for (Operation& operation : body.operations) {
+    if (operation.kind != "matmul" || attribute_int(operation, "transpose_b") == 0) continue;
+    const int weight = operation.inputs[1];
+    const Shape shape = body.shape(weight);
+    const auto found = std::find(inputs.begin() + loop.carries + loop.sequences, inputs.end(), weight);
+    if (found == inputs.end() || shape.batched || shape.rank() != 2) continue;
+    Value value;
+    value.shape.dims = {shape.dims[1], shape.dims[0]};
+    value.storage = Storage::input;
+    value.offset = static_cast<int64_t>(body.inputs.size());
+    operation.inputs[1] = static_cast<int>(body.values.size());
+    operation.attributes["transpose_b"] = int64_t{0};
+    body.inputs.push_back(operation.inputs[1]);
+    body.values.push_back(std::move(value));
+    turned->push_back({static_cast<int>(found - inputs.begin()), shape.dims[0], shape.dims[1]});
+  }
+  return loop;
+}
+
+// Tile by tile, which stay in the first cache.
+template <class T>
+void transpose(T* to, const T* from, int64_t rows, int64_t columns) {
+  constexpr int64_t tile = 16;
+  for (int64_t row = 0; row < rows; row += tile) {
+    for (int64_t column = 0; column < columns; column += tile) {
+      for (int64_t j = column; j < std::min(column + tile, columns); ++j) {
+        for (int64_t i = row; i < std::min(row + tile, rows); ++i) to[j * rows + i] = from[i * columns + j];
+      }
+    }
+  }
+}
+
 // The body of a loop as one thread runs it.
 template <class T>
 class Lane {
  public:
-  explicit Lane(const Loop& loop) : loop_(loop), program_(loop.body), memory_(program_, Buffers{}) {
+  Lane(const Loop& loop, const std::vector<Turned>& turned)
+      : loop_(loop), turned_(turned), program_(loop.body), memory_(program_, Buffers{}) {
     for (const Operation& operation : program_.operations) {
       if (operation.kind != "expression" && find_rule(operation.kind).view) continue;
       for (Binding& binding : bindings_) {
@@ -34,6 +77,7 @@ class Lane {
       operations_.push_back(&operation);
     }
     memory_.require_threads(1);
+    for (const Turned& weight : turned_) transposes_.emplace_back(weight.rows * weight.columns);
   }
 
   int64_t elements() const {
@@ -54,18 +98,32 @@ class Lane {
   }
 
   // inputs and outputs: those of the loop, for `rows` samples.
-  void run(const std::vector<Part<T>>& inputs, const std::vector<Part<T>>& outputs, int64_t rows, const RunKey& key) {
+  void run(std::vector<Part<T>> inputs, const std::vector<Part<T>>& outputs, int64_t rows, const RunKey& key) {
+    for (size_t i = 0; i < turned_.size(); ++i) {
+      const Turned& weight = turned_[i];
+      transpose(transposes_[i].data(), inputs[static_cast<size_t>(weight.from)].where, weight.rows, weight.columns);
+      inputs.push_back({transposes_[i].data(), 0, 0});
+    }
     if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;
     Binding& binding = bindings_[recent_];
-    bool is_bound = binding.rows == rows;
+    bool is_bound = binding.rows == rows, is_addressed = false;
+    carries_.clear();
+    for (int i = 0; i < loop_.carries; ++i) carries_.push_back({inputs[static_cast<size_t>(i)].where, 0, false});
+    turn_ = 0;
     for (int64_t step = 0; step < loop_.steps; ++step) {
-      place_inputs(inputs, outputs, rows, step);
-      place_outputs(outputs, step);
+      const int64_t at = position(step);
+      find_masked(inputs, rows, at);
+      if (static_cast<int64_t>(masked_rows_.size()) == rows) {
+        clear_results(outputs, at);
+        continue;
+      }
+      place_inputs(inputs, rows, at);
+      place_outputs(outputs, at);
       for (size_t i = 0; i < binding.steps.size(); ++i) {
         if (idle_[i]) continue;
         if (!is_bound) {
           binding.steps[i]->bind(rows);
-        } else if (step == 0 || moves_[i]) {
+        } else if (!is_addressed || moves_[i]) {
           binding.steps[i]->readdress(rows);
         }
         for (int phase = 0; phase < binding.steps[i]->phases(); ++phase) {
@@ -73,11 +131,17 @@ class Lane {
           for (int64_t chunk = 0; chunk < chunks; ++chunk) binding.steps[i]->run(phase, chunk, 0, key);
         }
       }
-      is_bound = true;
+      is_bound = is_addressed = true;
       binding.rows = rows;
-      keep_outputs(outputs, rows, step);
+      keep_outputs(outputs, rows, at);
+      keep_carries(outputs, at);
+      clear_results(outputs, at);
     }
-    for (int i = 0; i < loop_.carries; ++i) copy_out(loop_.output(i), {outputs[static_cast<size_t>(i)].where}, rows);
+    for (int i = 0; i < loop_.carries; ++i) {
+      const int64_t size = sample_size(loop_.output(i));
+      const Lent& last = carries_[static_cast<size_t>(i)];
+      copy_rows(outputs[static_cast<size_t>(i)].where, size, last.where, apart(last, size), size, rows);
+    }
   }
 
  private:
@@ -90,6 +154,7 @@ class Lane {
 
   int64_t sample_size(int value) const { return program_.shape(value).sample_size(); }
 
+  static int64_t apart(const Lent& lent, int64_t size) { return lent.sample_stride > 0 ? lent.sample_stride : size; }
   static Lent part_at(const Part<T>& part, int64_t at) {
     return {part.where + at * part.step_stride, part.sample_stride, false};
   }
@@ -136,7 +201,7 @@ class Lane {
         taken = home;
         moving[static_cast<size_t>(owner)] = 1;
         homes_[static_cast<size_t>(output)] = home;
-      } else if (whole && !apart) {
+      } else if (whole && !apart && !loop_.masked) {
         homes_[static_cast<size_t>(output)] = taken;  // read there by the next step
       }
     };
@@ -156,23 +221,24 @@ class Lane {
     }
   }
 
-  T* carried(int carry, int64_t step) { return carried_[static_cast<size_t>(2 * carry + (step & 1))].data(); }
+  T* carried(int carry) { return carried_[static_cast<size_t>(2 * carry + (turn_ & 1))].data(); }
 
-  // Where the step before left a carry.
-  Lent carry_at(int carry, const std::vector<Part<T>>& inputs, const std::vector<Part<T>>& outputs, int64_t step) {
-    if (step == 0) return {inputs[static_cast<size_t>(carry)].where, 0, false};
-    const int home = homes_[static_cast<size_t>(carry)];
-    if (home < 0) return {carried(carry, step - 1), 0, false};
-    return part_at(outputs[static_cast<size_t>(home)], position(step - 1));
+  // Samples whose step does not happen.
+  void find_masked(const std::vector<Part<T>>& inputs, int64_t rows, int64_t at) {
+    masked_rows_.clear();
+    if (!loop_.masked) return;
+    const Lent mask = part_at(inputs[static_cast<size_t>(loop_.carries + loop_.sequences - 1)], at);
+    for (int64_t row = 0; row < rows; ++row) {
+      if (mask.where[row * mask.sample_stride] == T(0)) masked_rows_.push_back(row);
+    }
   }
 
-  void place_inputs(const std::vector<Part<T>>& inputs, const std::vector<Part<T>>& outputs, int64_t rows,
-                    int64_t step) {
+  void place_inputs(const std::vector<Part<T>>& inputs, int64_t rows, int64_t at) {
     for (int i = 0; i < static_cast<int>(inputs.size()); ++i) {
       const int value = program_.inputs[static_cast<size_t>(i)];
       const Part<T>& part = inputs[static_cast<size_t>(i)];
-      const Lent lent = i < loop_.carries                     ? carry_at(i, inputs, outputs, step)
-                        : i < loop_.carries + loop_.sequences ? part_at(part, position(step))
+      const Lent lent = i < loop_.carries                     ? carries_[static_cast<size_t>(i)]
+                        : i < loop_.carries + loop_.sequences ? part_at(part, at)
                                                               : Lent{part.where, 0, false};
       const int64_t size = sample_size(value);
       if (lent.sample_stride == 0 || lent.sample_stride == size || fits_[static_cast<size_t>(value)]) {
@@ -184,28 +250,47 @@ class Lane {
     }
   }
 
-  void place_outputs(const std::vector<Part<T>>& outputs, int64_t step) {
+  void place_outputs(const std::vector<Part<T>>& outputs, int64_t at) {
     for (int i = 0; i < static_cast<int>(outputs.size()); ++i) {
       const int owner = memory_.owner(loop_.output(i)), home = homes_[static_cast<size_t>(i)];
-      if (home == kCarried) memory_.lend(owner, {carried(i, step), 0, false});
-      if (home == i) memory_.lend(owner, part_at(outputs[static_cast<size_t>(i)], position(step)));
+      if (home == kCarried) memory_.lend(owner, {carried(i), 0, false});
+      if (home == i) memory_.lend(owner, part_at(outputs[static_cast<size_t>(i)], at));
     }
   }
 
-  void keep_outputs(const std::vector<Part<T>>& outputs, int64_t rows, int64_t step) {
+  // What was not computed where it belongs.
+  void keep_outputs(const std::vector<Part<T>>& outputs, int64_t rows, int64_t at) {
     for (int i = 0; i < static_cast<int>(outputs.size()); ++i) {
       if (homes_[static_cast<size_t>(i)] != kNowhere) continue;
-      const Lent to =
-          i < loop_.carries ? Lent{carried(i, step)} : part_at(outputs[static_cast<size_t>(i)], position(step));
-      copy_out(loop_.output(i), to, rows);
+      const int value = loop_.output(i);
+      const int64_t size = sample_size(value), stride = memory_.sample_stride(value);
+      const Lent to = i < loop_.carries ? Lent{carried(i)} : part_at(outputs[static_cast<size_t>(i)], at);
+      copy_rows(to.where, apart(to, size), memory_.at(value), stride > 0 ? stride : size, size, rows);
     }
   }
 
-  void copy_out(int value, const Lent& to, int64_t rows) {
-    const int64_t size = sample_size(value);
-    const int64_t stride = memory_.sample_stride(value);
-    copy_rows(to.where, to.sample_stride > 0 ? to.sample_stride : size, memory_.at(value), stride > 0 ? stride : size,
-              size, rows);
+  // Where the next step finds the carries; those of masked samples are as they were.
+  void keep_carries(const std::vector<Part<T>>& outputs, int64_t at) {
+    for (int i = 0; i < loop_.carries; ++i) {
+      const int home = homes_[static_cast<size_t>(i)];
+      const Lent next = home < 0 ? Lent{carried(i)} : part_at(outputs[static_cast<size_t>(home)], at);
+      const int64_t size = sample_size(loop_.output(i));
+      const Lent& before = carries_[static_cast<size_t>(i)];
+      for (int64_t row : masked_rows_) {
+        std::copy_n(before.where + row * apart(before, size), size, next.where + row * apart(next, size));
+      }
+      carries_[static_cast<size_t>(i)] = next;
+    }
+    ++turn_;
+  }
+
+  void clear_results(const std::vector<Part<T>>& outputs, int64_t at) {
+    if (masked_rows_.empty()) return;
+    for (int i = loop_.carries; i < static_cast<int>(outputs.size()); ++i) {
+      const Lent to = part_at(outputs[static_cast<size_t>(i)], at);
+      const int64_t size = sample_size(loop_.output(i));
+      for (int64_t row : masked_rows_) std::fill_n(to.where + row * to.sample_stride, size, T(0));
+    }
   }
 
   // `size` elements of each row, which are so many elements apart.
@@ -216,6 +301,8 @@ class Lane {
   }
 
   const Loop& loop_;
+  const std::vector<Turned>& turned_;
+  std::vector<Buffer<T>> transposes_;
   const Program& program_;
   Memory<T> memory_;
   std::vector<const Operation*> operations_;
@@ -229,18 +316,23 @@ class Lane {
   std::vector<char> idle_;          // for each step of a binding: nothing to do
   std::vector<char> moves_;         // for each step of a binding: it reads or writes what moves from step to step
   std::vector<Buffer<T>> carried_;  // for each carry two, (rows, ...), written in turn
+  int64_t turn_ = 0;                // steps that happened
+  std::vector<Lent> carries_;       // where the last of them left each carry
+  std::vector<int64_t> masked_rows_;
 };
 
 template <class T>
 class ScanStep : public Step<T> {
  public:
-  explicit ScanStep(const StepSource<T>& source) : source_(source), loop_(*source.operation.loop) {}
+  explicit ScanStep(const StepSource<T>& source)
+      : source_(source), loop_(turn_weights(*source.operation.loop, &turned_)) {}
 
   void bind(int64_t rows) override {
     rows_ = rows;
     inputs_ = parts(source_.operation.inputs, loop_.sequences);
     outputs_ = parts(source_.operation.outputs, static_cast<int>(source_.operation.outputs.size()) - loop_.carries);
-    while (static_cast<int>(lanes_.size()) < get_num_threads()) lanes_.push_back(std::make_unique<Lane<T>>(loop_));
+    while (static_cast<int>(lanes_.size()) < get_num_threads())
+      lanes_.push_back(std::make_unique<Lane<T>>(loop_, turned_));
     lanes_[0]->reserve(rows);
   }
   void bind_range(int64_t fewest) override {
@@ -284,7 +376,8 @@ class ScanStep : public Step<T> {
   }
 
   StepSource<T> source_;
-  const Loop& loop_;
+  std::vector<Turned> turned_;
+  const Loop loop_;
   int64_t rows_ = 0;
   std::vector<Part<T>> inputs_, outputs_;
   std::vector<std::unique_ptr<Lane<T>>> lanes_;

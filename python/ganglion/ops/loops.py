@@ -76,26 +76,16 @@ def scan(
     if len(mask.shape) != 2:
         raise ValueError(f"[scan] a mask needs a shape (None, steps), got {mask.shape}")
 
-    def masked_step(carried: list[Value], slices: list[Value]) -> Stepped:
-        following, results = step(carried, slices[:-1])
-        if len(following) != len(carried):
-            return following, results  # which the trace refuses
-        return _chosen(slices[-1], following, carried), results
-
     def repeat(shown: list[Value], slices: list[Value]) -> Stepped:
-        shown = _chosen(slices[-1], slices[:-1], shown)
+        happens = slices[-1]
+        shown = [
+            where(reshape(happens, (None, *[1] * (len(old.shape) - 1))), new, old)
+            for new, old in zip(slices[:-1], shown, strict=True)
+        ]
         return shown, shown
 
-    last, results = trace.scan(masked_step, carries, [*sequences, mask], reverse)
+    last, results = trace.scan(step, carries, sequences, reverse, mask)
     if results:
         zeros = [broadcast_to(constant(0.0), (None, *value.shape[2:])) for value in results]
         results = trace.scan(repeat, zeros, [*results, mask], reverse)[1]
     return last, results
-
-
-def _chosen(mask: Value, values: Sequence[Value], others: Sequence[Value]) -> list[Value]:
-    """Return the values where the mask (None,) is not 0, else the others."""
-    return [
-        where(reshape(mask, (None, *[1] * (len(value.shape) - 1))), value, other)
-        for value, other in zip(values, others, strict=True)
-    ]
