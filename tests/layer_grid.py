@@ -84,7 +84,7 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.SimpleRNN(5, "relu", return_sequences=True), (1, 2)),
     (layers.SimpleRNN(4, None, go_backwards=True), (5, 1)),
     (layers.LSTM(17, return_sequences=True), (6, 5)),
-    (layers.LSTM(4, "elu", "hard_sigmoid", use_bias=False), (7, 3)),
+    (layers.LSTM(4, "elu", "softsign", use_bias=False), (7, 3)),
     (layers.LSTM(3, bias_initializer="normal", go_backwards=True, return_sequences=True), (3, 4)),
     (layers.GRU(17, return_sequences=True), (6, 5)),
     (layers.GRU(4, use_bias=False, return_sequences=True), (7, 3)),

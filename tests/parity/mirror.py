@@ -108,7 +108,7 @@ def mirror(value: Any) -> Any:
     settings.pop("learning_rate_multiplier", None)  # Keras's layers all learn at one rate
     if value.kind == "activation":
         function = getattr(keras.activations, value.registered_name)
-        return functools.partial(function, **settings)
+        return functools.partial(function, **settings) if settings else function
     return getattr(MODULES[value.kind], type(value).__name__)(**settings)
 
 

@@ -33,7 +33,7 @@ GRID = [
     LSTM(4),
     LSTM(4, return_sequences=True),
     LSTM(4, return_sequences=True, zero_output_for_mask=True),
-    LSTM(4, "relu", "hard_sigmoid", use_bias=False, go_backwards=True),
+    LSTM(4, "softplus", "softsign", use_bias=False, go_backwards=True),
     GRU(4, return_sequences=True),
     GRU(4, go_backwards=True, reset_after=False),
     GRU(4, use_bias=False, return_sequences=True),
@@ -41,7 +41,7 @@ GRID = [
     Bidirectional(GRU(3), "mul"),
     Bidirectional(RNN(3, return_sequences=True), "sum"),
     Bidirectional(GRU(3, return_sequences=True, reset_after=False), "ave"),
-    Bidirectional(LSTM(2), backward_layer=LSTM(3, "elu", go_backwards=True)),
+    Bidirectional(LSTM(2), backward_layer=LSTM(3, "softsign", go_backwards=True)),
 ]
 NAMED = [pytest.param(layer, id=repr(layer)) for layer in GRID]
 

@@ -112,7 +112,7 @@ class GRU(Recurrent):
     def examples(cls) -> list[Any]:
         return [
             *super().examples(),
-            cls(2, "relu", "hard_sigmoid", bias_initializer="normal", reset_after=False),
+            cls(2, "relu", "softsign", bias_initializer="normal", reset_after=False),
             cls(3, dropout=0.3, recurrent_dropout=0.3, use_bias=False, reset_after=False),
         ]
 

@@ -147,7 +147,7 @@ class LSTM(Recurrent):
     def examples(cls) -> list[Any]:
         return [
             *super().examples(),
-            cls(2, "softsign", "hard_sigmoid", unit_forget_bias=False, zero_output_for_mask=True),
+            cls(2, "elu", "softsign", unit_forget_bias=False, zero_output_for_mask=True),
         ]
 
     @property
