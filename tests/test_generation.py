@@ -17,9 +17,11 @@ CLASSES = 6
 
 
 def moved(net: Sequential) -> Sequential:
-    """With weights large enough that predictions differ."""
+    """With products large enough that predictions differ."""
     draw = np.random.default_rng(5)
-    net.set_weights([w + draw.normal(scale=0.7, size=w.shape) for w in net.get_weights()])
+    for name, weight in zip(net.weight_names, net.weights, strict=True):
+        if name.endswith(("kernel", "embeddings")):
+            weight += draw.normal(scale=1.5, size=weight.shape)
     return net
 
 
@@ -217,7 +219,10 @@ def test_what_is_wrong_is_refused_before_any_work() -> None:
         (lambda: net.generate([1], 5, temperature=np.inf), "temperature must be .* got inf"),
         (lambda: net.generate([1], 5, top_k=7), "top_k must be .* less than 7, got 7"),
         (lambda: net.generate([1], 5, random_state=-1), "random_state must be"),
-        (lambda: looking.generate([1, 2], 5), "at least 7 ids, got 2: the network looks at"),
+        (
+            lambda: looking.generate([1, 2], 5),
+            "seed must have at least 7 ids, got 2: the network looks at",
+        ),
     ]:
         with pytest.raises(ValueError, match=rf"\[generate\] {message}"):
             call()
