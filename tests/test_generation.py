@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from ganglion import NotFittedError, Sequential, _core, activations, layers, losses, ops
 
@@ -21,7 +21,7 @@ def moved(net: Sequential) -> Sequential:
     draw = np.random.default_rng(5)
     for name, weight in zip(net.weight_names, net.weights, strict=True):
         if name.endswith(("kernel", "embeddings")):
-            weight += draw.normal(scale=1.5, size=weight.shape)
+            weight += draw.normal(scale=2.5, size=weight.shape)
     return net
 
 
@@ -114,14 +114,13 @@ def test_rows_go_on_by_themselves() -> None:
 
 
 def probabilities(net: Sequential, seed: list[int], temperature: float) -> Array:
-    logits = net.predict(np.array([[*seed] * 7])[:, :7])[0, len(seed) - 1]
-    shares = np.exp((logits - logits.max()) / temperature)
-    return np.asarray(shares / shares.sum(), dtype=float)
+    read = np.array([[*seed, *[0] * 7]])[:, :7]
+    logits = net.predict(read)[0, len(seed) - 1].astype(float)
+    return np.asarray(special.softmax(logits / temperature))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_ids_are_as_frequent_as_they_are_likely(temperature: float, dtype: str) -> None:
+def test_ids_are_as_frequent_as_they_are_likely(temperature: float) -> None:
     net = STEPPING["lstm"]()
     likely = probabilities(net, [4], temperature)
     rows, key = 40_000, int(10 * temperature)
