@@ -77,16 +77,14 @@ class Stepper:
                 "layers.Embedding, or one-hot vectors (None, steps, classes), got input shape "
                 f"{recipe.input_shape}"
             )
-        trace = Trace(training=False, variables=recipe.variables)
-        with trace:
-            x = trace.input("x", (None, sizes[0] or _TRIED_STEPS, *sizes[1:]))
-            prediction = self._apply(x)
-        self.classes = prediction.shape[-1] or 1
+        self._steps = sizes[0] or _TRIED_STEPS
+        shape = self._predicted((None, self._steps, *sizes[1:]))
+        self.classes = shape[-1] or 1
         self.vocabulary = vocabulary or self.classes
-        if len(prediction.shape) != 2 and prediction.shape[:-1] != x.shape[:2]:
+        if len(shape) != 2 and shape[:-1] != (None, self._steps):
             raise ValueError(
                 "[generate] needs a network that predicts the next id, with shape (None, classes) "
-                f"or (None, steps, classes), got {prediction.shape}"
+                f"or (None, steps, classes), got {shape}"
             )
         fits = self._reads_ids or sizes[1] == self.classes
         if not fits or self.classes > self.vocabulary:
@@ -98,15 +96,20 @@ class Stepper:
                 "cannot read what it predicts"
             )
         self.states = self._find_states()
-        window = 1 if self._goes_step_by_step() else sizes[0]
-        if window is None:
-            raise ValueError(
-                "[generate] the network takes any number of steps and does not go step by step: "
-                "let it begin with layers.Input((steps,)) for those that it is to look back over"
-            )
-        self.window = window
-        if self.window > 1:
-            self.states = {}
+        self.window = 1
+        if not self._goes_step_by_step():
+            if sizes[0] is None:
+                raise ValueError(
+                    "[generate] the network takes any number of steps and does not go step by "
+                    "step: let it begin with layers.Input((steps,)) for those that it looks back "
+                    "over"
+                )
+            self.window, self.states = sizes[0], {}
+
+    def _predicted(self, input_shape: Shape) -> Shape:
+        trace = Trace(training=False, variables=self._recipe.variables)
+        with trace:
+            return self._apply(trace.input("x", input_shape)).shape
 
     def _find_states(self) -> dict[str, Shape]:
         """Return the states of the network when it reads one id, by name."""
@@ -117,12 +120,11 @@ class Stepper:
 
     def _goes_step_by_step(self) -> bool:
         """Whether reading id by id gives what reading all at once does: it is tried out."""
-        steps = self._recipe.input_shape[1] or _TRIED_STEPS
         variables = self._recipe.variables
         trace = Trace(training=False, variables=variables)
         try:
             with trace:
-                ids = trace.input("ids", (None, steps))
+                ids = trace.input("ids", (None, self._steps))
                 trace.output("whole", self._logits(ids))
                 zeros = ops.constant(0.0)
                 first = [ops.broadcast_to(zeros, shape) for shape in self.states.values()]
@@ -141,7 +143,9 @@ class Stepper:
             numbers = variable.initial_value(0).ravel() + draw.uniform(0.05, 0.1, variable.size)
             weights.array[variable.span] = numbers
         executable = _core.Executable(trace.finish(), "float64", weights, None)
-        tried = draw.integers(self.vocabulary > 1, self.vocabulary, (3, steps))  # 0 may be padding
+        tried = draw.integers(
+            self.vocabulary > 1, self.vocabulary, (3, self._steps)
+        )  # 0 may be padding
         whole, stepped = executable.run([tried], 3)
         return bool(np.abs(whole - stepped).max() <= _DIFFERENCE * np.abs(whole).max())
 
@@ -218,7 +222,7 @@ def _choose(
     """Return the index that is chosen, (None,): the likeliest, or one that is drawn."""
     if temperature is None:
         return ops.argmax(logits)
-    drawn = logits + temperature * noise[0]
+    drawn = logits + noise[0] * temperature
     if k is not None:
         least = ops.expand_dims(ops.kth_largest(logits, k), -1)
         drawn = ops.where(logits >= least, drawn, -np.inf)
