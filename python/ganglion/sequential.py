@@ -335,10 +335,11 @@ class Sequential(Generation):
         names. `layers.Dense` gets those of ``Linear``, transposed, convolutions those of theirs,
         `layers.SeparableConv2D` those of two; the two normalisations those of
         ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` and `layers.Embedding` those of theirs; a
-        recurrent layer those of one layer and direction of ``RNN``, ``LSTM`` or ``GRU``, and
+        recurrent layer those of one layer and direction of ``RNN``, ``LSTM`` or ``GRU``;
         `layers.MultiHeadAttention` those of ``MultiheadAttention``, or of four ``Linear`` for
-        queries, keys, values and outputs; a layer of your own those whose names are its own. `layers.Normalization` keeps its statistics. PyTorch
-        has channels first: behind a flattened image the features are put into our order.
+        queries, keys, values and outputs; a layer of your own those whose names are its own.
+        `layers.Normalization` keeps its statistics. PyTorch has channels first: behind a flattened
+        image the features are put into our order.
 
         A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
         ``momentum=0.1`` is 0.9 here.
