@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from traced import Traced
 
-from ganglion import Sequential, applications, layers, losses, ops
+from ganglion import Sequential, applications, layers, losses, ops, optimizers
 from ganglion.threads import threads
 
 STEPS, FEATURES = 5, 6
@@ -202,10 +202,11 @@ def test_an_encoder_learns_what_needs_two_steps() -> None:
             layers.Dense(1, activation="sigmoid"),
         ],
         loss="binary_crossentropy",
+        optimizer=optimizers.Adam(0.005),
         metrics=["accuracy"],
         random_state=0,
     )
-    net.fit(np.eye(6)[symbols], y, epochs=40, batch_size=32, verbose=0)
+    net.fit(np.eye(6)[symbols], y, epochs=50, batch_size=32, verbose=0)
     assert net.evaluate(np.eye(6)[symbols], y)["accuracy"] > 0.9
 
 
@@ -222,7 +223,8 @@ def test_masks_pass_on() -> None:
     x = np.where(COUNTED[..., None], sequences(), 0.0)
     y = net.predict(x)
     for row, length in enumerate(LENGTHS):
-        alone = Sequential(chain, dtype="float64").build((None, int(length), FEATURES))
+        alone = Sequential(chain, dtype="float64")
+        alone.build((None, int(length), FEATURES))
         alone.set_weights(net.get_weights())
         np.testing.assert_allclose(alone.predict(x[row : row + 1, :length])[0], y[row], rtol=1e-9)
 

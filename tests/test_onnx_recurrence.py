@@ -132,6 +132,15 @@ def test_double_precision_is_a_loop(tmp_path: Any) -> None:
     assert written(net, tmp_path) == ["Scan"]
 
 
+def test_a_state_that_is_kept_has_no_form(tmp_path: Any) -> None:
+    begin = layers.Input((STEPS, FEATURES), batch_size=2)
+    net = Sequential([begin, layers.LSTM(UNITS, stateful=True)])
+    with pytest.raises(
+        ValueError, match=r"\[to_onnx\] operation .* of layer 'lstm' has no ONNX form"
+    ):
+        net.to_onnx(tmp_path / "net.onnx")
+
+
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_attention(masked: bool, dtype: str, tmp_path: Any) -> None:

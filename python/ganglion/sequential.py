@@ -203,7 +203,9 @@ class Sequential(Generation):
         Every layer is written, your own ones too, in the form it has in prediction: dropout and
         noise are gone, normalisation uses the statistics it learned. The graph has one input,
         ``"x"``, and one output, ``"prediction"``, whose first size is the batch; it is of opset 17,
-        and of the network's dtype. An estimator's network is its ``network_``.
+        and of the network's dtype. An estimator's network is its ``network_``. Recurrent layers are
+        LSTM, GRU and RNN, but where ONNX has no such activation, where padding is left out, and in
+        float64, which ONNX Runtime's have not: these and other loops are Scan.
 
         In float64 the error function, which GELU uses, has the precision of float32, since ONNX
         Runtime has no other.
@@ -223,7 +225,7 @@ class Sequential(Generation):
             Without the library.
         ValueError
             A layer of your own that draws random numbers or changes its weights in prediction too,
-            or weights of 2 GB and more.
+            a recurrent one that is stateful, or weights of 2 GB and more.
         OSError
             When the file cannot be written.
 
@@ -244,10 +246,11 @@ class Sequential(Generation):
         It can be predicted with as it is, and trained on after `compile`. Read are chains, and
         branches that part and meet again, of what the exporters of PyTorch, Keras and scikit-learn
         write for dense networks: products and biases become `layers.Dense`, with the activation
-        behind them, rows gathered from a table `layers.Embedding`, and normalisation its layers;
-        branches become `layers.Residual` and
-        `layers.Branches`. Activations made of several nodes are recognised by their values.
-        Other constants that multiply or are added become `layers.Rescaling`, which is not trained.
+        behind them, rows gathered from a table `layers.Embedding`, LSTM, GRU and RNN, in either
+        direction or both, their layers, and normalisation its; branches become `layers.Residual`
+        and `layers.Branches`. Activations and attention made of several nodes are recognised by
+        their values. Other constants that multiply or are added become `layers.Rescaling`, which is
+        not trained.
 
         Needs the library onnx: ``pip install "ganglion[onnx]"``.
 
@@ -332,9 +335,11 @@ class Sequential(Generation):
         names. `layers.Dense` gets those of ``Linear``, transposed, convolutions those of theirs,
         `layers.SeparableConv2D` those of two; the two normalisations those of
         ``BatchNorm1d`` and ``LayerNorm``, `layers.PReLU` and `layers.Embedding` those of theirs; a
-        recurrent layer those of one layer and direction of ``RNN``, ``LSTM`` or ``GRU``; a layer of
-        your own those whose names are its own. `layers.Normalization` keeps its statistics. PyTorch
-        has channels first: behind a flattened image the features are put into our order.
+        recurrent layer those of one layer and direction of ``RNN``, ``LSTM`` or ``GRU``;
+        `layers.MultiHeadAttention` those of ``MultiheadAttention``, or of four ``Linear`` for
+        queries, keys, values and outputs; a layer of your own those whose names are its own.
+        `layers.Normalization` keeps its statistics. PyTorch has channels first: behind a flattened
+        image the features are put into our order.
 
         A dict has no settings: PyTorch's normalisations have ``epsilon=1e-5``, and what is its
         ``momentum=0.1`` is 0.9 here.

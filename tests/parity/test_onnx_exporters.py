@@ -92,6 +92,31 @@ def test_activation_of_pytorch(activation: Any, dynamo: bool, opset: int, tmp_pa
     assert_read(module, (6,), dynamo, opset, tmp_path / "net.onnx")
 
 
+class Recurrent(nn.Module):
+    """Two recurrent layers, and one more behind all steps or the last."""
+
+    def __init__(self, kind: Any, both: bool, last: bool) -> None:
+        super().__init__()
+        settings = {"num_layers": 2, "batch_first": True, "bidirectional": both}
+        self.loops, self.dense = kind(4, 3, **settings), nn.Linear(6 if both else 3, 2)
+        self.last = last
+
+    def forward(self, x: Any) -> Any:
+        y, _ = self.loops(x)
+        return self.dense(y[:, -1] if self.last else y)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("both", "last"), [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrence_of_pytorch(kind: Any, both: bool, last: bool, tmp_path: Path) -> None:
+    # The other exporter writes a node for each step.
+    module = Recurrent(kind, both, last)
+    net = assert_read(module, (5, 4), False, 17, tmp_path / "net.onnx")
+    inner = "Bidirectional" if both else {"RNN": "SimpleRNN"}.get(kind.__name__, kind.__name__)
+    assert [type(layer).__name__ for layer in net.layers] == ["Input", inner, inner, "Dense"]
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("classes", [2, 3])
 def test_classifier_of_scikit_learn(classes: int, tmp_path: Path) -> None:

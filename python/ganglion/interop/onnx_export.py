@@ -203,7 +203,8 @@ class _Program:
                     scan_input_directions=[direction] * sequences,
                     **(of_results if results else {}),
                 )
-            return nodes.loops[key][place]
+            name: str = nodes.loops[key][place]
+            return name
 
         return Form(operation["inputs"], write)
 

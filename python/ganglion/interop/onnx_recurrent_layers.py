@@ -189,9 +189,8 @@ def _one(
 ) -> tuple[layers.LSTM | layers.GRU | layers.SimpleRNN, list[Array]]:
     """Return the layer of one direction, and its weights."""
     order = np.argsort(GATES[node.kind])
-    kernel, recurrent = (_gates(node.operands[at][place], order).T for at in (1, 2))
-    weights = [kernel, recurrent]
-    units = recurrent.shape[0]
+    weights = [_gates(one[place], order).T for one in node.operands[1:3] if one is not None]
+    units = weights[1].shape[0]
     bias = node.operands[3] if len(node.operands) > 3 else None
     after = bool(node.attributes.get("linear_before_reset", 0))
     if bias is not None:
@@ -210,7 +209,7 @@ def _one(
 
 def _gates(rows: Array, order: Array) -> Array:
     """Return rows, as many for each gate, with the gates in another order."""
-    parts: Array = np.split(rows, len(order))
+    parts = np.split(rows, len(order))
     return np.concatenate([parts[place] for place in order])
 
 

@@ -210,7 +210,8 @@ def _projection(variable: Variable, key: str, value: Any) -> Array:
             f"[load_state_dict] {key!r} has shape {array.shape}, and {variable.name!r} needs "
             f"{wanted}" + (", outputs first" if _is_kernel(variable) else "")
         )
-    return array.T.reshape(shape)
+    made: Array = array.T.reshape(shape)
+    return made
 
 
 def _fitting(variable: Variable, layer: object, key: str, value: Any) -> Array:
