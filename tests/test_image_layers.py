@@ -137,7 +137,7 @@ def test_spatial_dropout_drops_whole_channels(layer: Any, shape: Any, rate: floa
 
 def test_a_gray_picture_is_not_moved_before_it_is_resized() -> None:
     for channels, moves in ((1, 2), (2, 3)):
-        traced = Traced(layers.Resizing(5, 6), [(None, 4, 3, channels)])
+        traced = Traced(layers.Resizing(5, 7, "nearest"), [(None, 4, 3, channels)])
         kinds = [operation["kind"] for operation in traced.program.describe()["operations"]]
         assert kinds.count("transpose") == moves
 

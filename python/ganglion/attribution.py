@@ -85,8 +85,8 @@ def grad_cam(
         Samples.
     layer : str, int or Layer, optional
         Whose output is taken, (None, height, width, channels) or (None, steps, channels): its name,
-        as ``layer_rows`` has it, its place in ``layers``, or itself. By default the last one that puts out maps, or the one
-        before the pooling that shrinks those.
+        as ``layer_rows`` has it, its place in ``layers``, or itself. By default the last one that
+        puts out maps, or the one before the pooling that shrinks those.
     target : int or array_like of int, shape (n,), optional
         As for `saliency`.
 

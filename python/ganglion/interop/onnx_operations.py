@@ -44,6 +44,8 @@ SAME = {
     "stop_gradient": "Identity",
 }
 _FLOAT32, _INT64 = 1, 7  # as ONNX counts element types
+# Of resample: fill_mode "nearest" and interpolation "bilinear".
+_EDGE_AND_BILINEAR = (1, 1)
 COMPARISONS = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
 
 
@@ -289,6 +291,34 @@ def _window_spread(nodes: OnnxNodes, operation: Operation, inputs: list[str]) ->
     return _times(nodes, inputs[0], factors)
 
 
+def _resample(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
+    """GridSample, to which the edges of an image are -1 and 1; runtimes have it in float32 alone.
+
+    Other fill modes than the edge's pixel, and the nearest pixel, are not the same in ONNX.
+    """
+    attributes, (image, _) = operation["attributes"], operation["shapes"]
+    if (attributes["fill_mode"], attributes["interpolation"]) != _EDGE_AND_BILINEAR:
+        raise ValueError(
+            f"[to_onnx] layer {operation['label']!r} has no ONNX form in a prediction: resample has "
+            "one with fill_mode='nearest' and interpolation='bilinear' alone"
+        )
+    images, matrix = inputs
+    height, width = attributes["size"]
+    rows, columns = np.divmod(np.arange(height * width), width)
+    pixels = nodes.numbers([columns, rows, np.ones(height * width)])
+    matrix = nodes.add("Reshape", matrix, nodes.integers([-1, 2, 3]))
+    places = nodes.add("MatMul", matrix, pixels)  # (batch, 2, pixels): columns and rows
+    sizes = np.array([[image[2]], [image[1]]])
+    grid = nodes.add("Mul", places, nodes.numbers(2 / sizes))
+    grid = nodes.add("Add", grid, nodes.numbers(1 / sizes - 1))
+    grid = nodes.add("Transpose", grid, perm=[0, 2, 1])
+    grid = nodes.add("Reshape", grid, nodes.integers([-1, height, width, 2]))
+    images = nodes.add("Transpose", images, perm=[0, 3, 1, 2])
+    single = [nodes.add("Cast", name, to=_FLOAT32) for name in (images, grid)]
+    read = nodes.add("GridSample", *single, mode="bilinear", padding_mode="border")
+    return nodes.add("Transpose", nodes.cast(read), perm=[0, 2, 3, 1])
+
+
 OPERATIONS: dict[str, Writer] = {
     **{kind: _same(op_type) for kind, op_type in SAME.items()},
     **{kind: _comparison(op_type) for kind, op_type in COMPARISONS.items()},
@@ -320,4 +350,5 @@ OPERATIONS: dict[str, Writer] = {
     "max_pool": _max_pool,
     "window_sum": _window_sum,
     "window_spread": _window_spread,
+    "resample": _resample,
 }

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from ganglion.ops.products import matmul
 from ganglion.ops.program import constant
-from ganglion.ops.structure import reshape, transpose
+from ganglion.ops.resampling import resample
+from ganglion.ops.structure import broadcast_to, reshape, transpose
 from ganglion.tracing import current_trace
 from ganglion.value import Value
 
@@ -54,7 +55,9 @@ def resize(x: Value, size: Sequence[int], interpolation: str = "bilinear") -> Va
         return x
     if interpolation == "nearest" and all(n % b == 0 for n, b in zip(size, before, strict=True)):
         return _repeated(x, size, [n // b for n, b in zip(size, before, strict=True)])
-    down, across = (_weights(*one, interpolation) for one in zip(before, size, strict=True))
+    if interpolation == "bilinear":
+        return resample(x, _places(before, size), size, fill_mode="nearest")
+    down, across = (_nearest(*one) for one in zip(before, size, strict=True))
     # A product runs over the last axis, so each axis comes there in turn.
     rows = matmul(_in_order(x, (0, 1, 3, 2)), constant(across))
     columns = matmul(_in_order(rows, (0, 2, 3, 1)), constant(down))
@@ -67,20 +70,18 @@ def _repeated(x: Value, size: Sequence[int], factors: Sequence[int]) -> Value:
     return current_trace().apply("window_spread", x, **windows, size=list(size))
 
 
-def _weights(before: int, after: int, interpolation: str) -> npt.NDArray[np.float64]:
-    """Return (before, after): how much of each pixel is in each of the new ones."""
+def _places(before: Sequence[int], after: Sequence[int]) -> Value:
+    """Return the matrix of `resample`, the same for all images: where each new pixel is read."""
+    down, across = (b / a for b, a in zip(before, after, strict=True))
+    matrix = (across, 0.0, (across - 1) / 2, 0.0, down, (down - 1) / 2)
+    return broadcast_to(constant(matrix), (None, 6))
+
+
+def _nearest(before: int, after: int) -> npt.NDArray[np.float64]:
+    """Return (before, after), 1 where a pixel is the nearest to a new one."""
     places = (np.arange(after) + 0.5) * (before / after)
-    new = np.arange(after)
-    weights = np.zeros((before, after))
-    if interpolation == "nearest":
-        weights[np.minimum(places.astype(int), before - 1), new] = 1.0
-        return weights
-    places = np.clip(places - 0.5, 0, before - 1)
-    left = places.astype(int)
-    share = places - left
-    weights[left, new] = 1.0 - share
-    weights[np.minimum(left + 1, before - 1), new] += share
-    return weights
+    chosen: npt.NDArray[np.float64] = np.eye(before)[:, np.minimum(places.astype(int), before - 1)]
+    return chosen
 
 
 def _in_order(x: Value, order: Sequence[int]) -> Value:
