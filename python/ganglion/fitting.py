@@ -35,8 +35,8 @@ _STEPS_AT_ONCE = 65536
 def logs_of(trainer: _core.Trainer, metrics: dict[str, Metric]) -> Logs:
     """Return the mean loss and the metrics since the epoch began."""
     sums = trainer.sums
-    weight = trainer.loss_weight
-    logs = {"loss": float(sums["loss"]) / weight if weight else math.nan}
+    weight = trainer.loss_weight or 1.0  # there may be nothing but padding
+    logs = {"loss": float(sums["loss"]) / weight if trainer.rows else math.nan}
     for name, metric in metrics.items():
         logs[name] = float(metric.result(sums[name]))
     return logs
