@@ -193,7 +193,7 @@ def _array(key: str, value: Any) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    array = as_array("load_state_dict", repr(key), value)
+    array: Array = as_array("load_state_dict", repr(key), value)
     if not np.isfinite(array).all():
         raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
     return array
