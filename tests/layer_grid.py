@@ -90,7 +90,13 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.GRU(4, use_bias=False, return_sequences=True), (7, 3)),
     (layers.GRU(5, "relu", bias_initializer="normal", reset_after=False), (3, 2)),
     (layers.Bidirectional(layers.SimpleRNN(3, return_sequences=True), "sum"), (4, 2)),
-    (layers.Bidirectional(layers.LSTM(3, go_backwards=True, return_sequences=True)), (4, 2)),
+    (
+        layers.Bidirectional(
+            layers.LSTM(3, go_backwards=True, return_sequences=True),
+            backward_layer=layers.LSTM(2, return_sequences=True),
+        ),
+        (4, 2),
+    ),
     (layers.Residual([layers.GRU(4, return_sequences=True)]), (5, 4)),
     (layers.TimeDistributed(layers.Conv2D(2, 2)), (3, 4, 4, 2)),
     (layers.TimeDistributed(layers.Flatten()), (3, 4, 2)),

@@ -12,7 +12,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from layer_grid import EVERY, has_loop, samples  # noqa: E402
+from layer_grid import EVERY, samples  # noqa: E402
 from onnx_models import operators, run  # noqa: E402
 from op_cases import CASES  # noqa: E402
 from programs import Case, write  # noqa: E402
@@ -41,7 +41,6 @@ WITHOUT = {
     "from_batch": "states that are kept: a prediction has none",
     "pack": "joins gradients",
     "take_gradient": "a gradient",
-    "scan": "a loop: recurrent layers are not written yet",
     "kth_largest": "of generation",
     "max_pool_gradient": "a gradient",
     "convolution_weight_gradient": "a gradient",
@@ -52,7 +51,6 @@ WITHOUT = {
     "crossentropy_gradient": "a gradient",
     "sparse_crossentropy_gradient": "a gradient",
 }
-WRITTEN = [one for one in EVERY if not has_loop(one.values[0])]
 PAIRS = [
     pytest.param(c, id=c.name)
     for kind in OPERATIONS
@@ -114,7 +112,7 @@ def test_resampling_that_onnx_does_not_have(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("layer", "shape"), WRITTEN)
+@pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_layer(layer: Any, shape: tuple[int, ...], dtype: str, tmp_path: Any) -> None:
     net = built(layer, shape, dtype)
     net.to_onnx(tmp_path / "net.onnx")

@@ -11,11 +11,11 @@ import pytest
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from layer_grid import samples  # noqa: E402
+from layer_grid import EVERY, has_loop, samples  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from onnx_models import RNG, model, node, read, run, weights  # noqa: E402
 from registry import examples  # noqa: E402
-from test_onnx_export import DIFFERENCE, WRITTEN, built  # noqa: E402
+from test_onnx_export import DIFFERENCE, built  # noqa: E402
 
 from ganglion import Sequential, layers  # noqa: E402
 
@@ -31,11 +31,22 @@ def assert_read(made: Any, tmp_path: Path, expected: str, shape: tuple[int, ...]
 KERNEL, BIAS = weights(4, 5), weights(5)
 
 
+def is_unread(layer: Any) -> bool:
+    """Whether it is written with nodes that are no layers by themselves."""
+    if isinstance(layer, layers.Bidirectional) and layer.layer.return_sequences:
+        return layer.merge_mode != "concat" or layer.layer.go_backwards
+    return isinstance(layer, (layers.TimeDistributed, layers.RepeatVector))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("layer", "shape"), WRITTEN)
+@pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_what_was_written_is_read(
     layer: Any, shape: tuple[int, ...], dtype: str, tmp_path: Path
 ) -> None:
+    if dtype == "float64" and has_loop(layer):
+        pytest.skip("written as a loop of ONNX's, which is not read")
+    if is_unread(layer):
+        pytest.skip("written with nodes that are not read")
     net = built(layer, shape, dtype)
     net.to_onnx(tmp_path / "net.onnx")
     read_back = Sequential.from_onnx(tmp_path / "net.onnx")

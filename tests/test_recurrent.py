@@ -163,6 +163,19 @@ def test_a_layer_that_is_called_again_begins_with_zeros_again():
     assert ops.evaluate(Second(), x).shape == alone.shape
 
 
+def test_states_of_two_layers_of_one_class_stand_apart():
+    class States(layers.Layer):
+        def build(self, x):
+            both = layers.Bidirectional(
+                layers.GRU(UNITS, return_state=True),
+                backward_layer=layers.GRU(UNITS, return_state=True, go_backwards=True),
+            )
+            y, forward, backward = both(x)
+            return y - ops.concat([forward, backward])
+
+    assert not ops.evaluate(States(), data(2, STEPS, FEATURES)).any()
+
+
 def test_bidirectional_can_return_both_outputs():
     class Difference(layers.Layer):
         def build(self, x):

@@ -113,8 +113,8 @@ def _with_projections_apart(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dict with the weights of attention, which PyTorch joins, by themselves."""
     found: dict[str, Any] = {}
     for key, value in state.items():
-        module, _, name = str(key).rpartition(".in_proj_")
-        if not name or len(value) % 3:
+        module, joined, name = str(key).rpartition(".in_proj_")
+        if not joined or len(value) % 3:
             found[key] = value
             continue
         size = len(value) // 3
@@ -193,7 +193,7 @@ def _array(key: str, value: Any) -> Array:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-    array = as_array("load_state_dict", repr(key), value)
+    array: Array = as_array("load_state_dict", repr(key), value)
     if not np.isfinite(array).all():
         raise ValueError(f"[load_state_dict] {key!r} has a value that is not finite")
     return array

@@ -107,9 +107,13 @@ class Bidirectional(Carrying):
 
     @property
     def state_names(self) -> list[str]:
+        pair = self.layer, self._backward
+        first, second = (layer.name or layer.registered_name for layer in pair)
+        if first == second:  # as the trace tells two of one class apart
+            second = f"{second}_1"
         return [
-            f"{layer.name or layer.registered_name}/{name}"
-            for layer in (self.layer, self._backward)
+            f"{path}/{name}"
+            for path, layer in zip((first, second), pair, strict=True)
             for name in layer.state_names
         ]
 

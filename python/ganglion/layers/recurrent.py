@@ -195,7 +195,7 @@ class Recurrent(Carrying, registered=False):
         check_sequences(self, x)
         if current_trace().fold > 1:
             raise ValueError(
-                f"{place(self)} cannot stand within TimeDistributed: its steps are taken for samples"
+                f"{place(self)} cannot stand within TimeDistributed, which takes steps for samples"
             )
         kernel = self.add_weight(
             "kernel",
