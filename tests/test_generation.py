@@ -18,10 +18,10 @@ CLASSES = 6
 
 def moved(net: Sequential) -> Sequential:
     """With products large enough that predictions differ."""
-    draw = np.random.default_rng(5)
+    draw = np.random.default_rng(0)
     for name, weight in zip(net.weight_names, net.weights, strict=True):
         if name.endswith(("kernel", "embeddings")):
-            weight += draw.normal(scale=2.5, size=weight.shape)
+            weight += draw.normal(scale=1.0, size=weight.shape)
     return net
 
 
@@ -55,6 +55,9 @@ LOOKING = {
     ),
     "backwards": lambda: embedded(layers.LSTM(4, go_backwards=True)),
     "normalised": lambda: embedded(layers.LayerNormalization(axis=(1, 2)), layers.LSTM(5)),
+    "attention": lambda: embedded(
+        layers.PositionalEncoding(), layers.MultiHeadAttention(2, 3, causal=True)
+    ),
     "positions": lambda: embedded(layers.PReLU(), layers.SimpleRNN(5, return_sequences=True)),
 }
 
@@ -74,24 +77,24 @@ def followed(net: Sequential, seed: list[int], n: int, window: int | None) -> li
     return ids[len(seed) :]
 
 
+SEEDS = [[3, 1, 4, 1, 5, 2, 0, 5, 3], [0, 2, 5, 3, 1, 4, 4, 2, 1], [2, 2, 0, 5, 4, 1, 3, 0, 0]]
+
+
 @pytest.mark.parametrize("name", STEPPING)
 def test_states_are_carried_on_as_if_all_was_read(name: str) -> None:
     net = STEPPING[name]()
-    seed = [3, 1, 4, 1, 5]
-    expected = followed(net, seed, 12, None)
-    assert len(set(expected)) > 1 or name == "dense"
-    np.testing.assert_array_equal(net.generate(seed, 12, temperature=0), expected)
-    np.testing.assert_array_equal(net.generate(seed[:1], 1, temperature=0),
-                                  followed(net, seed[:1], 1, None))  # fmt: skip
+    expected = [followed(net, seed, 6, None) for seed in SEEDS]
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(net.generate(SEEDS, 6, temperature=0), expected)
+    np.testing.assert_array_equal(net.generate([4], 1, temperature=0), followed(net, [4], 1, None))
 
 
 @pytest.mark.parametrize("name", LOOKING)
 def test_a_window_is_moved_where_whole_sequences_are_looked_at(name: str) -> None:
     net = LOOKING[name]()
-    seed = [3, 1, 4, 1, 5, 2, 0, 5, 3]
-    expected = followed(net, seed, 12, 7)
-    assert len(set(expected)) > 1
-    np.testing.assert_array_equal(net.generate(seed, 12, temperature=0), expected)
+    expected = [followed(net, seed, 9, 7) for seed in SEEDS]
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(net.generate(SEEDS, 9, temperature=0), expected)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 63, 64, 65, 130])
@@ -123,7 +126,7 @@ def probabilities(net: Sequential, seed: list[int], temperature: float) -> Array
 def test_ids_are_as_frequent_as_they_are_likely(temperature: float) -> None:
     net = STEPPING["lstm"]()
     likely = probabilities(net, [4], temperature)
-    rows, key = 40_000, int(10 * temperature)
+    rows, key = 6_000, int(10 * temperature)
     ids = net.generate(np.full((rows, 1), 4), 1, temperature=temperature, random_state=key)
     found = np.bincount(ids[:, 0], minlength=CLASSES)
     assert stats.chisquare(found, rows * likely).pvalue > 1e-4
@@ -133,10 +136,10 @@ def test_the_likeliest_ids_alone_are_chosen_from() -> None:
     net = STEPPING["lstm"]()
     likely = probabilities(net, [4], 1.0)
     best = np.argsort(likely)[-3:]
-    ids = net.generate(np.full((20_000, 1), 4), 1, top_k=3, random_state=0)[:, 0]
+    ids = net.generate(np.full((6_000, 1), 4), 1, top_k=3, random_state=0)[:, 0]
     assert set(ids) == set(best)
     found = np.bincount(ids, minlength=CLASSES)[best]
-    assert stats.chisquare(found, 20_000 * likely[best] / likely[best].sum()).pvalue > 1e-4
+    assert stats.chisquare(found, 6_000 * likely[best] / likely[best].sum()).pvalue > 1e-4
     np.testing.assert_array_equal(
         net.generate([4], 30, top_k=1, temperature=5.0), net.generate([4], 30, temperature=0)
     )
@@ -240,6 +243,14 @@ def test_what_is_wrong_is_refused_before_any_work() -> None:
         (
             [layers.Input((4,)), layers.Embedding(3, 6), layers.Reshape((2, 12))],
             r"predicts the next id, .* got \(None, 2, 12\)",
+        ),
+        (
+            [
+                layers.Input((4,), batch_size=2),
+                layers.Embedding(3, 2),
+                layers.LSTM(3, stateful=True),
+            ],
+            "layer 'lstm' is stateful, and keeps states of its own",
         ),
     ],
 )

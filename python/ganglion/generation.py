@@ -77,6 +77,12 @@ class Generation(Transfer):
         array([1, 2, 0, 1, 2])
         """
         built = self._need_built("generate")
+        for row in built.rows:
+            if getattr(row.layer, "stateful", False):
+                raise ValueError(
+                    f"[generate] layer {row.name!r} is stateful, and keeps states of its own: give "
+                    "its weights to a network with stateful=False"
+                )
         stepper = built.stepper
         count = whole_number("generate", "n", n)
         scalars = {"temperature": non_negative("generate", "temperature", temperature, _HOTTEST)}

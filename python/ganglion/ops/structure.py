@@ -268,7 +268,8 @@ def get_item(x: Value, key: object) -> Value:
             shape.append(size)
         else:
             index = _index(one, size, x)
-            result = slice(result, axis, index, index + 1)
+            if size != 1:
+                result = slice(result, axis, index, index + 1)
         axis += 1
     return reshape(result, shape)
 
