@@ -62,7 +62,7 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.GroupNormalization(3), (5, 9)),
     (layers.GroupNormalization(2, gamma_regularizer="l2", beta_regularizer="l1"), (4,)),
     (layers.MultiHeadAttention(1, 5, value_dim=3, output_shape=1), (1, 4)),
-    (layers.MultiHeadAttention(4, 8, bias_regularizer="l1", kernel_initializer="normal"), (40, 32)),
+    (layers.MultiHeadAttention(2, 8, bias_regularizer="l1", kernel_initializer="normal"), (40, 5)),
     (layers.MultiHeadAttention(2, 4, causal=True), (35, 8)),
     (layers.PositionEmbedding(9), (7, 3)),
     (layers.PositionalEncoding(50.0), (33, 4)),

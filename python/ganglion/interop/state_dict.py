@@ -113,13 +113,13 @@ def _with_projections_apart(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dict with the weights of attention, which PyTorch joins, by themselves."""
     found: dict[str, Any] = {}
     for key, value in state.items():
-        module, joined, name = str(key).rpartition(".in_proj_")
+        module, joined, name = str(key).rpartition("in_proj_")
         if not joined or len(value) % 3:
             found[key] = value
             continue
         size = len(value) // 3
         for place, part in enumerate(("query", "key", "value")):
-            found[f"{module}.{part}.{name}"] = value[place * size : (place + 1) * size]
+            found[f"{module}{part}.{name}"] = value[place * size : (place + 1) * size]
     return found
 
 
