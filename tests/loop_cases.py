@@ -23,8 +23,12 @@ def loop_case(
     sequences: Sequence[Operand],
     shared: Sequence[Operand] = (),
     reverse: bool = False,
+    masked: bool = False,
 ) -> Case:
-    """A case of one loop; results come first, whose gradient is asked, then the last carries."""
+    """A case of one loop; results come first, whose gradient is asked, then the last carries.
+
+    `masked`: the last sequence is the mask.
+    """
     operands = [*carries, *sequences, *shared]
 
     def emit(builder: Any, ids: list[int]) -> list[int]:
@@ -41,7 +45,7 @@ def loop_case(
         following, results = body(apply, inputs[:first], inputs[first:last], inputs[last:])
         for value in (*following, *results):
             inner.output("", value)
-        made = builder.scan(inner, ids[:first], ids[first:last], ids[last:], reverse)
+        made = builder.scan(inner, ids[:first], ids[first:last], ids[last:], reverse, masked)
         return [*made[first : first + len(results)], *made[:first]]
 
     return Case(f"scan-{name}", emit, operands, rows=(1, 3, 33))
@@ -133,6 +137,18 @@ CASES: dict[str, list[Case]] = {
             "wide", simple, wide((None, 33)), wide((None, 3, 33)), [Operand((33, 33), small)]
         ),
         loop_case("final", only_final, wide((None, 4)), wide((None, 5, 4)), wide((4, 4))),
+        *[
+            loop_case(
+                f"masked-{reverse}",
+                simple,
+                wide((None, 4)),
+                [Operand((None, 5, 4)), Operand((None, 5), flags, False)],
+                wide((4, 4)),
+                reverse,
+                masked=True,
+            )
+            for reverse in (False, True)
+        ],
         loop_case("lstm", lstm, wide((None, 5), (None, 5)), wide((None, 6, 20)), wide((5, 20))),
         loop_case(
             "gru", gru, wide((None, 4)), wide((None, 6, 12)), wide((4, 8), (4, 4), (4,)), True
