@@ -16,10 +16,16 @@ from ganglion.examples import (
     characters,
     digits,
     fashion_mnist,
+    forecast,
     gallery,
+    names,
     regression,
     search,
+    sentiment,
+    sums,
+    tagging,
     transfer,
+    waves,
     xray,
 )
 
@@ -335,7 +341,8 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    used = (characters, digits, fashion_mnist, gallery, regression, search, transfer, xray)
-    for example in (adult, california, *used):
+    on_images = (digits, fashion_mnist, gallery, transfer, xray)
+    on_sequences = (characters, forecast, names, sentiment, sums, tagging, waves)
+    for example in (adult, california, regression, search, *on_images, *on_sequences):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

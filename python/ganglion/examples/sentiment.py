@@ -40,6 +40,8 @@ Array = NDArray[Any]
 LENGTH, VOCABULARY = 50, 20_000
 # Times that a word must be in the sentences to be drawn, and how many are.
 OFTEN, DRAWN = 15, 12
+# Smallest probability that the picture shows.
+EPSILON = 1e-6
 # Sentences made without --data.
 MADE = 1500
 
@@ -147,30 +149,29 @@ def draw(
         left.plot(found.mean(), row, "|", color=f"C{row}", ms=24, mew=2)
     left.axvline(yardstick, color="0.5", ls="--", label="regression")
     left.set_yticks(range(len(accuracies)), accuracies)
-    left.set(xlabel="accuracy on the test sentences, a point for each seed", ylim=(-0.6, None))
-    left.invert_yaxis()
+    left.set(
+        xlabel="accuracy on the test sentences, a point for each seed",
+        ylim=(len(accuracies) - 0.5, -0.5),
+    )
     left.legend(frameon=False)
     ordered = sorted(verdicts, key=lambda word: verdicts[word])
     shown = ordered[:DRAWN] + ordered[max(DRAWN, len(ordered) - DRAWN) :]
-    right.barh(
-        range(len(shown)),
-        [verdicts[word] - 0.5 for word in shown],
-        left=0.5,
-        color=["C3" if verdicts[word] < 0.5 else "C2" for word in shown],
-    )
+    odds = [verdicts[word] for word in shown]
+    right.barh(range(len(shown)), odds, color=["C3" if one < 0 else "C2" for one in odds])
     right.set_yticks(range(len(shown)), shown, fontsize="small")
-    right.set(xlabel="probability of praise for a word alone", xlim=(0, 1))
+    right.set(xlabel="logarithm of the odds that a word alone is praise")
     for panel in (left, right):
         panel.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
 def words_alone(model: NeuralClassifier, text: TextVectorization, train: Part) -> dict[str, float]:
-    """Return the probability of praise that a network gives each frequent word by itself."""
+    """Return the logarithm of the odds that a network gives praise for each frequent word alone."""
     numbers, counts = np.unique(text.transform(train.texts), return_counts=True)
     frequent = [text.vocabulary_[n] for n in numbers[counts >= OFTEN] if n > 1]
-    praise = model.predict_proba(text.transform(frequent))[:, 1]
-    return dict(zip(frequent, praise.tolist(), strict=True))
+    praise = model.predict_proba(text.transform(frequent)).astype(float)
+    odds = np.log(praise[:, 1] + EPSILON) - np.log(praise[:, 0] + EPSILON)
+    return dict(zip(frequent, odds.tolist(), strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Array]:

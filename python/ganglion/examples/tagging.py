@@ -95,9 +95,9 @@ def most_frequent(texts: Sequence[str], tags: Sequence[Sequence[str]]) -> dict[s
 def draw(text: str, probabilities: Array, path: Path) -> None:
     """Draw what the network says of each word of a sentence; probabilities (steps, tags)."""
     words = text.split()
-    figure = Figure(figsize=(1.1 * len(words) + 2, 3.2), layout="constrained")
+    figure = Figure(figsize=(0.8 * len(words) + 2, 3.2), layout="constrained")
     panel = figure.subplots()
-    image = panel.imshow(probabilities[: len(words)].T, vmin=0, vmax=1, cmap="Blues")
+    image = panel.imshow(probabilities[: len(words)].T, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     panel.set_xticks(range(len(words)), words)
     panel.set_yticks(range(len(TAGS)), TAGS)
     figure.colorbar(image, ax=panel, label="probability")
