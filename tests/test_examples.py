@@ -16,10 +16,16 @@ from ganglion.examples import (
     characters,
     digits,
     fashion_mnist,
+    forecast,
     gallery,
+    names,
     regression,
     search,
+    sentiment,
+    sums,
+    tagging,
     transfer,
+    waves,
     xray,
 )
 
@@ -174,6 +180,91 @@ def test_california_reaches_its_error(seed, data_directory):
     assert california.main(["--data", folder, "--seed", str(seed)]) <= 52_000
 
 
+def test_forecasts_of_a_made_series_beat_naive_ones(tmp_path, capsys):
+    picture = tmp_path / "forecast.png"
+    found = forecast.main(["--epochs", "3", "--output", str(picture)])
+    printed = capsys.readouterr().out
+    naive = [float(line.split()[-3]) for line in printed.splitlines() if "as yesterday" in line]
+    assert found["MSE 24"] < naive[0]
+    assert found["MSE 96"] < naive[1]
+    assert picture.read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize(("horizon", "error"), [(24, 0.32), (96, 0.39)])
+def test_the_forecast_of_etth1_reaches_its_error(horizon, error, data_directory):
+    series = forecast.transformer(data_directory / "etth1" / "ETTh1.csv")
+    assert (len(series.seen), len(series.tested)) == (11520, 2880 + forecast.WINDOW)
+    model = forecast.networks(horizon, epochs=10, seed=0)["linear, quantiles"].fit(series.seen)
+    found = model.forecast_windows(series.tested)
+    assert forecast.errors(series, found.predicted, found.actual)[0] < error
+    assert 0.8 < forecast.covered(model, series) < 0.97
+
+
+def test_sentiment_of_made_sentences_needs_the_order_of_words(tmp_path, capsys):
+    picture = tmp_path / "sentiment.png"
+    options = ["--networks", "1", "--epochs", "4", "--output", str(picture)]
+    found = sentiment.main(options)
+    assert found["words without order"].max() < 0.8
+    assert found["three words together"].min() > 0.9
+    assert found["words in order"].min() > 0.9
+    assert picture.read_bytes().startswith(PNG)
+    assert "network sees" in capsys.readouterr().out
+
+
+def test_sentiment_reaches_its_accuracy(data_directory):
+    train, validation, test = sentiment.divide(sentiment.reviews(data_directory / "rt-polarity"))
+    text = sentiment.TextVectorization(
+        sentiment.VOCABULARY, standardize=None, output_sequence_length=sentiment.LENGTH
+    )
+    X, X_val, X_test = (
+        text.fit(train.texts).transform(part.texts) for part in (train, validation, test)
+    )
+    assert (len(X), len(X_val), len(X_test)) == (8529, 1066, 1067)
+    hidden = sentiment.hidden_layers(len(text.vocabulary_))["words without order"]
+    model = sentiment.classifier(hidden, epochs=15, seed=0)
+    model.fit(X, train.praise, X_val=X_val, y_val=validation.praise)
+    assert model.score(X_test, test.praise) > 0.74
+
+
+def test_names_are_told_apart(tmp_path, capsys):
+    picture = tmp_path / "names.png"
+    found = names.main(["--epochs", "8", "--output", str(picture)])
+    assert found["network"] > 0.85
+    assert picture.read_bytes().startswith(PNG)
+    assert "Mistaken" in capsys.readouterr().out
+
+
+def test_names_of_a_file(tmp_path, capsys):
+    listed = [f"{name}, {origin}" for name, origin in zip(*names.made(), strict=True)]
+    path = tmp_path / "names.csv"
+    path.write_text("\n".join(listed[::10]), encoding="utf-8")
+    options = ["--epochs", "1", "--output", str(tmp_path / "names.png")]
+    assert set(names.main(["--data", str(path), *options])) == {"network", "regression"}
+
+
+def test_words_are_tagged_by_what_is_around_them(tmp_path, capsys):
+    picture = tmp_path / "tagging.png"
+    found = tagging.main(["--epochs", "3", "--output", str(picture)])
+    assert found["most frequent tag"] < 0.7
+    assert found["network, in context"] > 0.9
+    assert picture.read_bytes().startswith(PNG)
+
+
+def test_sums_are_read_and_written(tmp_path, capsys):
+    picture = tmp_path / "sums.png"
+    found = sums.main(["--epochs", "2", "--output", str(picture)])
+    assert found["digits"] > 0.4
+    assert picture.read_bytes().startswith(PNG)
+    assert "are right" in capsys.readouterr().out
+
+
+def test_waves_are_drawn_from_numbers(tmp_path, capsys):
+    picture = tmp_path / "waves.png"
+    found = waves.main(["--epochs", "5", "--output", str(picture)])
+    assert found["step by step"] < 0.3
+    assert picture.read_bytes().startswith(PNG)
+
+
 @pytest.mark.parametrize("way", search.SEARCHES)
 def test_every_way_to_search_finds_good_settings(way, capsys):
     assert search.main(["--by", way])[way] >= 0.95
@@ -201,6 +292,11 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (xray, ["--data", "x.npz"], "No such file or directory: 'x.npz'"),
         (xray, ["--data", __file__], "is no archive of plain arrays"),
         (xray, ["--networks", "0"], "--networks: must be a positive integer, got '0'"),
+        (forecast, ["--data", "x.csv"], "No such file or directory: 'x.csv'"),
+        (forecast, ["--data", __file__], "could not convert string"),
+        (names, ["--data", __file__], "line 1: must be a name, a comma, a class"),
+        (sentiment, ["--data", "nowhere"], "No such file or directory: 'nowhere/rt-polarity.neg'"),
+        (sums, ["--epochs", "0"], "--epochs: must be a positive integer, got '0'"),
         (digits, ["--outputs"], "unrecognized arguments: --outputs"),
     ],
 )
@@ -245,7 +341,8 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    used = (characters, digits, fashion_mnist, gallery, regression, search, transfer, xray)
-    for example in (adult, california, *used):
+    on_images = (digits, fashion_mnist, gallery, transfer, xray)
+    on_sequences = (characters, forecast, names, sentiment, sums, tagging, waves)
+    for example in (adult, california, regression, search, *on_images, *on_sequences):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

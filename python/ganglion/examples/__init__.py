@@ -10,14 +10,26 @@ digits
     Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
 fashion_mnist
     Tell ten kinds of clothes apart: dense, convolutional or a ResNet, from files you have.
+forecast
+    Forecast loads and temperature of a transformer, hour by hour, from a file you have.
 gallery
     Draw every picture there is of a network, of its training and of what came out.
+names
+    Tell which language a name is from, letter by letter.
 regression
     Predict how far diabetes advances in a year, and see how descent and optimizer matter.
 search
     Search for good settings in four ways: grid, random, halving over epochs, and Optuna.
+sentiment
+    Tell good reviews of films from bad ones, by sentences from files you have.
+sums
+    Learn to add by reading: "12+35" goes in, letter by letter, and "47" comes out.
+tagging
+    Name the part of speech of every word: a tag for each step of a sequence.
 transfer
     Learn from few X-rays, with and without having seen sixty thousand clothes before.
+waves
+    Draw a wave from three numbers: one vector goes in, a sequence comes out.
 xray
     Tell sick chests from healthy ones on X-rays of children, from a file you have.
 """

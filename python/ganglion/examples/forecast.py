@@ -113,14 +113,15 @@ def regression(series: Series, horizon: int) -> Callable[[Array, int], Array]:
     def forecast(X: Array, horizon: int) -> Array:
         scaled = ((X - mean) / series.scale).transpose(0, 2, 1)
         predicted = model.predict(scaled.reshape(-1, WINDOW)).reshape(*scaled.shape[:2], horizon)
-        return mean + series.scale * predicted.transpose(0, 2, 1)
+        unscaled: Array = mean + series.scale * predicted.transpose(0, 2, 1)
+        return unscaled
 
     return forecast
 
 
 def networks(horizon: int, epochs: int, seed: int) -> dict[str, NeuralForecaster]:
     """Return forecasters that are not trained yet, by their names."""
-    shared = {
+    shared: dict[str, Any] = {
         "window": WINDOW,
         "horizon": horizon,
         "epochs": epochs,
