@@ -389,3 +389,14 @@ def test_an_epoch_in_several_calls_is_the_same(monkeypatch):
     parts = classifier(metrics=["accuracy"]).fit(X, Y, epochs=2, batch_size=3)
     assert_same_weights(whole, parts)
     assert whole.history_ == parts.history_
+
+
+def test_a_fit_that_trains_nothing_says_so():
+    net = classifier().fit(X, Y)
+    for layer in net.layers:
+        layer.trainable = False
+    before = net.get_weights()
+    with pytest.warns(UserWarning, match=r"\[fit\] nothing is trained: every layer that has weigh"):
+        net.fit(X, Y)
+    for old, new in zip(before, net.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

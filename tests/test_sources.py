@@ -146,6 +146,7 @@ def test_labels_weights_and_a_first_statistic_are_taken_as_from_an_array():
     expected = normalized().fit(X, Y[::-1], **settings)
     assert same_bits(normalized().fit(Rows(), Y[::-1], **settings), expected)
     assert same_bits(normalized().partial_fit(Rows()), normalized().partial_fit(X, Y))
+    assert network().train_on_batch(Rows()) == network().train_on_batch(X, Y)
 
 
 @pytest.mark.filterwarnings("ignore:.find_learning_rate. with [0-9]+ steps")
@@ -156,12 +157,6 @@ def test_batches_of_callbacks_and_a_range_test_read_a_source():
     assert seen == list(range(7))
     found = find_learning_rate(network(), Rows(), steps=50)
     assert found.suggestion == find_learning_rate(network(), X, Y, steps=50).suggestion
-
-
-def test_a_step_on_a_source_takes_its_labels():
-    steps = network(), network()
-    assert steps[0].train_on_batch(Rows()) == steps[1].train_on_batch(X, Y)
-    assert same_bits(*steps)
 
 
 def test_a_network_is_unfrozen_while_it_reads_a_source():

@@ -461,16 +461,6 @@ def test_mistakes_are_named_and_change_nothing(action, message):
     assert {layer.learning_rate_multiplier for layer in net.layers} == {1.0}
 
 
-def test_a_fit_that_trains_nothing_says_so():
-    net = network()
-    for layer in net.layers:
-        layer.trainable = False
-    before = weights(net)
-    with pytest.warns(UserWarning, match=r"\[fit\] nothing is trained: every layer that has weigh"):
-        net.fit(X, Y)
-    assert not changed(net, before)
-
-
 def test_freezing_needs_a_body():
     net = Sequential([layers.Input((6,)), layers.Dense(2)])
     with pytest.raises(ValueError, match="no layer with weights before its last one"):

@@ -2,7 +2,8 @@
 
 The four files are those of https://github.com/zalandoresearch/fashion-mnist (or MNIST's own, which
 have the same names). The pixels stay bytes: they are scaled by the network's first layer. The
-ResNet sees each image moved by up to two pixels, and mirrored half of the time.
+networks with convolutions see each image mirrored half of the time, the ResNet also moved by up to
+two pixels.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def dense() -> list[layers.Layer]:
 
 
 def cnn() -> list[layers.Layer]:
-    """Return three convolutions with batch normalisation, and the output."""
+    """Return three convolutions with batch normalisation behind mirroring, and the output."""
 
     def convolution(filters: int) -> list[layers.Layer]:
         return [
@@ -41,13 +42,14 @@ def cnn() -> list[layers.Layer]:
     return [
         layers.Reshape((28, 28, 1)),
         layers.Rescaling(1 / 255),
-        *convolution(16),
+        layers.RandomFlip("horizontal"),
+        *convolution(24),
         layers.MaxPooling2D(2),
-        *convolution(32),
+        *convolution(48),
         layers.MaxPooling2D(2),
-        *convolution(64),
+        *convolution(96),
         layers.Flatten(),
-        layers.Dropout(0.3),
+        layers.Dropout(0.4),
         layers.Dense(10, activation="softmax"),
     ]
 
