@@ -12,8 +12,11 @@ import pytest
 from traced import Traced
 
 from ganglion import Sequential, _core, layers, ops
+from ganglion.value import Value
 
 # Trains a network of all kinds of layers on images, and prints a hash of all that comes out.
+RNG = np.random.default_rng(0)
+
 PROGRAM = """
 import hashlib
 import numpy as np
@@ -92,6 +95,25 @@ def test_the_first_of_equal_elements_gets_the_gradient(window: Any) -> None:
         expected = np.zeros_like(x)
         expected[:, ::4, ::4] = 1.0
         np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize(("window", "strides"), [(2, 2), (3, 2), (3, 1)], ids=str)
+def test_relu_before_windows_is_masked_behind_them(window: int, strides: int) -> None:
+    """As if something else read its result, which makes the gradients meet at every element."""
+    pool = layers.MaxPooling2D(window, strides=strides, padding=1)
+
+    def masked_at_every_element(x: Value) -> Value:
+        y = ops.relu(x)
+        return pool(y) + ops.sum(y, axis=(1, 2), keepdims=True) * 0.0
+
+    shape = (None, 7, 8, 5)
+    x = RNG.integers(-3, 4, (3, 7, 8, 5)).astype(float)
+    x[1] = -1.0
+    early = Traced(lambda x: pool(ops.relu(x)), [shape], wrt=[0])
+    late = Traced(masked_at_every_element, [shape], wrt=[0])
+    seed = RNG.normal(size=(3, *early.output_shape[1:]))
+    for ours, expected in zip(early.run(x, seed), late.run(x, seed), strict=True):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def test_the_first_within_the_image_where_a_window_begins_outside() -> None:

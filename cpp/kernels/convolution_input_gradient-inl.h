@@ -30,14 +30,14 @@ void convolution_turn_weights(const ConvolutionSizes& sizes, T* turned, const T*
 
 template <class T>
 ConvolutionCut convolution_input_cut(const ConvolutionSizes& sizes) {
-  const int64_t columns = sizes.columns.output, fewest = divide_up(fewest_results(sizes), columns);
-  ConvolutionCut cut = cut_bands(sizes, larger(kBandElements / (columns * (sizes.filters + sizes.channels)), fewest));
+  ConvolutionCut cut;
   if (sizes.is_depthwise()) {
-    cut = ConvolutionCut{};
     cut.thread_workspace = sizes.group_filters() > 1 ? sizes.image() * sizes.group_filters() : 0;
-  } else if (!sums_by_taps(sizes)) {
-    cut.thread_workspace = columns * KernelRuns(sizes).size;
+    return cut;
   }
+  const int64_t columns = sizes.columns.output, fewest = divide_up(fewest_results(sizes), columns);
+  cut = cut_bands(sizes, larger(kBandElements / (columns * (sizes.filters + sizes.channels)), fewest));
+  if (!sums_by_taps(sizes)) cut.thread_workspace = columns * KernelRuns(sizes).size;
   return cut;
 }
 

@@ -48,6 +48,9 @@ constexpr ConvolutionTile<T> convolution_tile_or_null() {
   }
 }
 
+// Beside `whole` and `partial`: of whole vectors, for pairs of results (convolution_pairs-inl.h).
+constexpr int kPaired = 2;
+
 template <class T, int R, int V>
 struct ConvolutionTileKinds {
   static constexpr ConvolutionTile<T> of[] = {convolution_tile_or_null<T, R, V, false, false>(),
@@ -84,12 +87,12 @@ struct TileColumns {
   }
 
   ConvolutionTile<T> tile(int64_t rows) const {
-    return convolution_tile_at<T>(rows, width, last != lanes, std::make_integer_sequence<int, kTileRows>{});
+    return convolution_tile_at<T>(rows, width, last != lanes ? partial : whole,
+                                  std::make_integer_sequence<int, kTileRows>{});
   }
 
-  // Of whole vectors, for pairs (convolution_pairs-inl.h).
   ConvolutionTile<T> tile_of_pairs(int64_t rows) const {
-    return convolution_tile_at<T>(rows, width, 2, std::make_integer_sequence<int, kTileRows>{});
+    return convolution_tile_at<T>(rows, width, kPaired, std::make_integer_sequence<int, kTileRows>{});
   }
 };
 

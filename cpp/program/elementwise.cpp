@@ -155,7 +155,18 @@ D d_erf(const Chain& c) {
 D d_sinpi(const Chain& c) { return {c.f("multiply", c.g, c.f("multiply", c.number(kPi), c.f("cospi", c.a(0))))}; }
 D d_cospi(const Chain& c) { return {c.f("multiply", c.g, c.f("multiply", c.number(-kPi), c.f("sinpi", c.a(0))))}; }
 // From y, which is kept anyway, so that the argument need not be stored.
-D d_relu(const Chain& c) { return {c.where(c.f("greater", c.y(), c.zero()), c.g, c.zero())}; }
+// What comes back from windows over y is masked before it is spread over them: the largest of a window has the mask of
+// the element it came from, and there are fewer.
+D d_relu(const Chain& c) {
+  const auto masked = [&](int y, int g) { return c.where(c.f("greater", y, c.zero()), g, c.zero()); };
+  const Operation* const spread = c.b.producer(c.g);
+  const Operation* const pool =
+      spread && spread->kind == "max_pool_gradient" ? c.b.producer(spread->inputs[0]) : nullptr;
+  if (!pool || pool->kind != "max_pool" || pool->inputs[0] != c.y()) return {masked(c.y(), c.g)};
+  const int place = spread->inputs[0], g = spread->inputs[1], largest = pool->outputs[0];
+  const Attributes attributes = spread->attributes;  // copies: emitting moves the operations
+  return {c.b.emit("max_pool_gradient", {place, masked(largest, g)}, attributes)};
+}
 D d_add(const Chain& c) { return {c.g, c.g}; }
 D d_subtract(const Chain& c) { return {c.g, c.f("negative", c.g)}; }
 D d_multiply(const Chain& c) { return {c.f("multiply", c.g, c.a(1)), c.f("multiply", c.g, c.a(0))}; }

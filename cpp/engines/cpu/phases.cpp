@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kLongRange = 250'000'000, kSharedRange = 10'000'000;
 // What a range reads and writes stays in the second cache from one step to the next: few weights with the samples. Of
 // many weights each range reads all from further away, so there should be few ranges.
-constexpr int64_t kCachedRange = 384 << 10, kCachedWeights = 256 << 10, kFewestCachedRows = 32;
+constexpr int64_t kCachedRange = 384 << 10, kCachedWeights = 256 << 10;
 constexpr int64_t kFewestUncachedRows = 256;
 
 // Into how many ranges a chain of samplewise operations is cut.
@@ -39,7 +39,7 @@ int64_t count_ranges(const Program& program, const std::vector<const Operation*>
   int64_t ranges = threads > 1 && work > kSharedRange * threads && !loops ? 2 * threads : threads;
   ranges = std::max(ranges, work / kLongRange);
   if (weight_bytes <= kCachedWeights) {
-    ranges = std::max(ranges, std::min(rows * sample_bytes / kCachedRange, rows / kFewestCachedRows));
+    ranges = std::max(ranges, rows * sample_bytes / kCachedRange);
   } else {
     ranges = std::min(ranges, std::max<int64_t>(threads, rows / kFewestUncachedRows));
   }
