@@ -29,6 +29,8 @@ _ACTIVATIONS = frozenset({"ReLU", "LeakyReLU", "ELU", "Softmax"})
 _WITHOUT = (None, False, "channels_last")
 _WITHOUT_EFFECT = frozenset({"dtype", "renorm_momentum", "fill_mode", "unroll"})
 _ACTIVATION_SETTINGS = frozenset({"activation", "recurrent_activation"})
+# Arguments of calls that Keras fills in behind `Masking` and embeddings, as layers do here.
+_MASKS = frozenset({"mask", "query_mask", "value_mask", "key_mask"})
 _LAYER_SETTINGS = frozenset({"layer", "backward_layer"})
 
 
@@ -155,8 +157,9 @@ def _tensors(value: Any) -> Iterator[str]:
         if value.get("class_name") == "__keras_tensor__":
             yield value["config"]["keras_history"][0]
         else:
-            for item in value.values():
-                yield from _tensors(item)
+            for name, item in value.items():
+                if name not in _MASKS:
+                    yield from _tensors(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)
