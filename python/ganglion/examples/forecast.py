@@ -15,6 +15,7 @@ Without ``--data`` the series is made: three channels of 120 days with a daily a
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -75,8 +76,11 @@ class Series:
 def transformer(path: Path) -> Series:
     """Read ETTh1, without its dates."""
     with open(path, encoding="utf-8") as file:
-        names = file.readline().strip().split(",")[1:]
-        values = np.loadtxt(file, delimiter=",", usecols=range(1, len(names) + 1), max_rows=ROWS)
+        first, *names = file.readline().strip().split(",")
+        if first != "date" or not names:
+            raise ValueError(f"{path} must begin with 'date' and names of channels, got {first!r}")
+        lines = itertools.islice(file, ROWS)
+        values = np.loadtxt(lines, delimiter=",", usecols=range(1, len(names) + 1), ndmin=2)
     return Series(values, names)
 
 

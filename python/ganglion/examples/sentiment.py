@@ -43,7 +43,7 @@ OFTEN, DRAWN = 15, 12
 # Smallest probability that the picture shows.
 EPSILON = 1e-6
 # Sentences made without --data.
-MADE = 1500
+MADE = 3000
 
 
 @dataclass(frozen=True)
