@@ -93,7 +93,7 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (
         layers.Bidirectional(
             layers.LSTM(3, go_backwards=True, return_sequences=True),
-            backward_layer=layers.LSTM(2, return_sequences=True),
+            backward_layer=layers.LSTM(3, return_sequences=True),
         ),
         (4, 2),
     ),

@@ -35,7 +35,7 @@ def is_unread(layer: Any) -> bool:
     """Whether it is written with nodes that are no layers by themselves."""
     if isinstance(layer, layers.Bidirectional) and layer.layer.return_sequences:
         return layer.merge_mode != "concat" or layer.layer.go_backwards
-    return isinstance(layer, (layers.TimeDistributed, layers.RepeatVector))
+    return isinstance(layer, (layers.Masking, layers.RepeatVector, layers.TimeDistributed))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
