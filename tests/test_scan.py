@@ -193,6 +193,16 @@ def test_gradients_with_a_mask(reverse: bool) -> None:
     assert not gradient[mask == 0.0].any()
 
 
+@pytest.mark.parametrize("happens", [0.0, 1.0])
+def test_a_mask_over_a_single_step(happens: float) -> None:
+    traced = Traced(
+        lambda x, mask: tanh_network(x, mask=mask), [(None, 1, FEATURES), (None, 1)], wrt=[0]
+    )
+    x, mask = draw(3, 1, FEATURES), np.full((3, 1), happens)
+    traced.check_gradients(x, mask)
+    assert traced.run(x, mask, draw(3, 1, UNITS))[0].any() == bool(happens)
+
+
 def test_padding_changes_no_bit() -> None:
     """Longer by masked steps, whatever stands there."""
     short = Traced(lambda x: tanh_network(x)[:, -1], [(None, STEPS, FEATURES)])

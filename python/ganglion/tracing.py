@@ -211,7 +211,7 @@ class Trace:
             for value in values:
                 if len(value.shape) < rank or value.shape[0] is not None:
                     raise ValueError(f"[scan] expected (None, {expected}), got {value.shape}")
-        if sequences and all(value.shape[1] == 1 for value in sequences):
+        if sequences and mask is None and all(value.shape[1] == 1 for value in sequences):
             return self._only_step(step, carries, sequences)
         inner = _StepTrace(self)
         with inner:
