@@ -119,6 +119,12 @@ def swapped(apply, carries, steps, shared):
     return [carries[1], apply("tanh", apply("add", carries[0], steps[0]))], [steps[0], carries[0]]
 
 
+def twins(apply, carries, steps, shared):
+    """Two carries that become the same value."""
+    h = apply("tanh", apply("add", steps[0], apply("add", carries[0], carries[1])))
+    return [h, h], [apply("square", h)]
+
+
 def only_final(apply, carries, steps, shared):
     h = apply("tanh", apply("add", steps[0], product(apply, carries[0], shared[0])))
     return [h], []
@@ -164,6 +170,14 @@ CASES: dict[str, list[Case]] = {
         ),
         loop_case("mapped", mapped, [], wide((None, 5, 3)), wide((3, 6))),
         loop_case("parts", parts_of_a_weight, wide((None, 3)), wide((None, 5, 3)), wide((6, 3))),
+        loop_case("twins", twins, wide((None, 3), (None, 3)), wide((None, 5, 3))),
+        loop_case(
+            "masked-twins",
+            twins,
+            wide((None, 3), (None, 3)),
+            [Operand((None, 5, 3)), Operand((None, 5), flags, False)],
+            masked=True,
+        ),
         loop_case("swapped", swapped, wide((None, 3), (None, 3)), wide((None, 5, 3))),
     ]
 }

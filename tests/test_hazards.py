@@ -49,6 +49,34 @@ def test_slices_that_overlap_are_not_joined(fuse: bool) -> None:
     np.testing.assert_array_equal(store.array[16:], 2.0 * np.arange(n))
 
 
+@pytest.mark.parametrize("fuse", [False, True])
+@pytest.mark.parametrize("rows", [1, 3, 40])
+@pytest.mark.parametrize("columns", [1, 5, 40])
+def test_a_value_is_not_written_over_while_a_slice_of_it_is_read(
+    fuse: bool, rows: int, columns: int
+) -> None:
+    builder = _core.Builder()
+    x = builder.input("x", (None, 4, columns))
+    y = emit(builder, "softmax", x)  # nothing fuses with it
+    first = emit(builder, "slice", y, axis=1, start=0, stop=1)
+    builder.output("z", emit(builder, "subtract", y, first))
+    x = np.random.default_rng(0).normal(size=(rows, 4, columns))
+    (z,) = _core.Executable(builder.finish(fuse), "float64", None, None).run([x], rows)
+    y = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    np.testing.assert_allclose(z, y - y[:, :1], atol=1e-12)
+
+
+def test_padded_values_of_different_shapes_are_added() -> None:
+    builder = _core.Builder()
+    a, b = builder.input("a", (None, 3, 2)), builder.input("b", (None, 1, 2))
+    left = emit(builder, "pad", a, axis=2, before=0, after=2)
+    right = emit(builder, "pad", b, axis=2, before=2, after=0)
+    builder.output("y", emit(builder, "add", left, right))
+    a, b = np.ones((5, 3, 2)), np.full((5, 1, 2), 2.0)
+    (y,) = _core.Executable(builder.finish(True), "float64", None, None).run([a, b], 5)
+    np.testing.assert_array_equal(y, np.broadcast_to([1.0, 1.0, 2.0, 2.0], (5, 3, 4)))
+
+
 def test_what_the_gradient_section_reads_is_not_written_after_it() -> None:
     builder = _core.Builder()
     x = builder.input("x", (None, 4))

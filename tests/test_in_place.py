@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ganglion
-from ganglion import Sequential, layers
+from ganglion import Sequential, layers, ops
+from ganglion.value import Value
 
 ROWS, WIDTH = (
     700,
@@ -14,10 +15,19 @@ ROWS, WIDTH = (
 )  # batches of 300 rows, and a last one of 100, are long enough to be read in place
 BATCH = 300
 
+class Parts(layers.Layer):
+    """What follows reads slices of the input where they stand."""
+
+    def build(self, x: Value) -> Value:
+        weight = self.add_weight("weight", (WIDTH // 2, 8))
+        return ops.matmul(x[:, WIDTH // 2 :], weight) - x[:, :8]
+
+
 FIRST = {
     "dense": lambda: [],
     "narrow": lambda: [layers.Dense(1)],
     "normalization": lambda: [layers.BatchNormalization()],
+    "parts": lambda: [Parts()],
     "activation": lambda: [layers.Activation("tanh")],
     "flatten": lambda: [layers.Reshape((8, 12)), layers.Flatten()],
     "residual": lambda: [layers.Residual([layers.Dense(WIDTH)])],

@@ -340,8 +340,12 @@ def bad(
             r"\[scan\] a carry of shape \(None, 4\) becomes one of \(None, 2\)",
         ),
         (
-            (lambda c, s: (c, [ops.sum(s[0])]), (None, 4), (None, 5, 4)),
+            (lambda c, s: (c, [ops.constant(1.0)]), (None, 4), (None, 5, 4)),
             r"\[scan\] what a step computes needs the batch first, got \(\)",
+        ),
+        (
+            (lambda c, s: (c, [s[0] - ops.sum(s[0], 0)]), (None, 4), (None, 5, 4)),
+            r"\[scan\] a step cannot compute 'reduce_sum' over the batch",
         ),
         (
             (lambda c, s: (c, [ops.random_uniform((None, 2))]), (None, 4), (None, 5, 4)),

@@ -35,6 +35,7 @@ class BoundTrainer {
                 executables_.back()->program().scalars == executables_.front()->program().scalars,
             "[Trainer] the executables must be of one dtype and have the same scalars");
     }
+    std::sort(locks_.begin(), locks_.end());  // two trainers with the same executables do not wait for each other
     std::visit(
         [&](auto& engine) {
           using Engine = std::remove_reference_t<decltype(*engine)>;

@@ -67,6 +67,7 @@ int join_padded(Builder& builder, int left, int right) {
   Operation first = pad(left), second = pad(right);
   if (first.kind.empty() || second.kind.empty()) return -1;
   if (attribute_int(first, "before") > attribute_int(second, "before")) std::swap(first, second);
+  if (builder.shape(left) != builder.shape(right)) return -1;
   const int64_t axis = attribute_int(first, "axis"), before = attribute_int(first, "before");
   const int64_t width = builder.shape(first.inputs[0]).dims[static_cast<size_t>(axis)];
   if (attribute_int(second, "axis") != axis || before + width != attribute_int(second, "before")) return -1;

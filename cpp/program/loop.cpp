@@ -12,6 +12,12 @@ namespace ganglion {
 
 namespace {
 
+bool joins_samples(const Program& body, const Operation& operation) {
+  const bool reads_samples = std::any_of(operation.inputs.begin(), operation.inputs.end(),
+                                         [&](int value) { return body.shape(value).batched; });
+  return reads_samples && !is_samplewise(body, operation);
+}
+
 void check_body(const Program& program, const Loop& loop, const std::vector<int>& inputs) {
   check(inputs.size() == loop.body.inputs.size(), "[scan] the body takes ", loop.body.inputs.size(), " inputs, got ",
         inputs.size());
@@ -22,6 +28,8 @@ void check_body(const Program& program, const Loop& loop, const std::vector<int>
     check(operation.kind != "assign", "[scan] a step cannot assign weights or state");
     check(operation.kind.rfind("random_", 0) != 0,
           "[scan] a step cannot draw random numbers: draw them for all steps, as a sequence");
+    check(!joins_samples(body, operation), "[scan] a step cannot compute '", operation.kind,
+          "' over the batch: each sample goes through the steps by itself");
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Shape& inner = body.shape(body.inputs[i]);

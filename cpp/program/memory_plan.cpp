@@ -191,6 +191,12 @@ class Planner {
     });
   }
 
+  // Whether an operation reads a slice that stands in a value: elements of it would be written before they are read.
+  bool reads_part(const Operation& operation, int memory) const {
+    return std::any_of(operation.inputs.begin(), operation.inputs.end(),
+                       [&](int id) { return root(id).value == memory && size(id) != size(memory); });
+  }
+
   void alias_in_place() {
     for (int index = 0; index < static_cast<int>(program_.operations.size()); ++index) {
       const Operation& operation = program_.operations[static_cast<size_t>(index)];
@@ -203,7 +209,8 @@ class Planner {
           Life& life = lives_[static_cast<size_t>(memory)];
           if (value(memory).storage != Storage::arena || packed(memory) || memory == output ||
               std::count(taken.begin(), taken.end(), memory) || size(memory) != size(output) ||
-              value(operand).shape != operation.expression.shape || !dies(life, index)) {
+              value(operand).shape != operation.expression.shape || reads_part(operation, memory) ||
+              !dies(life, index)) {
             continue;
           }
           roots_[static_cast<size_t>(output)] = {memory, 0, false};

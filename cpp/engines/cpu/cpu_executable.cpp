@@ -154,9 +154,17 @@ class CpuExecutable : public Executable<T> {
 
   void bind_inputs(Binding& binding) {
     for (const BoundStep<T>& bound : binding.steps) {
-      if (reads_batch(program_, program_.operations[bound.operation])) bound.step->bind(binding.rows);
+      if (stands_in_batch(program_.operations[bound.operation])) bound.step->bind(binding.rows);
     }
     binding.inputs = inputs_;
+  }
+
+  // Whether an operation reads the memory of an input with a batch: the input, a view or a slice of it.
+  bool stands_in_batch(const Operation& operation) const {
+    return std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](int value) {
+      const Value& owner = program_.values[static_cast<size_t>(memory_.owner(value))];
+      return owner.storage == Storage::input && owner.shape.batched;
+    });
   }
 
   int threads_for(const Binding& binding, int64_t rows) const {

@@ -58,6 +58,7 @@ class Memory {
   // Memory for `samples` of what is local, for each thread, which keeps it through the steps of a range. Whether
   // addresses have changed.
   bool require_local(int64_t samples, int threads);
+  int local_threads() const { return local_threads_; }
   // Elements of a sample of what holds a value, if that is local, otherwise 0.
   int64_t local_sample(int value) const {
     const Place& place = plan_.places[static_cast<size_t>(value)];

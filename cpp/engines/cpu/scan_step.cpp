@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/thread_pool.h"
 #include "engines/cpu/step.h"
 #include "program/loop.h"
 #include "program/passes.h"
@@ -201,7 +200,7 @@ class Lane {
         taken = home;
         moving[static_cast<size_t>(owner)] = 1;
         homes_[static_cast<size_t>(output)] = home;
-      } else if (whole && !apart && !loop_.masked) {
+      } else if (whole && !apart && taken >= 0 && !loop_.masked) {
         homes_[static_cast<size_t>(output)] = taken;  // read there by the next step
       }
     };
@@ -331,7 +330,7 @@ class ScanStep : public Step<T> {
     rows_ = rows;
     inputs_ = parts(source_.operation.inputs, loop_.sequences);
     outputs_ = parts(source_.operation.outputs, static_cast<int>(source_.operation.outputs.size()) - loop_.carries);
-    while (static_cast<int>(lanes_.size()) < get_num_threads())
+    while (static_cast<int>(lanes_.size()) < source_.memory.local_threads())
       lanes_.push_back(std::make_unique<Lane<T>>(loop_, turned_));
     lanes_[0]->reserve(rows);
   }
