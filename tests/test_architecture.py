@@ -39,8 +39,9 @@ LEVELS = {
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
-    **dict.fromkeys(["batching", "buckets", "open_steps", "parts", "ragged"], NETWORK),
-    "sequences": NETWORK,
+    **dict.fromkeys(
+        ["batching", "buckets", "open_steps", "parts", "ragged", "programs", "weights"], NETWORK
+    ),
     "estimators": ESTIMATORS,
     **dict.fromkeys(["plot", "datasets", "images", "reports", "examples"], LEAVES),
     "applications": LEAVES,

@@ -293,7 +293,7 @@ class Fit:
             np.copyto(self._best_weights, self._first_weights)
             self._best_epoch = None
         np.copyto(self._built.parameters.array, self._best_weights)
-        self._built.reset_states()
+        self._built.reset_optimizer()
         self._net.step_ = 0
         kept = (
             "those from before the fit"

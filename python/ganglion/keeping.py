@@ -64,7 +64,7 @@ class Keeping(Network):
         self._own_rate = None
         self.step_ = 0
         if self._built is not None:
-            self._built.reset_states()
+            self._built.reset_optimizer()
 
     def record(self, position: int, logs: Mapping[str, float]) -> None:
         """Write the logs of an epoch into the history; what an epoch did not have is NaN there.

@@ -299,8 +299,8 @@ def _resample(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     attributes, (image, _) = operation["attributes"], operation["shapes"]
     if (attributes["fill_mode"], attributes["interpolation"]) != _EDGE_AND_BILINEAR:
         raise ValueError(
-            f"[to_onnx] layer {operation['label']!r} has no ONNX form in a prediction: resample has "
-            "one with fill_mode='nearest' and interpolation='bilinear' alone"
+            f"[to_onnx] layer {operation['label']!r} has no ONNX form in a prediction: resample "
+            "has one with fill_mode='nearest' and interpolation='bilinear' alone"
         )
     images, matrix = inputs
     height, width = attributes["size"]
