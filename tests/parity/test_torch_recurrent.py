@@ -30,9 +30,7 @@ def test_two_layers_and_a_head(name: str, both: bool, bias: bool, dtype: str) ->
         def __init__(self) -> None:
             super().__init__()
             module = getattr(torch.nn, name)
-            self.rnn = module(
-                FEATURES, UNITS, 2, bias=bias, batch_first=True, bidirectional=both
-            )
+            self.rnn = module(FEATURES, UNITS, 2, bias=bias, batch_first=True, bidirectional=both)
             self.head = torch.nn.Linear(UNITS * (1 + both), 2)
 
         def forward(self, x: Any) -> Any:
