@@ -14,9 +14,10 @@ Edges = int | Sequence[int] | Sequence[Sequence[int]]
 """Widths on the sides of an image or a sequence, as Keras takes them."""
 
 _AXES = {1: "steps", 2: "height, width"}
-# What pictures come with when their channels are first: gray, or colours.
+# Gray or colours, and a square of more than so many pixels a side: such pictures are common with
+# their channels first, and hardly anybody has images so low that have a channel for each column.
 _FIRST_CHANNELS = (1, 3)
-_SMALLEST_PICTURE = 8
+_LARGEST_SQUARE_OF_CHANNELS = 16
 
 
 def check_images(layer: Layer, x: Value, axes: int = 2) -> tuple[int, ...]:
@@ -52,15 +53,9 @@ def check_images(layer: Layer, x: Value, axes: int = 2) -> tuple[int, ...]:
 
 
 def _channels_first(sizes: Sequence[int]) -> bool:
-    """Tell whether nobody would have images so low and with so many channels.
-
-    Rows that are no pictures may be one high and have many channels, but then hardly as many as
-    they are wide.
-    """
-    first, *others = sizes
-    if first not in _FIRST_CHANNELS or min(others) < _SMALLEST_PICTURE:
-        return False
-    return first > 1 or others[0] == others[1]
+    """Tell whether sizes are those of a square picture behind its channels."""
+    first, height, width = sizes
+    return first in _FIRST_CHANNELS and height == width > _LARGEST_SQUARE_OF_CHANNELS
 
 
 def check_windows(
