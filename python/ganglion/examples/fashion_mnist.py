@@ -3,7 +3,10 @@
 The four files are those of https://github.com/zalandoresearch/fashion-mnist (or MNIST's own, which
 have the same names). The pixels stay bytes: they are scaled by the network's first layer. The
 networks with convolutions see each image mirrored half of the time, the ResNet also moved by up to
-two pixels.
+a pixel.
+
+Five seeds of ``--model cnn`` recognised 0.9253 to 0.9295 of the test images, 0.9273 in the mean; one
+of ``--model resnet`` 0.9401, in a quarter of an hour on two processors that others used too.
 """
 
 from __future__ import annotations
@@ -55,9 +58,9 @@ def cnn() -> list[layers.Layer]:
 
 
 def resnet() -> list[layers.Layer]:
-    """Return ResNet-8 behind augmentation."""
-    _, *body = applications.ResNet8((28, 28, 1)).layers
-    move = 2 / 28
+    """Return ResNet-8, twice as wide, behind augmentation."""
+    _, *body = applications.ResNet8((28, 28, 1), filters=32).layers
+    move = 1 / 28
     return [
         layers.Reshape((28, 28, 1)),
         layers.Rescaling(1 / 255),
@@ -75,12 +78,13 @@ class Model:
     epochs: int
     batch_size: int
     learning_rate: float
+    weight_decay: float = 0.0
 
 
 MODELS = {
     "dense": Model(dense, 10, 128, 1e-3),
     "cnn": Model(cnn, 10, 64, 2e-3),
-    "resnet": Model(resnet, 20, 128, 4e-3),
+    "resnet": Model(resnet, 18, 128, 3e-3, weight_decay=0.02),
 }
 
 
@@ -111,10 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> float:
     model = MODELS[options.model]
     epochs = options.epochs or model.epochs
     steps = epochs * math.ceil(len(data.X_train) / model.batch_size)
+    rate = schedules.CosineDecay(model.learning_rate, decay_steps=steps)
     network = Sequential(
         model.layers(),
         loss="sparse_categorical_crossentropy",
-        optimizer=optimizers.Adam(schedules.CosineDecay(model.learning_rate, decay_steps=steps)),
+        optimizer=optimizers.AdamW(rate, weight_decay=model.weight_decay),
         metrics=["accuracy"],
         random_state=options.seed,
     )
