@@ -164,6 +164,19 @@ def test_a_gray_picture_is_not_moved_before_it_is_resized() -> None:
         assert kinds.count("transpose") == moves
 
 
+@pytest.mark.parametrize("layer", [layers.Resizing(5, 7), layers.CenterCrop(6, 3)], ids=repr)
+def test_each_picture_of_a_sequence_is_resized(layer: Any) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(3, 2, 4, 6, 2))
+    d_y = draw.normal(size=(3, 2, layer.height, layer.width, 2))
+    steps = Traced(layers.TimeDistributed(layer), [(None, 2, 4, 6, 2)], wrt=[0])
+    alone = Traced(layer, [(None, 4, 6, 2)], wrt=[0])
+    got = steps.run(x, d_y)
+    wanted = alone.run(x.reshape(6, 4, 6, 2), d_y.reshape(6, *d_y.shape[2:]))
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one, other.reshape(one.shape))
+
+
 BUILDS = {
     "channels_first_colours": (layers.MaxPooling2D(), (3, 224, 224), "looks like channels first"),
     "channels_first_gray": (layers.GlobalAveragePooling2D(), (1, 28, 28), "channels first; begin "),

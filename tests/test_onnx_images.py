@@ -173,6 +173,31 @@ def test_layers_on_images_are_written_as_their_operators(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("layer", "read_back"),
+    [
+        (layers.UpSampling2D((2, 3), "bilinear"), layers.Resizing(8, 18)),
+        (layers.Resizing(7, 3), layers.Resizing(7, 3)),
+        (layers.CenterCrop(6, 8), layers.Resizing(6, 8)),
+    ],
+    ids=repr,
+)
+def test_another_size_is_written_as_resize(layer: Any, read_back: Any, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    Sequential([layers.Input((4, 6, 3)), layer]).to_onnx(path)
+    assert "Resize" in operators(path) and "GridSample" not in operators(path)
+    assert repr(Sequential.from_onnx(path).layers[-1]) == repr(read_back)
+
+
+def test_another_size_of_each_step(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    net = Sequential([layers.Input((2, 4, 6, 3)), layers.TimeDistributed(layers.Resizing(7, 3))])
+    net.to_onnx(path)
+    assert "Resize" in operators(path)
+    x = RNG.normal(size=(5, 2, 4, 6, 3)).astype(np.float32)
+    np.testing.assert_allclose(run(path, x)[0], net.predict(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("nodes", "message"),
     [
         ([node("MaxPool", "x", "y", **SQUARE, dilations=[2, 2])], "its windows have gaps"),

@@ -20,8 +20,8 @@ std::vector<Shape> infer_resample(const Program& program, const Operation& opera
   const std::string& kind = operation.kind;
   check(image.batched && image.rank() == 4, "[", kind, "] needs images (None, height, width, channels), got ",
         to_string(image));
-  check(matrix == (Shape{true, {1, 6}}), "[", kind, "] needs a matrix of 6 numbers for each sample, got ",
-        to_string(matrix));
+  check(matrix == (Shape{true, {image.dims[0], 6}}), "[", kind, "] needs a matrix of 6 numbers for each image, got ",
+        to_string(matrix), " for ", to_string(image));
   const int64_t fill_mode = attribute_int(operation, "fill_mode");
   const int64_t interpolation = attribute_int(operation, "interpolation");
   check(fill_mode >= 0 && fill_mode < kFillModes && interpolation >= 0 && interpolation < kInterpolations, "[", kind,
@@ -29,7 +29,6 @@ std::vector<Shape> infer_resample(const Program& program, const Operation& opera
   const std::vector<int64_t>& size = attribute_list(operation, "size");
   check(size.size() == 2 && size[0] > 0 && size[1] > 0, "[", kind, "] size must be a height and a width");
   const Shape result{true, {image.dims[0], size[0], size[1], image.dims[3]}};
-  check(image.dims[0] == 1, "[", kind, "] needs one image for each sample, got ", to_string(image));
   check(image.sample_size() <= INT32_MAX && result.sample_size() <= INT32_MAX, "[", kind, "] an image of ",
         to_string(image), " is too large");
   return {result};

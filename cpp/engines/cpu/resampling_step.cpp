@@ -25,9 +25,10 @@ class ResamplingStep : public Step<T> {
               result.dims[2],
               static_cast<FillMode>(attribute_int(source_.operation, "fill_mode")),
               attribute_int(source_.operation, "interpolation") == 1};
-    from_size_ = from.sample_size();
-    to_size_ = to.sample_size();
-    images_ = rows;
+    images_per_sample_ = from.dims[0];
+    from_size_ = from.sample_size() / images_per_sample_;
+    to_size_ = to.sample_size() / images_per_sample_;
+    images_ = rows * images_per_sample_;
     images_per_chunk_ = std::max<int64_t>(1, kChunkElements / std::max(from_size_, to_size_));
   }
   int64_t chunks(int) const override { return chunk_count(images_, images_per_chunk_); }
@@ -35,7 +36,9 @@ class ResamplingStep : public Step<T> {
     const int64_t begin = chunk * images_per_chunk_;
     run_images(begin, std::min(begin + images_per_chunk_, images_), {});
   }
-  void run_range(const Range& range, const RunKey&) override { run_images(range.begin, range.end, range); }
+  void run_range(const Range& range, const RunKey&) override {
+    run_images(range.begin * images_per_sample_, range.end * images_per_sample_, range);
+  }
 
  private:
   void run_images(int64_t begin, int64_t end, const Range& range) {
@@ -52,7 +55,7 @@ class ResamplingStep : public Step<T> {
   bool forward_;
   Resampling sizes_{};
   int64_t from_size_ = 1, to_size_ = 1;  // elements of an image
-  int64_t images_ = 0, images_per_chunk_ = 1;
+  int64_t images_ = 0, images_per_sample_ = 1, images_per_chunk_ = 1;
 };
 
 }  // namespace

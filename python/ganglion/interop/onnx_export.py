@@ -17,7 +17,13 @@ from ganglion.built import Built
 from ganglion.compile import predict_trace
 from ganglion.interop.onnx_forms import Form, forms_of, operator
 from ganglion.interop.onnx_nodes import OnnxNodes
-from ganglion.interop.onnx_operations import OPERATIONS, Operation
+from ganglion.interop.onnx_operations import (
+    OPERATIONS,
+    Operation,
+    reads_between_pixels,
+    resized,
+)
+from ganglion.ops.resizing import places_between
 from ganglion.optional import require
 
 # Of 2022: what all runtimes in use read.
@@ -168,7 +174,9 @@ class _Program:
     def _form_of(self, operation: Operation, value: int) -> Form:
         if operation["loop"] is not None:
             return self._loop(operation, value)
-        return self._product_and_sum(operation) or self._plain(operation)
+        return (
+            self._product_and_sum(operation) or self._resizing(operation) or self._plain(operation)
+        )
 
     def _loop(self, operation: Operation, value: int) -> Form:
         """Return the form of one result of a loop, which is written once for all of them."""
@@ -239,3 +247,20 @@ class _Program:
                     transB=flags["transpose_b"],
                 )
         return None
+
+    def _resizing(self, operation: Operation) -> Form | None:
+        """Return the form of images in another size: `resample` with the constant that says so."""
+        if operation["kind"] != "resample" or not reads_between_pixels(operation):
+            return None
+        images, matrix = operation["inputs"]
+        size = operation["attributes"]["size"]
+        repeated = self._producers.get(matrix)  # for each image
+        if repeated is None or repeated["kind"] != "copy":
+            return None
+        source = self.values[repeated["inputs"][0]]
+        if source["storage"] != "constant":
+            return None
+        shape = self.values[images]["shape"]
+        if tuple(np.ravel(self._constants[source["offset"]])) != places_between(shape[1:3], size):
+            return None
+        return Form([images], lambda nodes, names: resized(nodes, names[0], shape, size))

@@ -7,7 +7,7 @@ gradients and losses, or that ONNX cannot repeat bit by bit, as random numbers, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,7 @@ SAME = {
     "stop_gradient": "Identity",
 }
 _FLOAT32, _INT64 = 1, 7  # as ONNX counts element types
-# Of resample: fill_mode "nearest" and interpolation "bilinear".
-_EDGE_AND_BILINEAR = (1, 1)
+_EDGE, _BILINEAR = 1, 1  # of resample: fill_mode "nearest" and interpolation "bilinear"
 COMPARISONS = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}
 
 
@@ -291,13 +290,31 @@ def _window_spread(nodes: OnnxNodes, operation: Operation, inputs: list[str]) ->
     return _times(nodes, inputs[0], factors)
 
 
+def reads_between_pixels(operation: Operation) -> bool:
+    """Tell whether a `resample` is bilinear and takes the pixel at the edge for what is beyond."""
+    attributes = operation["attributes"]
+    fill_mode, interpolation = attributes["fill_mode"], attributes["interpolation"]
+    return bool(fill_mode == _EDGE and interpolation == _BILINEAR)
+
+
+def resized(nodes: OnnxNodes, images: str, shape: Sequence[int], size: Sequence[int]) -> str:
+    """Write images of a shape in another size, bilinear; ONNX Runtime has it in float32 alone."""
+    count, _, _, channels = shape
+    single = nodes.dtype == np.float32
+    x = nodes.add("Transpose", images, perm=_CHANNELS_FIRST)
+    x = x if single else nodes.add("Cast", x, to=_FLOAT32)
+    sizes = nodes.shape([count, channels, *size], batched=True)
+    y = nodes.add("Resize", x, "", "", sizes, mode="linear")
+    return nodes.add("Transpose", y if single else nodes.cast(y), perm=_CHANNELS_LAST)
+
+
 def _resample(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     """GridSample, to which the edges of an image are -1 and 1; runtimes have it in float32 alone.
 
     Other fill modes than the edge's pixel, and the nearest pixel, are not the same in ONNX.
     """
     attributes, (image, _) = operation["attributes"], operation["shapes"]
-    if (attributes["fill_mode"], attributes["interpolation"]) != _EDGE_AND_BILINEAR:
+    if not reads_between_pixels(operation):
         raise ValueError(
             f"[to_onnx] layer {operation['label']!r} has no ONNX form in a prediction: resample "
             "has one with fill_mode='nearest' and interpolation='bilinear' alone"
@@ -313,10 +330,10 @@ def _resample(nodes: OnnxNodes, operation: Operation, inputs: list[str]) -> str:
     grid = nodes.add("Add", grid, nodes.numbers(1 / sizes - 1))
     grid = nodes.add("Transpose", grid, perm=[0, 2, 1])
     grid = nodes.add("Reshape", grid, nodes.integers([-1, height, width, 2]))
-    images = nodes.add("Transpose", images, perm=[0, 3, 1, 2])
+    images = nodes.add("Transpose", images, perm=_CHANNELS_FIRST)
     single = [nodes.add("Cast", name, to=_FLOAT32) for name in (images, grid)]
     read = nodes.add("GridSample", *single, mode="bilinear", padding_mode="border")
-    return nodes.add("Transpose", nodes.cast(read), perm=[0, 2, 3, 1])
+    return nodes.add("Transpose", nodes.cast(read), perm=_CHANNELS_LAST)
 
 
 OPERATIONS: dict[str, Writer] = {

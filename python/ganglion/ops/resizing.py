@@ -56,7 +56,8 @@ def resize(x: Value, size: Sequence[int], interpolation: str = "bilinear") -> Va
     if interpolation == "nearest" and all(n % b == 0 for n, b in zip(size, before, strict=True)):
         return _repeated(x, size, [n // b for n, b in zip(size, before, strict=True)])
     if interpolation == "bilinear":
-        return resample(x, _places(before, size), size, fill_mode="nearest")
+        matrix = constant(places_between(before, size))
+        return resample(x, broadcast_to(matrix, (None, 6)), size, fill_mode="nearest")
     down, across = (_nearest(*one) for one in zip(before, size, strict=True))
     # A product runs over the last axis, so each axis comes there in turn.
     rows = matmul(_in_order(x, (0, 1, 3, 2)), constant(across))
@@ -70,11 +71,16 @@ def _repeated(x: Value, size: Sequence[int], factors: Sequence[int]) -> Value:
     return current_trace().apply("window_spread", x, **windows, size=list(size))
 
 
-def _places(before: Sequence[int], after: Sequence[int]) -> Value:
-    """Return the matrix of `resample`, the same for all images: where each new pixel is read."""
+def places_between(before: Sequence[int], after: Sequence[int]) -> tuple[float, ...]:
+    """Return the matrix of `resample` from one height and width to others, the same for all images.
+
+    Examples
+    --------
+    >>> places_between((4, 4), (2, 4))
+    (1.0, 0.0, 0.0, 0.0, 2.0, 0.5)
+    """
     down, across = (b / a for b, a in zip(before, after, strict=True))
-    matrix = (across, 0.0, (across - 1) / 2, 0.0, down, (down - 1) / 2)
-    return broadcast_to(constant(matrix), (None, 6))
+    return (across, 0.0, (across - 1) / 2, 0.0, down, (down - 1) / 2)
 
 
 def _nearest(before: int, after: int) -> npt.NDArray[np.float64]:
