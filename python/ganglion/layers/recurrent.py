@@ -215,7 +215,9 @@ class Recurrent(Carrying, registered=False):
         # A narrow input is multiplied within the step: reading it is cheaper than writing and
         # reading the products of all steps, (None, steps, gates * units). For a wide one, a single
         # product of all steps is.
-        if x.shape[2] <= self.units:
+        features = x.shape[2]
+        assert features is not None
+        if features <= self.units:
             return self._loop(lambda x, states: cell(project(x), states), x, x.mask)
         return self._loop(cell, project(x), x.mask)
 
