@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.images import IMAGES
+from benchmarks.recurrences import RECURRENCES
 
 # Epochs of one turn. What a library does once a call, such as looking for NaN, is shared by them,
 # as it is when a network is trained for many.
@@ -22,6 +23,7 @@ class Case:
     widths: tuple[int, ...]
     batch_size: int
     images: str = ""  # one of IMAGES
+    recurrent: str = ""  # one of RECURRENCES
     activation: str = "relu"  # between the layers
     label: str = ""
 
@@ -33,8 +35,11 @@ class Case:
     @property
     def products(self) -> list[int]:
         """Multiply-adds of each layer, for one sample."""
-        before = IMAGES[self.images]
+        before = IMAGES[self.images] or RECURRENCES[self.recurrent]
         dense = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
+        recurrence = RECURRENCES[self.recurrent]
+        if recurrence and recurrence.each_step:
+            dense = [recurrence.steps * product for product in dense]
         return (before.products if before else []) + dense
 
     @property
@@ -60,6 +65,7 @@ class Case:
             "batch_size": self.batch_size,
             "steps": self.steps,
             "images": self.images,
+            "recurrent": self.recurrent,
             "activation": self.activation,
         }
 
@@ -76,7 +82,11 @@ CASES = [
     Case((784, 512, 512, 10), 128),
     Case((784, 2048, 2048, 10), 256),
     TWO_CONVOLUTIONS,
-    Case((400, 120, 84, 10), 64, "LeNet-5", "tanh", label="LeNet-5 (tanh)"),
+    Case((400, 120, 84, 10), 64, "LeNet-5", activation="tanh", label="LeNet-5 (tanh)"),
+    Case((128, 10), 64, recurrent="LSTM over 28x28", label="LSTM 128 over 28x28"),
+    Case((128, 10), 64, recurrent="GRU over 28x28", label="GRU 128 over 28x28"),
+    Case((128, 10), 64, recurrent="SimpleRNN over 28x28", label="SimpleRNN 128 over 28x28"),
+    Case((128, 64), 64, recurrent="characters", label="LSTM 128 over 64 characters of 64"),
 ]
 
 # Rows of one call of predict, through one network.

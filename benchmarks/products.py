@@ -61,6 +61,9 @@ PRODUCTS = {
     "32x20x64": Product(32, 20, 64),
     "32x64x20": Product(32, 64, 20),
     **_with_gradients("32x64x64", 32, 64, 64),
+    # Of an LSTM's state at each step, 128 and 256 units.
+    **_with_gradients("64x128x512", 64, 128, 512),
+    **_with_gradients("64x256x1024", 64, 256, 1024),
 }
 
 

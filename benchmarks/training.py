@@ -11,6 +11,7 @@ from benchmarks.cases import EPOCHS
 from benchmarks.images import IMAGES
 from benchmarks.peers import Array, Model
 from benchmarks.process import Job
+from benchmarks.recurrences import RECURRENCES
 
 
 def make_model(
@@ -47,14 +48,17 @@ class Training:
         steps: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
-        self.model = make_model(
-            peer, widths, batch_size, threads, images=images, activation=activation
-        )
-        before = IMAGES[images]
-        size = prod(before.shape) if before else widths[0]
-        self.model.start(*samples(steps * batch_size, size, widths[-1]), seed=0)
+        network = {"images": images, "recurrent": recurrent, "activation": activation}
+        self.model = make_model(peer, widths, batch_size, threads, **network)
+        rows, before, recurrence = steps * batch_size, IMAGES[images], RECURRENCES[recurrent]
+        if recurrence:
+            X, y = recurrence.samples(rows, widths[-1])
+        else:
+            X, y = samples(rows, prod(before.shape) if before else widths[0], widths[-1])
+        self.model.start(X, y, seed=0)
         self.units = EPOCHS * steps
 
     def run(self) -> None:

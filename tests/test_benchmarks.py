@@ -14,8 +14,14 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(
     "command",
-    [["table", "--cases", "1"], ["table", "--cases", "9"], ["predict"]],
-    ids=["table", "images", "predict"],
+    [
+        ["table", "--cases", "1"],
+        ["table", "--cases", "9"],
+        ["table", "--cases", "10"],
+        ["table", "--cases", "13"],
+        ["predict"],
+    ],
+    ids=["table", "images", "last state", "each step", "predict"],
 )
 def test_benchmark_runs_alone(command: list[str], tmp_path: Path) -> None:
     target = tmp_path / "result.json"

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.images import IMAGES
+from benchmarks.recurrences import RECURRENCES
 
 Array = np.ndarray
 
@@ -29,6 +30,8 @@ class Model(Protocol):
         As many as the library may use.
     images : str
         What stands before the dense layers, one of `benchmarks.images.IMAGES`.
+    recurrent : str
+        Likewise, one of `benchmarks.recurrences.RECURRENCES`.
     activation : {"relu", "tanh"}
         Between the layers.
     """
@@ -39,11 +42,15 @@ class Model(Protocol):
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None: ...
 
     def start(self, X: Array, y: Array, seed: int) -> None:
-        """Begin anew with these samples, float32 rows and class numbers, and this seed."""
+        """Begin anew with these samples, float32 rows and class numbers, and this seed.
+
+        Where each step of a sequence has a class, ``y`` is (samples, steps).
+        """
 
     def train(self, epochs: int) -> None:
         """Train on all samples, in an order of each epoch's own."""
@@ -77,16 +84,22 @@ PEERS = [
 ]
 
 
-def initial_weights(widths: list[int], seed: int, images: str = "") -> list[tuple[Array, Array]]:
+def initial_weights(
+    widths: list[int], seed: int, images: str = "", recurrent: str = ""
+) -> list[tuple[Array, ...]]:
     """Kernel (inputs, units), Glorot uniform, and bias, zero, of each layer, in float32.
 
-    Those of convolutions, (rows, columns, channels, filters), come first. All but scikit-learn,
-    which draws its own of this kind, start from these.
+    Those of convolutions, (rows, columns, channels, filters), or of a recurrent layer, kernel,
+    recurrent kernel and bias, come first. All but scikit-learn, which draws its own of this kind,
+    start from these.
     """
     generator = np.random.default_rng(seed)
     before = IMAGES[images]
-    convolutions = before.initial_weights(generator) if before else []
-    return convolutions + [
+    first: list[tuple[Array, ...]] = [*before.initial_weights(generator)] if before else []
+    recurrence = RECURRENCES[recurrent]
+    if recurrence:
+        first.append(recurrence.initial_weights(generator))
+    return first + [
         (
             generator.uniform(-1, 1, (a, b)).astype(np.float32) * np.float32((6 / (a + b)) ** 0.5),
             np.zeros(b, np.float32),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ganglion
 from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
+from benchmarks.recurrences import RECURRENCES
 from ganglion import Sequential, layers
 
 
@@ -17,15 +18,19 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
         ganglion.set_num_threads(threads)
         self.widths, self.batch_size = widths, batch_size
-        self.images, self.activation = images, activation
+        self.images, self.recurrent, self.activation = images, recurrent, activation
 
     def start(self, X: Array, y: Array, seed: int) -> None:
         before = IMAGES[self.images]
-        shape = before.shape if before else (self.widths[0],)
+        recurrence = RECURRENCES[self.recurrent]
+        shape: tuple[int, ...] = before.shape if before else (self.widths[0],)
+        if recurrence:
+            shape = recurrence.steps, recurrence.features
         self.X, self.y = X.reshape(-1, *shape), y
         hidden = [layers.Dense(width, self.activation) for width in self.widths[1:-1]]
         self.network = Sequential(
@@ -35,11 +40,15 @@ class Model:
             random_state=seed,
         )
         self.network.build((None, *shape))
-        weights = initial_weights(self.widths, seed, self.images)
-        self.network.set_weights([array for pair in weights for array in pair])
+        weights = initial_weights(self.widths, seed, self.images, self.recurrent)
+        self.network.set_weights([array for group in weights for array in group])
 
     def _before(self) -> list[layers.Layer]:
-        """The layers on images."""
+        """The layers on images or sequences."""
+        recurrence = RECURRENCES[self.recurrent]
+        if recurrence:
+            layer = getattr(layers, recurrence.kind)
+            return [layer(recurrence.units, return_sequences=recurrence.each_step)]
         found: list[layers.Layer] = []
         before = IMAGES[self.images]
         for part in before.parts if before else ():

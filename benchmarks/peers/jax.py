@@ -17,6 +17,7 @@ from jax import numpy as jnp
 
 from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
+from benchmarks.recurrences import RECURRENCES
 
 Epoch = Callable[..., Any]
 
@@ -29,9 +30,10 @@ VARIANTS = [
 
 
 class Network(NamedTuple):
-    """What stands before the dense layers, one of IMAGES, and the activation between layers."""
+    """What stands before the dense layers, by name, and the activation between layers."""
 
     images: str
+    recurrent: str
     activation: str
 
     def __call__(self, weights: Any, x: Any) -> Any:
@@ -51,6 +53,11 @@ class Network(NamedTuple):
                     )
                     x = activate(y + bias)
             x = x.reshape(len(x), -1)
+        recurrence = RECURRENCES[self.recurrent]
+        if recurrence:
+            steps = x.reshape(-1, recurrence.steps, recurrence.features)
+            x = recurred(recurrence.kind, steps, *weights.pop(0))
+            x = x.swapaxes(0, 1) if recurrence.each_step else x[-1]
         for kernel, bias in weights[:-1]:
             x = activate(x @ kernel + bias)
         return x @ weights[-1][0] + weights[-1][1]
@@ -63,10 +70,38 @@ def pooled(x: Any, average: bool) -> Any:
     return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
 
 
+def recurred(kind: str, x: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> Any:
+    """States after each step, steps first; the input's part is one product of all of them."""
+    units = len(recurrent_kernel)
+    projected = x.swapaxes(0, 1) @ kernel + (bias[0] if kind == "GRU" else bias)
+    state = jnp.zeros((len(x), units))
+
+    def simple(h: Any, z: Any) -> Any:
+        h = jnp.tanh(z + h @ recurrent_kernel)
+        return h, h
+
+    def gru(h: Any, z: Any) -> Any:
+        inner = h @ recurrent_kernel + bias[1]
+        kept, reset = jnp.split(jax.nn.sigmoid((z + inner)[:, : 2 * units]), 2, axis=1)
+        written = jnp.tanh(z[:, 2 * units :] + reset * inner[:, 2 * units :])
+        h = kept * h + (1 - kept) * written
+        return h, h
+
+    def lstm(states: Any, z: Any) -> Any:
+        h, c = states
+        i, f, g, o = jnp.split(z + h @ recurrent_kernel, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    cell = {"SimpleRNN": simple, "GRU": gru, "LSTM": lstm}[kind]
+    return jax.lax.scan(cell, (state, state) if kind == "LSTM" else state, projected)[1]
+
+
 def loss(weights: Any, network: Network, x: Any, y: Any) -> Any:
     logits = network(weights, x)
-    target = jax.nn.one_hot(y, logits.shape[1])
-    return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=1))
+    target = jax.nn.one_hot(y, logits.shape[-1])
+    return -jnp.mean(jnp.sum(target * jax.nn.log_softmax(logits), axis=-1))
 
 
 def update(state: Any, network: Network, x: Any, y: Any) -> Any:
@@ -113,10 +148,11 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
         self.widths, self.batch_size = widths, batch_size
-        self.network = Network(images, activation)
+        self.network = Network(images, recurrent, activation)
         self.epoch: Epoch | None = None
 
     def start(self, X: Array, y: Array, seed: int) -> None:
@@ -126,7 +162,8 @@ class Model:
         self.probabilities: Callable[[Array], Any] | None = None
 
     def _first_state(self, seed: int) -> Any:
-        weights = jax.tree.map(jnp.asarray, initial_weights(self.widths, seed, self.network.images))
+        first = initial_weights(self.widths, seed, self.network.images, self.network.recurrent)
+        weights = jax.tree.map(jnp.asarray, first)
         zeros = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
         return weights, *zeros, jnp.float32(1)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
+from benchmarks.recurrences import RECURRENCES
 
 # The time of a step falls with the steps of one execution, up to about so many.
 STEPS_PER_EXECUTION = 64
@@ -25,18 +26,18 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
         self.widths, self.batch_size = widths, batch_size
-        self.images, self.activation = images, activation
+        self.images, self.recurrent, self.activation = images, recurrent, activation
         self.network: Any = None
 
     def _compile(self, steps: int) -> None:
         hidden = [keras.layers.Dense(width, self.activation) for width in self.widths[1:-1]]
-        before = IMAGES[self.images]
         self.network = keras.Sequential(
             [
-                keras.Input(before.shape if before else (self.widths[0],)),
+                keras.Input(self._shape()),
                 *self._before(),
                 *hidden,
                 keras.layers.Dense(self.widths[-1]),
@@ -52,7 +53,11 @@ class Model:
         self.optimizer_start = [np.array(v) for v in self.network.optimizer.variables]
 
     def _before(self) -> list[Any]:
-        """The layers on images."""
+        """The layers on images or sequences."""
+        recurrence = RECURRENCES[self.recurrent]
+        if recurrence:
+            layer = getattr(keras.layers, recurrence.kind)
+            return [layer(recurrence.units, return_sequences=recurrence.each_step)]
         found: list[Any] = []
         before = IMAGES[self.images]
         for part in before.parts if before else ():
@@ -67,14 +72,20 @@ class Model:
                 )
         return [*found, keras.layers.Flatten()] if found else []
 
+    def _shape(self) -> tuple[int, ...]:
+        """Of a sample."""
+        before, recurrence = IMAGES[self.images], RECURRENCES[self.recurrent]
+        if recurrence:
+            return recurrence.steps, recurrence.features
+        return before.shape if before else (self.widths[0],)
+
     def start(self, X: Array, y: Array, seed: int) -> None:
-        before = IMAGES[self.images]
-        self.X, self.y = (X.reshape(-1, *before.shape) if before else X), y
+        self.X, self.y = X.reshape(-1, *self._shape()), y
         if self.network is None:
             self._compile(len(X) // self.batch_size)
         keras.utils.set_random_seed(seed)
-        weights = initial_weights(self.widths, seed, self.images)
-        self.network.set_weights([array for pair in weights for array in pair])
+        weights = initial_weights(self.widths, seed, self.images, self.recurrent)
+        self.network.set_weights([array for group in weights for array in group])
         # A new optimizer would have to be compiled again.
         for variable, value in zip(
             self.network.optimizer.variables, self.optimizer_start, strict=True

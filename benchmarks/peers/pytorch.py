@@ -8,13 +8,37 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import torch
 
 from benchmarks.images import IMAGES, Pooling
 from benchmarks.peers import Array, initial_weights
+from benchmarks.recurrences import RECURRENCES, Recurrence
 
 FORMATS = [torch.contiguous_format, torch.channels_last]
 TRIALS, TRIAL_STEPS = 4, 16
+
+
+class Recurrent(torch.nn.Module):
+    """PyTorch's own layer, to which the order of the gates in the weights is that given."""
+
+    def __init__(
+        self, recurrence: Recurrence, kernel: Array, recurrent_kernel: Array, bias: Array
+    ) -> None:
+        super().__init__()
+        name = "RNN" if recurrence.kind == "SimpleRNN" else recurrence.kind
+        make = getattr(torch.nn, name)
+        self.layer = make(recurrence.features, recurrence.units, batch_first=True)
+        self.each_step = recurrence.each_step
+        biases = np.broadcast_to(bias, (2, recurrence.width)).copy()
+        arrays = kernel.T.copy(), recurrent_kernel.T.copy(), *biases
+        names = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
+        state = {name: torch.from_numpy(array) for name, array in zip(names, arrays, strict=True)}
+        self.layer.load_state_dict(state)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layer(x)[0]
+        return y if self.each_step else y[:, -1]
 
 
 class Model:
@@ -26,17 +50,21 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
         torch.set_num_threads(threads)
         self.widths, self.batch_size = widths, batch_size
-        self.images = images
+        self.images, self.recurrent = images, recurrent
         self.activation = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[activation]
         self.format: torch.memory_format | None = None  # where there are images
 
     def start(self, X: Array, y: Array, seed: int) -> None:
         self.X, self.y = torch.from_numpy(X), torch.from_numpy(y)
         before = IMAGES[self.images]
+        recurrence = RECURRENCES[self.recurrent]
+        if recurrence:
+            self.X = self.X.reshape(-1, recurrence.steps, recurrence.features)
         if before:  # of one channel first is last
             height, width, channels = before.shape
             self.X = self.X.reshape(-1, channels, height, width)
@@ -45,8 +73,9 @@ class Model:
 
     def _build(self, seed: int) -> None:
         torch.manual_seed(seed)
-        weights = initial_weights(self.widths, seed, self.images)
-        parts = self._before(weights)
+        weights = initial_weights(self.widths, seed, self.images, self.recurrent)
+        recurrence = RECURRENCES[self.recurrent]
+        parts = [Recurrent(recurrence, *weights.pop(0))] if recurrence else self._before(weights)
         for kernel, bias in weights:
             layer = torch.nn.Linear(*kernel.shape)
             layer.load_state_dict(
@@ -71,7 +100,7 @@ class Model:
                 times[self.format].append(time.perf_counter() - started)
         return min(FORMATS, key=lambda format: min(times[format]))
 
-    def _before(self, weights: list[tuple[Array, Array]]) -> list[torch.nn.Module]:
+    def _before(self, weights: list[tuple[Array, ...]]) -> list[torch.nn.Module]:
         """The layers on images, which take their weights away."""
         found: list[torch.nn.Module] = []
         before = IMAGES[self.images]
@@ -97,7 +126,9 @@ class Model:
         for batch in order.split(self.batch_size):
             self.optimizer.zero_grad(set_to_none=True)
             logits = self.network(self.X[batch])
-            torch.nn.functional.cross_entropy(logits, self.y[batch]).backward()
+            # Where each step has a class, steps are samples.
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), self.y[batch].flatten())
+            loss.backward()
             self.optimizer.step()
 
     def predict(self, X: Array) -> Array:

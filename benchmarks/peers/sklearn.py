@@ -18,10 +18,11 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
-        if images:
-            raise NotImplementedError("it has no convolutions")
+        if images or recurrent:
+            raise NotImplementedError("it has dense networks alone")
         threadpoolctl.threadpool_limits(threads)
         self.widths, self.batch_size = widths, batch_size
 

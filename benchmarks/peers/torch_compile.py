@@ -40,9 +40,10 @@ class Model:
         batch_size: int,
         threads: int,
         images: str = "",
+        recurrent: str = "",
         activation: str = "relu",
     ) -> None:
-        if images:
+        if images or recurrent:
             raise NotImplementedError("dense networks alone are written here")
         torch.set_num_threads(threads)
         self.widths, self.batch_size = widths, batch_size

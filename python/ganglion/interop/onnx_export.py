@@ -193,7 +193,11 @@ class _Program:
 
                 def write_body(given: list[str]) -> list[str]:
                     known = dict(zip(body.inputs, [*given, *shared], strict=True))
-                    return body.write(nodes, known, {})
+                    made = body.write(nodes, known, {})
+                    if not loop["masked"]:
+                        return made
+                    zeros = [nodes.numbers(0.0)] * results
+                    return body.where(nodes, given[-1], made, [*given[:carries], *zeros])
 
                 of_results = {
                     "scan_output_axes": [1] * results,
@@ -215,6 +219,17 @@ class _Program:
             return name
 
         return Form(operation["inputs"], write)
+
+    def where(
+        self, nodes: OnnxNodes, mask: str, outputs: list[str], others: list[str]
+    ) -> list[str]:
+        """Return the outputs for the samples whose mask (n,) is not 0, others for the rest."""
+        counts = nodes.add("Not", nodes.add("Equal", mask, nodes.numbers(0.0)))
+        chosen = []
+        for value, output, other in zip(self._outputs, outputs, others, strict=True):
+            axes = nodes.integers(list(range(1, len(self.values[value]["shape"]))))
+            chosen.append(nodes.add("Where", nodes.add("Unsqueeze", counts, axes), output, other))
+        return chosen
 
     def _plain(self, operation: Operation) -> Form:
         kind, label = operation["kind"], operation["label"]

@@ -210,64 +210,58 @@ class Recurrent(Carrying, registered=False):
             regularizer=self.recurrent_regularizer,
         )
         bias, recurrent_bias = self.add_bias()
-        projected = self._project(x, kernel)
-        if bias is not None:
-            projected = projected + bias
+        project = self._projection(kernel, bias)
         cell = self.cell(self._product(recurrent_kernel), recurrent_bias)
-        return self._loop(cell, projected, x)
+        # A narrow input is multiplied within the step: reading it is cheaper than writing and
+        # reading the products of all steps, (None, steps, gates * units). For a wide one, a single
+        # product of all steps is.
+        features = x.shape[2]
+        assert features is not None
+        if features <= self.units:
+            return self._loop(lambda x, states: cell(project(x), states), x, x.mask)
+        return self._loop(cell, project(x), x.mask)
 
-    def _loop(self, cell: Cell, projected: Value, x: Value) -> Value:
-        """Return the output; ``projected`` is what the steps read, (None, steps, gates * units)."""
-        mask = x.mask
+    def _loop(self, cell: Cell, read: Value, mask: Value | None) -> Value:
+        """Return the output; ``read`` is what the steps read, (None, steps, ...)."""
         kept = self._kept_states()
-        first = [self._first_state(name, x, kept.get(name)) for name in self.state_names]
+        first = [self._first_state(name, read, kept.get(name)) for name in self.state_names]
 
         def step(
             states: list[Value], slices: list[Value]
         ) -> tuple[Sequence[Value], Sequence[Value]]:
             following = cell(slices[0], states)
-            if mask is not None:  # a step that is padding does not happen
-                counts = ops.expand_dims(slices[1], -1)
-                pairs = zip(following, states, strict=True)
-                following = [ops.where(counts, new, old) for new, old in pairs]
             return following, following[:1] if self.return_sequences else []
 
-        sequences = [projected] if mask is None else [projected, mask]
-        if x.shape[1] == 1:  # as where a network is run step by step: there is nothing to loop over
-            last, outputs = step(first, [value[:, 0] for value in sequences])
-            outputs = [ops.expand_dims(output, 1) for output in outputs]
-        else:
-            last, outputs = ops.scan(step, first, sequences, reverse=self.go_backwards)
+        # At padding the results of the one are zeros, those of the other what was there before.
+        scan = current_trace().scan if self.zero_output_for_mask else ops.scan
+        last, outputs = scan(step, first, [read], self.go_backwards, mask)
         for name, state in zip(self.state_names, last, strict=True):
             self.end_state(name, state)
             if name in kept:
                 size = kept[name].shape[0]
                 assert size is not None
                 ops.assign(kept[name], ops.from_batch(state, size))
-        y = outputs[0] if self.return_sequences else last[0]
-        if mask is not None and (self.zero_output_for_mask or self._carries_on()):
-            y = ops.where(ops.expand_dims(self._shown(mask), -1), y, 0.0)
-        if self.return_sequences and self.go_backwards:
-            y = ops.with_mask(ops.flip(y, 1), None if mask is None else ops.flip(mask, 1))
-        return y
+        if not self.return_sequences:
+            return last[0] if mask is None else self._last_output(last[0], mask)
+        if self.go_backwards:
+            return ops.with_mask(
+                ops.flip(outputs[0], 1), None if mask is None else ops.flip(mask, 1)
+            )
+        return outputs[0]
 
-    def _shown(self, mask: Value) -> Value:
-        """Return 0 where the output is to be zeros: at padding, or before all that counts.
+    def _last_output(self, state: Value, mask: Value) -> Value:
+        """Return the state after the last step as the output: zeros where that was padding.
 
-        It is by itself where the states are zeros at first.
+        Without ``zero_output_for_mask`` only where all was; states that are zeros at first are so
+        by themselves.
         """
-        if self.return_sequences:
-            if self.zero_output_for_mask:
-                return mask
-
-            def follow(seen: list[Value], counts: list[Value]) -> tuple[list[Value], list[Value]]:
-                seen = [ops.maximum(seen[0], counts[0])]
-                return seen, seen
-
-            return ops.scan(follow, [mask[:, 0] * 0.0], [mask], self.go_backwards)[1][0]
         if self.zero_output_for_mask:
-            return mask[:, 0 if self.go_backwards else -1]
-        return ops.max(mask, axis=1)
+            shown = mask[:, 0 if self.go_backwards else -1]
+        elif self._carries_on():
+            shown = ops.max(mask, axis=1)
+        else:
+            return state
+        return ops.where(ops.expand_dims(shown, -1), state, 0.0)
 
     # Dropout: what is left out is drawn once a sequence, and for each gate where states are.
 
@@ -278,16 +272,24 @@ class Recurrent(Carrying, registered=False):
         drawn = [ops.random_uniform((None, features), self.seed) for _ in range(count)]
         return [(uniform >= rate) * (1.0 / (1.0 - rate)) for uniform in drawn]
 
-    def _project(self, x: Value, kernel: Value) -> Value:
-        """Return the input's part of all steps, one product: (None, steps, gates * units)."""
+    def _projection(self, kernel: Value, bias: Value | None) -> Callable[[Value], Value]:
+        """Return the input's part as a function of a step, (None, features), or of all."""
         count = self.gates if self.recurrent_dropout > 0 else 1
-        factors = self._drawn(x.shape[2], self.dropout, count)
-        if not factors:
-            return ops.matmul(x, kernel)
-        dropped = [x * ops.expand_dims(factor, 1) for factor in factors]
-        if len(dropped) == 1:
-            return ops.matmul(dropped[0], kernel)
-        return ops.concat([ops.matmul(x, self._gate(kernel, i)) for i, x in enumerate(dropped)])
+        factors = self._drawn(kernel.shape[0], self.dropout, count)
+
+        def project(x: Value) -> Value:
+            if len(x.shape) == 3:
+                dropped = [x * ops.expand_dims(factor, 1) for factor in factors]
+            else:
+                dropped = [x * factor for factor in factors]
+            if len(dropped) > 1:
+                parts = [ops.matmul(x, self._gate(kernel, i)) for i, x in enumerate(dropped)]
+                product = ops.concat(parts)
+            else:
+                product = ops.matmul(dropped[0] if dropped else x, kernel)
+            return product if bias is None else product + bias
+
+        return project
 
     def _product(self, kernel: Value) -> Product:
         """Return the recurrent kernel as a function of a state and the first and last gate."""
