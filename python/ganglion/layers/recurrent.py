@@ -233,11 +233,7 @@ class Recurrent(Carrying, registered=False):
             return following, following[:1] if self.return_sequences else []
 
         sequences = [projected] if mask is None else [projected, mask]
-        if x.shape[1] == 1:  # as where a network is run step by step: there is nothing to loop over
-            last, outputs = step(first, [value[:, 0] for value in sequences])
-            outputs = [ops.expand_dims(output, 1) for output in outputs]
-        else:
-            last, outputs = ops.scan(step, first, sequences, reverse=self.go_backwards)
+        last, outputs = ops.scan(step, first, sequences, reverse=self.go_backwards)
         for name, state in zip(self.state_names, last, strict=True):
             self.end_state(name, state)
             if name in kept:
