@@ -10,8 +10,8 @@ Array = np.ndarray
 Weights = dict[str, Array]
 
 
-def attention(s: Any, w: Weights, x: Array, training: bool) -> Array:
-    """Vaswani et al. (2017), section 3.2."""
+def attention(s: Any, w: Weights, x: Array, training: bool, counted: Array | None = None) -> Array:
+    """Vaswani et al. (2017), section 3.2; of the steps that count, (samples, steps), if given."""
 
     def projected(name: str, head: int) -> Array:
         y = x @ w[f"{name}/kernel"][:, head]
@@ -24,6 +24,8 @@ def attention(s: Any, w: Weights, x: Array, training: bool) -> Array:
         scores = query @ key.transpose(0, 2, 1) / np.sqrt(s.key_dim)
         if s.causal:
             scores = scores + np.triu(np.full(scores.shape[1:], -np.inf), 1)
+        if counted is not None:
+            scores = np.where(counted[:, np.newaxis], scores, -np.inf)
         shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
         shares /= shares.sum(axis=-1, keepdims=True)
         y = y + np.tensordot(shares @ value, output[head], 1)

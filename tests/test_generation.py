@@ -44,7 +44,10 @@ STEPPING = {
         layers.BatchNormalization(),
     ),
     "one_hot": lambda: moved(
-        Sequential([layers.Input((7, CLASSES)), layers.LSTM(9), layers.Dense(CLASSES, "softmax")])
+        Sequential(
+            [layers.Input((7, CLASSES)), layers.LSTM(9), layers.Dense(CLASSES, "softmax")],
+            random_state=0,
+        )
     ),
 }
 # Networks with a layer that looks at whole sequences, of 7 ids.

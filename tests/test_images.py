@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_sources import megabytes, needs_proc, no_thread_is_left, same_bits  # noqa: F401
+from row_sources import no_thread_is_left, same_bits  # noqa: F401 (a fixture)
+from test_sources import megabytes, needs_proc
 
 from ganglion import ImageFolder, NeuralClassifier, Sequential, layers, optimizers
 from ganglion._core import available_cores

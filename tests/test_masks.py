@@ -122,7 +122,9 @@ def test_average_pooling_leaves_padding_out():
 
 
 def network(**settings: Any) -> Sequential:
-    chain = [layers.Masking(), layers.Dense(4, activation="tanh"), layers.Dense(2)]
+    # Behind another layer, where samples that are nothing but padding are not refused.
+    mask = [layers.Rescaling(1.0), layers.Masking()]
+    chain = [*mask, layers.Dense(4, activation="tanh"), layers.Dense(2)]
     return Sequential(chain, random_state=0, dtype="float64", **settings)
 
 
@@ -135,7 +137,7 @@ def test_loss_and_metrics_are_over_the_steps_that_count(loss, weighted):
     net = network(loss=loss, metrics=["mse", "r2", losses_as_metric])
     net.build((None, STEPS, FEATURES))
     at, rows = counted(), np.repeat(np.arange(len(LENGTHS)), LENGTHS)
-    alone = Sequential(net.layers[1:], loss=loss, metrics=net.metrics, dtype="float64")
+    alone = Sequential(net.layers[2:], loss=loss, metrics=net.metrics, dtype="float64")
     alone.build((None, FEATURES))
     alone.set_weights(net.get_weights())
     expected = alone.evaluate(x[at], y[at], sample_weight=None if weight is None else weight[rows])
@@ -154,7 +156,7 @@ def test_gradients_are_those_of_the_steps_that_count():
     x, y = padded(generator), generator.normal(size=(len(LENGTHS), STEPS, 2))
     net = network(loss="mse")
     net.build((None, STEPS, FEATURES))
-    alone = Sequential(net.layers[1:], loss="mse", dtype="float64")
+    alone = Sequential(net.layers[2:], loss="mse", dtype="float64")
     alone.build((None, FEATURES))
     alone.set_weights(net.get_weights())
     loss, gradients = net.loss_and_gradients(x, y)
@@ -191,6 +193,24 @@ def test_a_batch_of_nothing_but_padding_has_no_loss():
     net = network(loss="mse", metrics=["mae"])
     x, y = np.zeros((3, STEPS, FEATURES)), np.ones((3, STEPS, 2))
     assert net.fit(x, y).evaluate(x, y) == {"loss": 0.0, "mae": 0.0}
+
+
+@pytest.mark.parametrize("call", ["fit", "predict", "evaluate"])
+def test_samples_of_nothing_but_padding_are_refused(call):
+    x, ids = np.ones((3, STEPS, FEATURES)), np.ones((3, STEPS), int)
+    x[1], ids[2] = 0.0, 0
+    x[2, :2], ids[0, :2] = 0.0, 0
+    for given, first, row in (
+        (x, layers.Masking(), 1),
+        (ids, layers.Embedding(4, 2, mask_zero=True), 2),
+        ([*ids], layers.Embedding(4, 2, mask_zero=True), 2),
+    ):
+        shape = (None,) if given is not x else (STEPS, FEATURES)
+        net = Sequential([layers.Input(shape), first, layers.GRU(2), layers.Dense(1)], loss="mse")
+        net.build((None, *shape))
+        y = [] if call == "predict" else [np.zeros(3)]
+        with pytest.raises(ValueError, match=rf"\[{call}\] X has nothing but padding at row {row}"):
+            getattr(net, call)(given, *y)
 
 
 def test_a_metric_of_whole_sequences_says_that_it_cannot_leave_padding_out():

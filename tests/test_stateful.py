@@ -123,3 +123,42 @@ def test_a_network_that_was_saved_goes_on(tmp_path):
     net.save(tmp_path / "net.safetensors")
     there = Sequential.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(there.predict(x), net.predict(x))
+
+
+def test_parts_of_a_stream_are_trained_on_as_they_come():
+    one, other = stateful(loss="mse"), stateful(loss="mse")
+    x, y = data(2 * BATCH, STEPS, FEATURES), data(2 * BATCH, STEPS, 1)
+    one.fit(x, y, batch_size=BATCH, shuffle=False)
+    for part in (slice(BATCH), slice(BATCH, None)):
+        other.partial_fit(x[part], y[part], batch_size=BATCH, shuffle=False)
+    for got, wanted in zip(other.get_weights(), one.get_weights(), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda net, x, y: net.predict(x, batch_size=BATCH),
+        lambda net, x, y: net.evaluate(x, y, batch_size=BATCH),
+        lambda net, x, y: net.fit(x, y, batch_size=BATCH, shuffle=False),
+        lambda net, x, y: net.train_on_batch(x[:BATCH], y[:BATCH]),
+    ],
+    ids=["predict", "evaluate", "fit", "train_on_batch"],
+)
+def test_sequences_that_would_come_in_another_order_are_refused(call):
+    chain = [layers.Input((None, FEATURES), batch_size=BATCH), layers.GRU(2, stateful=True)]
+    net = Sequential([*chain, layers.Dense(1)], loss="mse", random_state=0)
+    x = [data(steps, FEATURES) for steps in (1, 40, 3, 90, 5, 6)]
+    with pytest.raises(ValueError, match="a layer keeps states from batch to batch: bring them to"):
+        net.build((None, None, FEATURES))
+        call(net, x, np.zeros(len(x)))
+
+
+def test_a_stream_may_have_ended():
+    chain = [layers.Input((STEPS, FEATURES), batch_size=2), layers.Masking()]
+    net = Sequential([*chain, layers.GRU(2, stateful=True)], random_state=0)
+    x = data(2, STEPS, FEATURES)
+    before = net.build((None, STEPS, FEATURES)) or net.predict(x)
+    x[1] = 0.0
+    np.testing.assert_array_equal(net.predict(x)[1], np.zeros(2))
+    assert before[1].any()

@@ -196,7 +196,7 @@ def _checked(place: str, net: Passes, X: Any) -> Array:
     inputs = check_inputs(place, X, shape, net.dtype, names=net.feature_names_in_)
     if isinstance(inputs, _core.RaggedRows):
         raise TypeError(f"[{place}] X must be an array, got a list of sequences")
-    built.check_ids(place, inputs)
+    built.check_data(place, inputs)
     if isinstance(inputs, _core.SparseRows):
         raise TypeError(f"[{place}] X must be dense, got a sparse matrix: X.toarray() is")
     if not isinstance(inputs, np.ndarray):

@@ -14,7 +14,7 @@ from ganglion import _core, compile
 from ganglion.compile import Form, Recipe
 from ganglion.endings import ending_of, mismatch
 from ganglion.errors import warn
-from ganglion.inputs import Inputs, check_ids
+from ganglion.inputs import Inputs, check_ids, check_one_length, check_steps
 from ganglion.layers import Layer
 from ganglion.layers.recurrent import Recurrent
 from ganglion.open_steps import Forms, trace_once
@@ -106,6 +106,14 @@ class Built(Programs):
             for call in trace.calls
             if isinstance(call.layer, Layer) and call.layer.vocabulary and call.input.id == x.id
         }
+        # By path, of those that take steps of the network's input for padding.
+        self._paddings = {
+            call.path: call.layer.padding_value
+            for call in trace.calls
+            if isinstance(call.layer, Layer)
+            and call.layer.padding_value is not None
+            and call.input.id == x.id
+        }
         self.kept_states = [
             f"{row.name}/{state}"
             for row in self.rows
@@ -151,12 +159,15 @@ class Built(Programs):
         return self._learning != self._learning_of_layers()
 
     @property
-    def reads_ids(self) -> bool:
-        """Whether some layer takes the network's input for ids."""
-        return bool(self._vocabularies)
+    def looks_at_data(self) -> bool:
+        """Whether `check_data` has something to look for."""
+        return bool(self._vocabularies or self._paddings or self.kept_states)
 
-    def check_ids(self, place: str, X: Inputs) -> None:
-        """Raise for the first input that is not in the vocabulary of a layer that reads ids.
+    def check_data(self, place: str, X: Inputs) -> None:
+        """Raise for inputs that a layer cannot read.
+
+        These are ids that the vocabulary of a layer has not, samples that are nothing but padding,
+        and sequences of different lengths where states are kept for what follows them.
 
         Parameters
         ----------
@@ -167,6 +178,11 @@ class Built(Programs):
         """
         for path, vocabulary in self._vocabularies.items():
             check_ids(place, X, vocabulary, path, self.dtype)
+        if self.kept_states:  # of a stream that has ended there may be nothing but padding
+            check_one_length(place, X)
+            return
+        for path, padding in self._paddings.items():
+            check_steps(place, X, padding, path)
 
     @property
     def is_frozen(self) -> bool:

@@ -81,7 +81,8 @@ class Generation(Transfer):
             if getattr(row.layer, "stateful", False):
                 raise ValueError(
                     f"[generate] layer {row.name!r} is stateful, and keeps states of its own: give "
-                    "its weights to a network with stateful=False"
+                    "the network's weights but those that weight_names has ending in '_state' to "
+                    "one with stateful=False"
                 )
         stepper = built.stepper
         count = whole_number("generate", "n", n)

@@ -27,6 +27,9 @@ from ganglion.value import Shape, fits
 # it goes on.
 Inputs = NDArray[Any] | _core.SparseRows | _core.RaggedRows | Stream
 
+# Rows copied at once where some are looked at.
+_ROWS_TOGETHER = 1024
+
 
 def check_inputs(
     place: str,
@@ -100,7 +103,9 @@ def check_inputs(
             )
         if 0 in inputs.shape[1:]:
             raise ValueError(f"[{place}] X has no features: shape {inputs.shape}")
-    elif not fits(shape, (None, *inputs.shape[1:])) or inputs.ndim == 0:
+    elif not fits(shape, (None, *inputs.shape[1:])) or 0 in inputs.shape[1:] or inputs.ndim == 0:
+        if 0 in inputs.shape[1:]:
+            raise ValueError(f"[{place}] X has samples that are empty: shape {inputs.shape}")
         if inputs.ndim == 2 and len(shape) == 2:
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"
@@ -173,6 +178,73 @@ def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: st
     )
 
 
+def check_steps(place: str, inputs: Inputs, padding: float, layer: str) -> None:
+    """Raise for the first sample of which no step counts.
+
+    Parameters
+    ----------
+    place : str
+        What was called, for the error.
+    inputs : ndarray, SparseRows, RaggedRows or Stream
+        As `check_inputs` returns them. Those of a stream or a sparse matrix are not looked at.
+    padding : float
+        What steps are filled with that do not count.
+    layer : str
+        Name of the layer that leaves them out, for the error.
+
+    Raises
+    ------
+    ValueError
+        Naming the row.
+
+    Examples
+    --------
+    >>> check_steps("fit", np.array([[4, 0], [0, 0]]), 0.0, "embedding")
+    Traceback (most recent call last):
+    ...
+    ValueError: [fit] X has nothing but padding at row 1: all its steps are 0.0, which layer \
+'embedding' leaves out
+    """
+    if isinstance(inputs, (Stream, _core.SparseRows)):
+        return
+    if isinstance(inputs, _core.RaggedRows):
+        found = (row for row in range(len(inputs)) if (inputs.row(row) == padding).all())
+    else:
+        rows = np.flatnonzero(_is_all(inputs[:, 0], padding))
+        found = (
+            int(row)
+            for some in np.array_split(rows, len(rows) // _ROWS_TOGETHER + 1)
+            for row in some[_is_all(inputs[some], padding)]
+        )
+    row = next(found, None)
+    if row is not None:
+        raise ValueError(
+            f"[{place}] X has nothing but padding at row {row}: all its steps are {padding}, which "
+            f"layer {layer!r} leaves out"
+        )
+
+
+def _is_all(rows: NDArray[Any], value: float) -> NDArray[np.bool_]:
+    """Return which rows hold nothing else."""
+    found: NDArray[np.bool_] = (rows == value).all(axis=tuple(range(1, rows.ndim)))
+    return found
+
+
+def check_one_length(place: str, inputs: Inputs) -> None:
+    """Raise for sequences of different lengths, which batches that follow each other cannot be.
+
+    Examples
+    --------
+    >>> check_one_length("fit", np.ones((2, 3)))
+    """
+    if isinstance(inputs, _core.RaggedRows):
+        raise ValueError(
+            f"[{place}] X is a list of sequences, which come in batches of about the same length, "
+            "and a layer keeps states from batch to batch: bring them to one length, and leave "
+            "what they are filled up with out by layers.Masking"
+        )
+
+
 def _stored(inputs: _core.SparseRows) -> NDArray[Any]:
     return inputs.data[inputs.indptr[0] : inputs.indptr[-1]]
 
@@ -186,14 +258,14 @@ def _stored_at(inputs: _core.SparseRows, stored: int) -> tuple[tuple[int, ...], 
 
 def _check_lengths(place: str, X: Any, shape: Shape | None) -> None:
     """Raise where sequences differ in length, and the network takes one length."""
-    if shape is None or len(shape) < 3 or not is_ragged(X, None):
+    if shape is None or len(shape) < 2 or not is_ragged(X, None):
         return
     lengths = [len(row) for row in X]
     other = next((row for row, length in enumerate(lengths) if length != lengths[0]), 0)
     raise ValueError(
         f"[{place}] X has sequences of different lengths, {lengths[0]} at row 0 and "
-        f"{lengths[other]} at row {other}, and the network takes {shape}: it takes any number of "
-        f"steps where it begins with Input({(None, *shape[2:])})"
+        f"{lengths[other]} at row {other}, and the network takes {shape}: one for sequences takes "
+        f"any number of steps where it begins with Input({(None, *shape[2:])})"
     )
 
 

@@ -90,7 +90,7 @@ class Passes(Keeping):
             finite=False,
             names=self.feature_names_in_,
         )
-        built.check_ids("predict", array)
+        built.check_data("predict", array)
         whole_number("predict", "batch_size", batch_size)
         built.check_batches("predict", len(array), batch_size)
         if isinstance(array, _core.RaggedRows):
@@ -99,8 +99,7 @@ class Passes(Keeping):
         executable = built.executable("predict", form=built.forms.of(array))
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
-        plain = not built.reads_ids and not built.kept_states
-        self._row_shape = (1, *array.shape[1:]) if plain else None
+        self._row_shape = None if built.looks_at_data else (1, *array.shape[1:])
         try:
             outputs = executable.predict([array], rows_together(array, batch_size), checked=True)
         finally:
@@ -227,7 +226,7 @@ class Passes(Keeping):
         """
         built = self._need_built("layer_outputs")
         array = self._check_inputs("layer_outputs", X)
-        built.check_ids("layer_outputs", array)
+        built.check_data("layer_outputs", array)
         built.check_batches("layer_outputs", len(array), PREDICTION_BATCH)
         try:
             return self._looked_at(built, "layers", array, PREDICTION_BATCH)
@@ -330,7 +329,7 @@ class Passes(Keeping):
         """Return what the network is, or would be built as, for checked inputs it can read."""
         self._follow_layers()
         built = self._built or self._made_for(place, X)
-        built.check_ids(place, X)
+        built.check_data(place, X)
         return built
 
     def _made_for(self, place: str, X: Inputs) -> Built:

@@ -153,7 +153,7 @@ def _check_ragged_weight(
     place: str, sample_weight: Any, X: _core.RaggedRows, dtype: str
 ) -> Array | _core.RaggedRows:
     """Return the weights of sequences, or of their steps, which may be a list of sequences."""
-    if not any(np.ndim(weight) for weight in sample_weight):
+    if not np.iterable(sample_weight) or not any(np.ndim(weight) for weight in sample_weight):
         weight = as_array(place, "sample_weight", sample_weight)
         return _check_sample_weight(place, weight, len(X), None, dtype)
     flat, ends = per_step(place, "sample_weight", sample_weight, X)

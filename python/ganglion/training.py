@@ -157,6 +157,7 @@ class Training(Passes):
         batch_size: int | None = 32,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[int, float] | None = None,
+        shuffle: Shuffle = True,
     ) -> Self:
         """Train for one epoch on these samples, silently; arguments as for `fit`.
 
@@ -169,6 +170,7 @@ class Training(Passes):
             batch_size=batch_size,
             sample_weight=sample_weight,
             class_weight=class_weight,
+            shuffle=shuffle,
             verbose=0,
         )
 
@@ -323,7 +325,7 @@ class Training(Passes):
         X, y, *weight = validation_data
         place = "fit, validation_data"
         array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
-        built.check_ids(place, array)
+        built.check_data(place, array)
         loss = self._need_loss("fit")
         samples = self._check_targets(place, built, array, y, loss, *(weight or [None]))
         built.executable("evaluate", samples.weight_axes, samples.form)

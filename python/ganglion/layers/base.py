@@ -288,6 +288,14 @@ class Layer(Spec, kind="layer"):
         """
         return None
 
+    @property
+    def padding_value(self) -> float | None:
+        """What steps that do not count are filled with, for a layer that finds them; else None.
+
+        A network that begins with it refuses samples that are nothing but padding, before any work.
+        """
+        return None
+
     def add_loss(self, penalty: Value) -> None:
         """Add a scalar to the loss; to be called in :meth:`build`."""
         if penalty.shape != ():

@@ -45,7 +45,8 @@ class Embedding(Layer):
     Raises
     ------
     ValueError
-        When data are read, for an id that the vocabulary has not.
+        When data are read, for an id that the vocabulary has not, and for a sample that is nothing
+        but padding.
 
     Examples
     --------
@@ -92,6 +93,10 @@ class Embedding(Layer):
     def vocabulary(self) -> int:
         """How many ids there are."""
         return self.input_dim
+
+    @property
+    def padding_value(self) -> float | None:
+        return 0.0 if self.mask_zero else None
 
     def build(self, x: Value) -> Value:
         """Return (None, ..., output_dim) for ids of (None, ...)."""

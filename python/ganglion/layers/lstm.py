@@ -64,8 +64,9 @@ class LSTM(Recurrent):
         Keras leaves as it was.
     stateful : bool
         Begin each batch with the states that the one before ended with: sample by sample, the
-        batches are parts of one long sequence. Needs ``Input(shape, batch_size=...)``; see
-        ``Sequential.reset_states``. Gradients end where a batch begins.
+        batches are parts of one long sequence. Needs ``Input(shape, batch_size=...)``,
+        ``shuffle=False`` and sequences of one length; see ``Sequential.reset_states``. Gradients
+        end where a batch begins.
     zero_output_for_mask : bool
         Let the output of padding be zeros, and not that of the step before.
     seed : int, optional

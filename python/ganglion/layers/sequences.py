@@ -32,7 +32,8 @@ class Masking(Layer):
     Raises
     ------
     ValueError
-        In ``build``, an input other than (None, steps, features).
+        In ``build``, an input other than (None, steps, features). When data are read, for a sample
+        that is nothing but padding.
 
     Examples
     --------
@@ -50,6 +51,10 @@ class Masking(Layer):
         super().__init__(**settings)
         self.mask_value = mask_value
         check_number(self, "mask_value")
+
+    @property
+    def padding_value(self) -> float:
+        return self.mask_value
 
     def build(self, x: Value) -> Value:
         check_sequences(self, x)
