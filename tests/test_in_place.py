@@ -15,6 +15,7 @@ ROWS, WIDTH = (
 )  # batches of 300 rows, and a last one of 100, are long enough to be read in place
 BATCH = 300
 
+
 class Parts(layers.Layer):
     """What follows reads slices of the input where they stand."""
 
