@@ -48,8 +48,8 @@ def scan(
     Raises
     ------
     ValueError
-        Shapes that do not fit, a step that changes the shape of a carry, assigns a weight or draws
-        random numbers.
+        Shapes that do not fit, a step that changes the shape of a carry, assigns a weight, draws
+        random numbers or joins samples, as a sum over the batch does.
 
     Examples
     --------
