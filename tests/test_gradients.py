@@ -21,7 +21,7 @@ DIFFERENTIABLE = [
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE)
 def test_gradient_of_each_kind(case: Case) -> None:
-    for rows in (1, 5):
+    for rows in case.rows if len(case.rows) == 1 else (1, 5):
         check_gradient(case, rows)
 
 

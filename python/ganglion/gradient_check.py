@@ -87,6 +87,9 @@ def _draw_inputs(
 ) -> list[Array]:
     """Return what the part takes; the last is what it is differentiated by."""
     x = generator.normal(size=(samples, *shape))
+    vocabulary = getattr(part, "vocabulary", None)
+    if vocabulary:
+        return [generator.integers(0, vocabulary, size=x.shape).astype(np.float64)]
     if not isinstance(part, Loss):
         return [x]
     expected = part.target_shape((None, *shape))
@@ -129,18 +132,20 @@ class _Checked:
         shape = [size for size in self._trace()[2].shape if size is not None]
         self._variables.lay_out()
         self._factors = generator.normal(size=[len(inputs[0]), *shape])
+        reads_ids = bool(getattr(part, "vocabulary", None))  # which have no gradient
         trace, x, y = self._trace()
         with trace:
             total = ops.sum(y * trace.input("factors", y.shape))
             trained = [trace.weights[variable.name] for variable in self._variables.trainable]
             trace.output("total", total)
-            for index, gradient in enumerate(trace.gradient(total, [x, *trained])):
+            by = trained if reads_ids else [x, *trained]
+            for index, gradient in enumerate(trace.gradient(total, by)):
                 trace.output(f"gradient {index}", gradient)
         weights = _core.Store(max(self._variables.size, 1), "float64")
         for variable in self._variables:
             weights.array[variable.span] = variable.initial_value(seed).ravel()
         self._executable = _core.Executable(trace.finish(), "float64", weights, None)
-        self.arrays: dict[str, NDArray[Any]] = {"input": inputs[-1]}
+        self.arrays: dict[str, NDArray[Any]] = {} if reads_ids else {"input": inputs[-1]}
         for variable in self._variables.trainable:
             self.arrays[variable.name] = weights.array[variable.span].reshape(variable.shape)
 

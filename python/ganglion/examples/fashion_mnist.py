@@ -5,8 +5,8 @@ have the same names). The pixels stay bytes: they are scaled by the network's fi
 networks with convolutions see each image mirrored half of the time, the ResNet also moved by up to
 a pixel.
 
-Five seeds of ``--model cnn`` recognised 0.9253 to 0.9295 of the test images, 0.9273 in the mean; one
-of ``--model resnet`` 0.9401, in a quarter of an hour on two processors that others used too.
+Five seeds of ``--model cnn`` recognised 0.9253 to 0.9295 of the test images, 0.9273 in the mean;
+one of ``--model resnet`` 0.9401, in a quarter of an hour on two processors that others used too.
 """
 
 from __future__ import annotations
