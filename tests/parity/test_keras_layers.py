@@ -79,12 +79,14 @@ def test_outputs_gradients_and_weights(
 def test_fifty_steps_of_training(layer: Any, shape: tuple[int, ...], dtype: str) -> None:
     if is_random(layer):
         pytest.skip("random numbers differ")
+    # Attention over many steps gives large gradients: with 0.01 both networks diverge.
+    rate = 1e-4 if isinstance(layer, layers.MultiHeadAttention) else 0.01
     network = [layer, layers.Flatten(), layers.Dense(3)]
     theirs = [counterpart(layer, shape), keras.layers.Flatten(), keras.layers.Dense(3)]
     pair = Pair(
         network,
         losses.MeanSquaredError(),
-        optimizers.SGD(0.01, momentum=0.5),
+        optimizers.SGD(rate, momentum=0.5),
         shape,
         dtype,
         counterparts=theirs,
