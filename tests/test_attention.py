@@ -63,7 +63,7 @@ def test_gradients_with_a_mask(causal: bool) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_sequence_of_nothing_but_padding_stays_finite(dtype: str) -> None:
-    mask = [layers.Rescaling(1.0), layers.Masking()]  # the first layer would refuse it
+    mask = [layers.Rescaling(2.0), layers.Masking()]  # the first layer would refuse it
     chain = [*mask, *applications.transformer_encoder(FEATURES, 2), layers.Dense(1)]
     net = Sequential(chain, loss="mse", random_state=0, dtype=dtype)
     x = sequences()
