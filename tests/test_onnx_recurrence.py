@@ -26,7 +26,7 @@ Array = np.ndarray
 def sequences(rows: int = 6, padded: bool = False) -> Array:
     x = np.random.default_rng(1).normal(size=(rows, STEPS, FEATURES)).astype(np.float32)
     for row in range(rows * padded):
-        x[row, row % (STEPS + 1) :] = 0.0
+        x[row, row % STEPS + 1 :] = 0.0
     return x
 
 
