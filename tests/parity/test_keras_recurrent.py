@@ -19,7 +19,7 @@ from training import Pair  # noqa: E402
 
 from ganglion import Sequential, layers, losses, optimizers  # noqa: E402
 
-LENGTHS = np.array([5, 3, 0, 1, 4, 2])
+LENGTHS = np.array([5, 3, 2, 1, 4, 2])
 SHAPE = (5, 3)
 RNN, LSTM, GRU, Bidirectional = (
     layers.SimpleRNN,
