@@ -31,11 +31,18 @@ class Learning:
         batch_size: int,
         threads: int,
         images: str,
+        recurrent: str,
         activation: str,
     ) -> None:
         self.X, self.y, self.X_test, self.y_test = fashion_mnist(directory)
         self.model = make_model(
-            peer, widths, batch_size, threads, images=images, activation=activation
+            peer,
+            widths,
+            batch_size,
+            threads,
+            images=images,
+            recurrent=recurrent,
+            activation=activation,
         )
 
     def start(self, seed: int) -> None:
