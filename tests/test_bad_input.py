@@ -15,6 +15,7 @@ from ganglion import (
     Sequential,
     callbacks,
     layers,
+    optimizers,
 )
 
 X = np.arange(40, dtype=np.float32).reshape(10, 4) / 40
@@ -47,7 +48,7 @@ BAD_X = {
     "scalar": (3.0, "must have a row for each sample"),
     "empty": (X[:0], "X is empty"),
     "no_features": (X[:, :0], "no features"),
-    "strings": (X.astype(str), "must hold numbers"),
+    "strings": (X.astype(str), "must hold numbers.* TextVectorization makes"),
     "complex": (X.astype(complex), "must hold numbers"),
     "objects": ([[None] * 4] * 10, "X"),
     "ragged": ([[1.0, 2.0], [1.0]], "X"),
@@ -81,7 +82,7 @@ BAD_Y = {
     "binary_too_large": (binary, Y, "between 0 and 1.* row 2"),
     "width": (lambda: regressor(2), Y, "shape"),
     "nan": (regressor, changed(Y, 3, np.nan), "y has a NaN at row 3"),
-    "strings": (classifier, np.array(list("abcabcabca")), "y must hold numbers"),
+    "strings": (classifier, np.array(list("abcabcabca")), "numbers.* NeuralClassifier, take cl"),
     "length": (classifier, Y[:5], "X has 10 rows and y has 5"),
     "scalar": (classifier, 1, "y has none"),
     "none": (classifier, None, "y is missing"),
@@ -336,6 +337,8 @@ def test_anything_is_predicted_or_refused(samples):
         (lambda net: Sequential(optimiser="sgd"), r"\[Sequential\] .* did you mean 'optimizer'"),
         (lambda net: net.fit(X, Y, shuffle="batch"), "shuffle must be True, False or a function"),
         (lambda net: NeuralClassifier(max_iter=3), r"\[NeuralClassifier\] .* here it is epochs"),
+        (lambda net: NeuralClassifier(lr=0.1), r"\[NeuralClassifier\] .* here it is learning_rate"),
+        (lambda net: optimizers.Adam(lr=0.1), r"\[Adam\] .* 'lr'; did you mean 'learning_rate'"),
         (lambda net: NeuralRegressor(lyers=3), r"\[NeuralRegressor\] .* did you mean 'layers'"),
         (lambda net: NeuralClassifier().fit(X, Y, validation_data=(X, Y)), "X_val and y_val"),
         (

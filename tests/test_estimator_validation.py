@@ -167,6 +167,19 @@ def test_labels_in_lists_are_sent_to_the_binarizer(kind):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("kind", [NeuralClassifier, MLPClassifier, NeuralRegressor, MLPRegressor])
+@pytest.mark.parametrize("holder", [list, np.array, lambda texts: np.array(texts, object)])
+def test_texts_are_sent_to_the_vectorization_and_not_shown(kind, holder):
+    texts = holder(["a good film", "a dull film"] * 50)
+    with pytest.raises(TypeError, match=r"\] X must hold numbers, got text: TextV") as caught:
+        kind().fit(texts, [0, 1] * 50)
+    assert "film" not in str(caught.value)
+    fitted = kind(random_state=0).fit(np.random.default_rng(0).normal(size=(9, 2)), [0, 1, 1] * 3)
+    with pytest.raises(TypeError, match="TextVectorization"):
+        fitted.predict(texts)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("kind", [NeuralRegressor, MLPRegressor])
 def test_targets_that_are_text_are_named(kind):
     with pytest.raises(ValueError, match=r"Regressor\] y must hold numbers, .*: could not convert"):

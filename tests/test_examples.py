@@ -64,6 +64,7 @@ def test_a_text_goes_on(tmp_path, capsys):
     assert picture.read_bytes().startswith(PNG)
     printed = capsys.readouterr().out
     assert "nats a character, 20 epochs" in printed and "|" in printed
+    assert "[UNK]" not in printed
 
 
 def test_regression_compares_every_method(tmp_path, capsys):
@@ -204,7 +205,7 @@ def test_sentiment_of_made_sentences_needs_the_order_of_words(tmp_path, capsys):
     picture = tmp_path / "sentiment.png"
     options = ["--networks", "1", "--epochs", "4", "--output", str(picture)]
     found = sentiment.main(options)
-    assert found["words without order"].max() < 0.8
+    assert 0.6 < found["words without order"].min() <= found["words without order"].max() < 0.8
     assert found["three words together"].min() > 0.9
     assert picture.read_bytes().startswith(PNG)
     assert "network sees" in capsys.readouterr().out

@@ -205,6 +205,11 @@ def test_a_backtest_trains_on_the_past_alone():
     np.testing.assert_array_equal(forecasts.actual, series[84:].reshape(6, 6))
     assert forecasts.predicted.shape == (6, 6)
     assert not hasattr(model, "network_")
+    assert forecasts.parts.tolist() == [0, 0, 1, 1, 2, 2]
+    errors = (forecasts.predicted - forecasts.actual).reshape(3, -1)
+    np.testing.assert_allclose(forecasts.mae, np.abs(errors).mean(axis=1))
+    np.testing.assert_allclose(forecasts.mse, np.square(errors).mean(axis=1))
+    assert repr(forecasts).startswith("Forecasts(n_forecasts=6, horizon=6, mae=[")
     first = NeuralForecaster(**QUICK).fit(series[:84])
     np.testing.assert_allclose(forecasts.predicted[0], first.predict())
 

@@ -99,7 +99,7 @@ def as_array(place: str, name: str, values: Any) -> Array:
     >>> as_array("fit", "X", [["a", "b"]])
     Traceback (most recent call last):
     ...
-    TypeError: [fit] X must hold numbers, got dtype <U1
+    TypeError: [fit] X must hold numbers, got dtype <U1: TextVectorization makes numbers of text
     """
     if hasattr(values, "toarray"):
         raise TypeError(f"[{place}] {name} is sparse: pass {name}.toarray()")
@@ -110,12 +110,40 @@ def as_array(place: str, name: str, values: Any) -> Array:
         if array.dtype.kind == "O":
             array = array.astype(np.float64)
     except (ValueError, TypeError) as error:
-        raise type(error)(f"[{place}] {name} is no array of numbers: {error}") from None
+        hint = _text_remedy(name, values)
+        raise type(error)(f"[{place}] {name} is no array of numbers: {error}{hint}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"[{place}] {name} must hold numbers, got dtype {array.dtype}")
+        hint = _text_remedy(name, values)
+        raise TypeError(f"[{place}] {name} must hold numbers, got dtype {array.dtype}{hint}")
     if array.dtype.itemsize > 8 or not array.dtype.isnative:
         array = array.astype(np.float64)
     return array
+
+
+def begins_with_text(values: Any) -> bool:
+    """Tell whether the first value of an array or of nested lists is text.
+
+    Examples
+    --------
+    >>> begins_with_text([["a"], ["b"]]), begins_with_text([[1.0], [2.0]])
+    (True, False)
+    """
+    while isinstance(values, (list, tuple)) and values:
+        values = values[0]
+    if isinstance(values, np.ndarray) and values.size:
+        values = values.flat[0]
+    return isinstance(values, (str, bytes))
+
+
+def _text_remedy(name: str, values: Any) -> str:
+    """Return what makes numbers of an argument that is text, if there is something."""
+    if not begins_with_text(values):
+        return ""
+    if name == "y":
+        return ": estimators, such as NeuralClassifier, take classes as text"
+    if name == "seed" or name.startswith("X"):
+        return ": TextVectorization makes numbers of text"
+    return ""
 
 
 def check_finite(

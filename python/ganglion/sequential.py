@@ -182,6 +182,8 @@ class Sequential(Generation):
     def load(cls, path: str | os.PathLike[str]) -> Sequential:
         """Return the network that `save` wrote. No code of the file is run.
 
+        ``TextVectorization.load(path)`` gives the vectorization that was saved with it.
+
         Layers of your own are found when their module was imported before.
 
         Raises

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "hidden_layer_sizes": "layers",
     "max_iter": "epochs",
     "learning_rate_init": "learning_rate",
+    "lr": "learning_rate",
     "solver": "optimizer",
     "alpha": "kernel_regularizer",
     "n_iter_no_change": "patience",

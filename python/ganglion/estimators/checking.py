@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, check_consistent_length, check_X_y
 from sklearn.utils.validation import validate_data
 
-from ganglion.data import check_finite
+from ganglion.data import begins_with_text, check_finite
 from ganglion.frames import column_names, frame_array, is_frame, is_missing, is_sparse_frame
 from ganglion.ragged import check_ragged_finite, is_ragged, ragged_rows
 from ganglion.source import Source
@@ -39,6 +39,7 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool, ragged: bool = False) -
         missing.
     """
     _check_in_memory(estimator, X)
+    _check_no_text(estimator, X)
     if ragged and is_ragged(X, None):
         return _sequences(estimator, X)
     if not _is_dense_frame(X):
@@ -66,6 +67,7 @@ def check_samples(
         As `check_inputs`; for a target that is missing or not finite, and for unequal lengths.
     """
     _check_in_memory(estimator, X)
+    _check_no_text(estimator, X)
     _check_missing(estimator, y)
     if ragged and is_ragged(X, None):
         y = check_array(y, ensure_2d=False, dtype=None, input_name="y", estimator=estimator)
@@ -95,6 +97,20 @@ def _check_in_memory(estimator: Any, X: Any) -> None:
         raise TypeError(
             f"[{type(estimator).__name__}] X must be in memory, got {type(X).__name__}: use a "
             "Sequential, which reads it while it trains, or X.load() where it is small"
+        )
+
+
+def _check_no_text(estimator: Any, X: Any) -> None:
+    # scikit-learn's message for texts in a row shows them all.
+    if is_frame(X):
+        return
+    values = X.to_numpy() if hasattr(X, "to_numpy") else X
+    if isinstance(values, np.ndarray) and values.dtype.kind == "O" and values.ndim > 1:
+        return  # a table, whose text may be numbers
+    if begins_with_text(values):
+        raise TypeError(
+            f"[{type(estimator).__name__}] X must hold numbers, got text: TextVectorization makes "
+            "numbers of texts, TabularPreprocessor of tables"
         )
 
 

@@ -31,6 +31,7 @@ from ganglion import Sequential, TextVectorization, layers, losses, optimizers, 
 STEPS = 128  # characters through which the gradient goes back
 LONG = 512  # characters read on end when the loss of held-out text is taken
 LARGE = 500_000  # characters of a text that is worth a large network
+SPECIAL = 2  # first ids, which are no characters: padding, and what was not in the text
 
 
 def network(vocabulary: int, units: int, dropout: float) -> list[layers.Layer]:
@@ -102,14 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> Losses:
     net.fit(X, y, batch_size=batch_size, epochs=epochs, validation_data=held_out)
     seconds = time.perf_counter() - started
     found = Losses(net.evaluate(*held_out)["loss"], _by_frequency(ids[:end], ids[end:]))
-    print(f"{len(text)} characters, {len(vectorization.vocabulary_) - 2} different ones")
+    print(f"{len(text)} characters, {len(vectorization.vocabulary_) - SPECIAL} different ones")
     print(f"Held-out text: {found.model:.4f} nats a character, {epochs} epochs in {seconds:.0f} s")
     print(f"By how often each character comes it would be {found.by_frequency:.4f}")
 
-    begin = ids[end : end + 40]
-    following = net.generate(begin, 400, temperature=0.8, random_state=options.seed)
-    said = ["".join(vectorization.vocabulary_[i] for i in part) for part in (begin, following)]
-    print(f"\n{said[0]}|{said[1]}")
+    begin = slice(end, end + 40)
+    following = net.generate(ids[begin], 400, temperature=0.8, random_state=options.seed)
+    said = "".join(vectorization.vocabulary_[i] for i in following if i >= SPECIAL)
+    print(f"\n{text[begin]}|{said}")
     _draw(net, options.output)
     print(f"\nLearning curve: {options.output.resolve()}")
     return found

@@ -184,11 +184,10 @@ def covered(model: NeuralForecaster, series: Series) -> float:
 
 def draw(trained: dict[str, NeuralForecaster], series: Series, path: Path) -> None:
     """Draw a week of the test, forecast by each day's end, for up to three channels."""
-    intervals, linear = trained["linear, quantiles"], trained["linear network"]
-    horizon = intervals.horizon
+    model = trained["linear, quantiles"]
+    horizon = model.horizon
     part = series.tested[: WINDOW + SHOWN]
-    bands = intervals.forecast_windows(part, stride=horizon)
-    points = linear.forecast_windows(part, stride=horizon).predicted
+    bands = model.forecast_windows(part, stride=horizon)
     assert bands.quantiles is not None  # the model has learned them
     channels = range(len(series.names))[-3:]
     figure = Figure(figsize=(11, 2.6 * len(channels)), layout="constrained")
@@ -197,9 +196,9 @@ def draw(trained: dict[str, NeuralForecaster], series: Series, path: Path) -> No
         panel.plot(np.arange(len(part)) - WINDOW, part[:, channel], color="0.2", label="what came")
         for index, origin in enumerate(bands.origins - WINDOW):
             hours = origin + np.arange(horizon)
-            label = None if index else "forecast"
-            panel.plot(hours, points[index, :, channel], color="C0", label=label)
-            low, _, high = bands.quantiles[index, :, channel].T
+            low, median, high = bands.quantiles[index, :, channel].T
+            label = None if index else "forecast: median"
+            panel.plot(hours, median, color="C0", label=label)
             label = None if index else "nine of ten are to be here"
             panel.fill_between(hours, low, high, color="C0", alpha=0.2, lw=0, label=label)
             panel.axvline(origin, color="0.8", lw=0.8, zorder=0)

@@ -7,8 +7,8 @@ few words together, and all in order are set beside a regression on words weighe
 are. Five seeds gave accuracies of 0.759, 0.733, 0.762 and 0.763 in the mean, in the order of the
 table, with deviations of 0.003 to 0.009.
 
-Without ``--data`` the sentences are made, and some are turned round by a "not": what the words are
-without their order does not tell.
+Without ``--data`` the sentences are made, and a third of them are turned round by a "not", which is
+in all of them: the words without their order tell two of three.
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
@@ -67,11 +67,11 @@ def reviews(folder: Path) -> Part:
 
 
 def made() -> Part:
-    """Make sentences of one judgment each, every other of them turned round."""
+    """Make sentences of one judgment each, every third of them turned round."""
     random = np.random.default_rng(0)
     good, bad = ["good", "moving", "funny", "clever"], ["dull", "silly", "weak", "boring"]
     films = ["film", "plot", "cast", "music", "ending"]
-    praise, turned = random.integers(0, 2, (2, MADE))
+    praise, turned = random.integers(0, 2, MADE), random.integers(0, 3, MADE) == 0
     texts = []
     for liked, negated in zip(praise, turned, strict=True):
         word = random.choice(good if liked != negated else bad)
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Array]:
     )
     print(
         f"{len(X):,} sentences with {len(text.vocabulary_):,} words to learn from, {len(X_val):,} "
-        f"to stop by, {len(X_test):,} to test on; {options.networks} seeds each\n"
+        f"to stop by, {len(X_test):,} to test on; networks of each kind: {options.networks}\n"
     )
     print(f"{'network sees':<22}{'mean':>8}{'deviation':>11}{'least':>8}{'most':>8}{'seconds':>9}")
     accuracies: dict[str, Array] = {}

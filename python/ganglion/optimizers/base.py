@@ -30,7 +30,8 @@ from ganglion.variables import Group, Variables
 Array = npt.NDArray[Any]
 LearningRate = float | Schedule | Callable[[Array], Array]
 
-
+# Names that other libraries have for an argument.
+_ELSEWHERE = {"lr": "learning_rate"}
 _ACCUMULATOR = "gradient_accumulator"
 _AVERAGE = "average"
 
@@ -129,7 +130,7 @@ class Optimizer(Spec, kind="optimizer"):
         for argument in unknown:
             raise TypeError(
                 f"{place(self)} got an unknown argument {argument!r}"
-                f"{suggestion(argument, parameter_names(type(self)))}"
+                f"{suggestion(_ELSEWHERE.get(argument, argument), parameter_names(type(self)))}"
             )
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay

@@ -32,7 +32,7 @@ def backtest(forecaster: Any, series: NDArray[Any], splits: Any, stride: int) ->
     """
     window, horizon = forecaster.window, forecaster.horizon
     parts = []
-    for train, test in splits.split(series):
+    for number, (train, test) in enumerate(splits.split(series)):
         if len(train) < window + horizon or len(test) < horizon:
             raise ValueError(
                 f"[NeuralForecaster] backtest needs at least {window + horizon} steps to train on "
@@ -42,11 +42,12 @@ def backtest(forecaster: Any, series: NDArray[Any], splits: Any, stride: int) ->
         first = int(test[0]) - window
         model = clone(forecaster).fit(series[train])
         part = model.forecast_windows(series[first : int(test[-1]) + 1], stride)
-        parts.append(part._replace(origins=part.origins + first))
+        parts.append(part._replace(origins=part.origins + first, parts=part.parts + number))
     quantiles = [part.quantiles for part in parts if part.quantiles is not None]
     return Forecasts(
         np.concatenate([part.origins for part in parts]),
         np.concatenate([part.predicted for part in parts]),
         np.concatenate([part.actual for part in parts]),
         np.concatenate(quantiles) if quantiles else None,
+        np.concatenate([part.parts for part in parts]),
     )

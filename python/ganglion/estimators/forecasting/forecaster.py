@@ -297,7 +297,8 @@ min_delta, metrics, callbacks, warm_start, memory, random_state, dtype, device, 
         if given.flat:
             forecasts, predicted, actual = forecasts[:, :, 0], predicted[:, :, 0], actual[:, :, 0]
         origins = rows.window + stride * np.arange(len(X))
-        return Forecasts(origins, predicted, actual, forecasts if rows.quantiles else None)
+        quantiles = forecasts if rows.quantiles else None
+        return Forecasts(origins, predicted, actual, quantiles, np.zeros(len(X), int))
 
     def backtest(
         self,
@@ -329,7 +330,7 @@ min_delta, metrics, callbacks, warm_start, memory, random_state, dtype, device, 
         Returns
         -------
         Forecasts
-            Those of all parts, in the order of time.
+            Those of all parts, in the order of time; its ``mae`` and ``mse`` are of each part.
 
         Raises
         ------

@@ -27,12 +27,47 @@ class Forecasts(NamedTuple):
         What came.
     quantiles : ndarray of shape (..., n_quantiles) or None
         Of each number forecast, in the order of the forecaster's ``quantiles``.
+    parts : ndarray of shape (n_forecasts,)
+        Number of the part of a back-test that each is of; 0 without one.
+
+    Examples
+    --------
+    >>> Forecasts(
+    ...     origins=np.array([8, 10]),
+    ...     predicted=np.array([[1.0, 2.0], [3.0, 4.0]]),
+    ...     actual=np.array([[1.0, 3.0], [3.0, 1.0]]),
+    ...     quantiles=None,
+    ...     parts=np.array([0, 1]),
+    ... )
+    Forecasts(n_forecasts=2, horizon=2, mae=[0.5, 1.5], mse=[0.5, 4.5])
     """
 
     origins: Array
     predicted: Array
     actual: Array
     quantiles: Array | None
+    parts: Array
+
+    @property
+    def mae(self) -> list[float]:
+        """Mean absolute error of each part, over its steps and channels."""
+        return self._by_part(np.abs(self.predicted - self.actual))
+
+    @property
+    def mse(self) -> list[float]:
+        """Mean squared error of each part, over its steps and channels."""
+        return self._by_part(np.square(self.predicted - self.actual))
+
+    def _by_part(self, errors: Array) -> list[float]:
+        return [float(errors[self.parts == part].mean()) for part in np.unique(self.parts)]
+
+    def __repr__(self) -> str:
+        channels = f", n_channels={self.actual.shape[2]}" if self.actual.ndim == 3 else ""
+        mae, mse = (", ".join(f"{one:.4g}" for one in errors) for errors in (self.mae, self.mse))
+        return (
+            f"Forecasts(n_forecasts={len(self.origins)}, horizon={self.actual.shape[1]}{channels}, "
+            f"mae=[{mae}], mse=[{mse}])"
+        )
 
 
 @dataclass(frozen=True)
