@@ -34,7 +34,7 @@ __all__ = ["LeNet5", "ResNet8", "ResNet20", "SmallVGG", "transformer_encoder"]
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)
 
 
 def LeNet5(

@@ -59,13 +59,11 @@ layer gives one for each step'
     recurrent = [layer for layer in layers if isinstance(layer, Recurrent)]
     a_target_a_step = len(given) > 1 and given[1] == input_shape[1]
     if recurrent and recurrent[-1].return_sequences and len(output_shape) > 2:
+        if a_target_a_step:
+            return ""
         return (
-            ""
-            if a_target_a_step
-            else (
-                "; the network gives a result for each step: with return_sequences=False its last "
-                "recurrent layer gives one for each sequence"
-            )
+            "; the network gives a result for each step: with return_sequences=False its last "
+            "recurrent layer gives one for each sequence"
         )
     if recurrent and a_target_a_step and len(output_shape) == 2:
         return (
