@@ -372,6 +372,27 @@ def test_samples_of_another_rank_are_told_what_helps():
         classifier().fit(np.zeros((9, 4, 4)), np.zeros(9))
 
 
+def recurrent(return_sequences: bool, *last: layers.Layer) -> Sequential:
+    lstm = layers.LSTM(3, return_sequences=return_sequences)
+    return Sequential([lstm, *last, layers.Dense(1)], loss="mse", random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape", "message"),
+    [
+        (recurrent(True), (9,), r"got \(9,\); .* return_sequences=False its last recurrent"),
+        (recurrent(False), (9, 5), r"got \(9, 5\); .* return_sequences=True its last recurrent"),
+        (recurrent(False), (9, 5, 1), r"\(9, 5, 1\); .* return_sequences=True its last recurrent"),
+        (recurrent(False), (9, 4), r"got \(9, 4\)$"),
+        (recurrent(True, layers.Flatten()), (9, 4), r"got \(9, 4\)$"),
+    ],
+)
+def test_targets_of_another_rank_are_told_what_the_recurrent_layer_lacks(net, shape, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        net.fit(np.zeros((9, 5, 4)), np.zeros(shape))
+    assert type(caught.value) is ValueError
+
+
 def test_a_layer_that_no_memory_holds_is_named():
     with pytest.raises(MemoryError, match="no memory for 101,000,000,000,000 weights"):
         Sequential([layers.Input((100,)), layers.Dense(10**12)])

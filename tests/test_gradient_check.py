@@ -42,3 +42,9 @@ def test_wrong_gradients_are_found() -> None:
 def test_what_is_wrong_is_said() -> None:
     with pytest.raises(ValueError, match=r"\[check_gradient\] samples"):
         check_gradient(activations.Tanh(), (4,), samples=0)
+    with pytest.raises(TypeError, match=r"\[check_gradient\] shape .* got 'four'"):
+        check_gradient(activations.Tanh(), "four")  # type: ignore[arg-type]
+
+
+def test_one_size_is_a_shape() -> None:
+    assert check_gradient(layers.Dense(3), 4) == check_gradient(layers.Dense(3), (4,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -257,3 +258,47 @@ def test_states_start_with_zeros_or_with_what_is_carried():
         return Sum(name="first")(x[:, 3:])
 
     np.testing.assert_allclose(ops.evaluate(in_two_parts, x), x.cumsum(axis=1)[:, 3:], rtol=1e-12)
+
+
+def fitted(*chain: Any) -> Sequential:
+    x = np.random.default_rng(0).integers(0, 5, size=(8, STEPS))
+    net = Sequential([layers.Embedding(5, 3, mask_zero=True), *chain], loss="mse", random_state=0)
+    return net.fit(x, np.zeros(8))
+
+
+@pytest.mark.parametrize(
+    ("chain", "message"),
+    [
+        (
+            [layers.Conv1D(2, 2), layers.GlobalAveragePooling1D(), layers.Dense(1)],
+            r"\[Conv1D\] loses the mask \(layer 'conv1d', \(None, 4, 3\) to \(None, 3, 2\)\)",
+        ),
+        ([layers.Dense(2), layers.Flatten(), layers.Dense(1)], r"\[Flatten\] loses the mask"),
+        (
+            [layers.Residual([layers.Conv1D(3, 1)]), layers.LSTM(1)],
+            r"\[Conv1D\] loses the mask \(layer 'residual/conv1d'",
+        ),
+    ],
+)
+def test_a_layer_that_loses_the_mask_is_warned_of_once(chain: list[Any], message: str) -> None:
+    with pytest.warns(UserWarning, match=message) as caught:
+        net = fitted(*chain)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.fit(np.ones((8, STEPS)), np.zeros(8))
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        [layers.LSTM(2), layers.Dense(1)],
+        [layers.Bidirectional(layers.GRU(2)), layers.Dense(1)],
+        [layers.MultiHeadAttention(1, 2), layers.GlobalMaxPooling1D(), layers.Dense(1)],
+        [layers.TimeDistributed(layers.Dense(2)), layers.GlobalAveragePooling1D(), layers.Dense(1)],
+    ],
+)
+def test_layers_that_leave_padding_out_are_not_warned_of(chain: list[Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted(*chain)

@@ -278,3 +278,16 @@ def test_steps_that_are_not_moved_are_named(tmp_path: Any) -> None:
     )
     with pytest.raises(ValueError, match="the samples must be made the first axis"):
         read(made, tmp_path)
+
+
+def test_any_number_of_steps_is_refused_and_the_way_that_is_named_works(tmp_path: Any) -> None:
+    chain = [layers.LSTM(UNITS), layers.Dense(2)]
+    net = Sequential([layers.Input((None, FEATURES)), *chain], random_state=0)
+    with pytest.raises(ValueError, match=r"Input\(\(steps, 5\)\).* set_weights\(net\.get_weights"):
+        net.to_onnx(tmp_path / "open.onnx")
+    other = Sequential([layers.Input((STEPS, FEATURES)), *chain])
+    other.set_weights(net.get_weights())
+    other.to_onnx(tmp_path / "net.onnx")
+    x = sequences()
+    got = Sequential.from_onnx(tmp_path / "net.onnx").predict(x)
+    np.testing.assert_allclose(got, net.predict(x), rtol=0, atol=DIFFERENCE)

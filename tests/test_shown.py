@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 from small_networks import X, Y, classifier
 
-from ganglion import Sequential, layers
+from ganglion import Sequential, applications, layers
 
 
 def test_summary_names_layers_and_weights(capsys):
@@ -69,3 +69,10 @@ def test_program_and_profile_are_printed(capsys):
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert net.step_ == 4
+
+
+def test_completion_offers_what_users_call():
+    offered = {name for name in dir(classifier()) if not name.startswith("_")}
+    assert {"fit", "predict", "layers", "history_", "learning_rate", "to_onnx"} <= offered
+    assert not {"held", "current", "scalars", "record", "finalize", "follows_schedule"} & offered
+    assert dir(applications) == sorted(applications.__all__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganglion import Sequential, layers
+from ganglion import NeuralRegressor, Sequential, layers
 
 KINDS = [layers.SimpleRNN, layers.LSTM, layers.GRU]
 BATCH, STEPS, FEATURES = 3, 4, 2
@@ -97,6 +97,10 @@ def test_training_carries_the_states_on_and_looks_leave_them():
             ),
             r"\[fit, validation_data\] .* got 4 samples in batches of 3",
         ),
+        (
+            lambda net, x, y: net.fit(x, y, batch_size=3, shuffle=False, validation_split=0.2),
+            r"\[fit, training with validation_split=0\.2\] .* got 4 samples in batches of 3",
+        ),
         (lambda net, x, y: net.train_on_batch(x, y), "got 6 samples in batches of 6"),
         (lambda net, x, y: net.forward(x), "got 6 samples in batches of 6"),
         (lambda net, x, y: net.loss_and_gradients(x, y), "got 6 samples in batches of 6"),
@@ -162,3 +166,19 @@ def test_a_stream_may_have_ended():
     x[1] = 0.0
     np.testing.assert_array_equal(net.predict(x)[1], np.zeros(2))
     assert before[1].any()
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.GRU(3, stateful=True), layers.Bidirectional(layers.GRU(3, stateful=True))]
+)
+def test_estimators_take_no_stateful_layers(layer):
+    with pytest.raises(ValueError, match=r"\[NeuralRegressor\] .* not be stateful.*Sequential"):
+        NeuralRegressor([layer]).fit(data(6, STEPS, FEATURES), np.arange(6.0))
+
+
+def test_resetting_the_states_of_a_network_that_keeps_none_does_nothing():
+    net = Sequential([layers.Input((STEPS, FEATURES)), layers.GRU(2)], random_state=0)
+    before = net.get_weights()
+    net.reset_states()
+    for got, wanted in zip(net.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(got, wanted)

@@ -33,6 +33,10 @@ from ganglion.sequential import Sequential
 __all__ = ["LeNet5", "ResNet8", "ResNet20", "SmallVGG", "transformer_encoder"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def LeNet5(
     input_shape: Sequence[int] = (28, 28, 1),
     classes: int = 10,

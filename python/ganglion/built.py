@@ -93,6 +93,7 @@ class Built(Programs):
         super().__init__(replace(recipe, variables=example.variables), example, dtype)
         self.output_shape: Shape = shapes[-1]
         self._ending = ending_of(trace, prediction)
+        self._mask_loser = compile.mask_loser(trace)
         self.forms = Forms(self.recipe, self.output_shape)
         self.rows = [
             self._row(call.path, call.layer, shape)
@@ -143,6 +144,13 @@ class Built(Programs):
         wrong = mismatch(self.recipe.loss, self._ending, self.output_shape[-1])
         if wrong is not None:
             warn(wrong)
+        call = self._mask_loser
+        if call is not None:
+            warn(
+                f"[{type(call.layer).__name__}] loses the mask (layer '{call.path}', "
+                f"{call.input.shape} to {call.output.shape}): it and what stands behind it take "
+                "padding for data"
+            )
 
     def _row(self, path: str, layer: Layer, output_shape: Shape) -> LayerRow:
         own = self._within(path)

@@ -32,7 +32,7 @@ from ganglion.layers import Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer, Slots
-from ganglion.tracing import Trace
+from ganglion.tracing import LayerCall, Trace
 from ganglion.value import Shape, Value
 from ganglion.variables import Variables
 
@@ -129,21 +129,28 @@ def _with_lengths(x: Value, trace: Trace) -> Value:
     return ops.with_mask(x, ops.constant(steps) < ops.expand_dims(lengths, 1))
 
 
-def _check_padding(trace: Trace) -> None:
-    """Raise for the first layer that takes padding for data."""
+def mask_loser(trace: Trace) -> LayerCall | None:
+    """Return the call of the first layer that takes padding for data; None where all know it."""
     paths = [call.path for call in trace.calls]
     for call in trace.calls:
         if call.input.mask is None or call.output.mask is not None:
             continue
         around = any(path.startswith(call.path + "/") for path in paths)
         if not around and not (isinstance(call.layer, Layer) and call.layer.reads_mask):
-            name = type(call.layer).__name__
-            raise ValueError(
-                f"[{name}] takes the padding behind sequences of different lengths for data (layer "
-                f"'{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
-                "it, such as the recurrent ones or layers.GlobalAveragePooling1D, or bring the "
-                "sequences to one length"
-            )
+            return call
+    return None
+
+
+def _check_padding(trace: Trace) -> None:
+    call = mask_loser(trace)
+    if call is not None:
+        name = type(call.layer).__name__
+        raise ValueError(
+            f"[{name}] takes the padding behind sequences of different lengths for data (layer "
+            f"'{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
+            "it, such as the recurrent ones or layers.GlobalAveragePooling1D, or bring the "
+            "sequences to one length"
+        )
 
 
 def predict_trace(recipe: Recipe, training: bool = False) -> Trace:

@@ -1,12 +1,15 @@
-"""Whether a network ends in what its loss takes: a wrong pair trains, to nonsense."""
+"""Whether a network ends in what its loss and its targets take."""
 
 from __future__ import annotations
 
-from ganglion.layers import Dense
+from collections.abc import Sequence
+
+from ganglion.layers import Dense, Layer
+from ganglion.layers.recurrent import Recurrent
 from ganglion.losses import Loss
 from ganglion.spec import Spec, built_in
 from ganglion.tracing import Trace
-from ganglion.value import Value
+from ganglion.value import Shape, Value
 
 # Activations whose results can be read as probabilities.
 _PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
@@ -30,6 +33,49 @@ def ending_of(trace: Trace, prediction: Value) -> str | None:
     if isinstance(last.layer, Dense) and last.output.id == prediction.id:
         return "linear" if last.layer.activation is None else None
     return None
+
+
+def targets_hint(
+    layers: Sequence[Layer], given: tuple[int, ...], output_shape: Shape, input_shape: Shape
+) -> str:
+    """Return which layer of a network would bring its predictions to the shape of the targets.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Of the network, in order.
+    given : tuple
+        (n, ...) of the targets.
+    output_shape, input_shape : tuple
+        (None, ...) of the predictions, (n, ...) of the samples.
+
+    Examples
+    --------
+    >>> from ganglion import layers
+    >>> targets_hint([layers.LSTM(3), layers.Dense(1)], (8, 5), (None, 1), (8, 5, 4))
+    '; the network gives a result for each sequence: with return_sequences=True its last recurrent \
+layer gives one for each step'
+    """
+    recurrent = [layer for layer in layers if isinstance(layer, Recurrent)]
+    a_target_a_step = len(given) > 1 and given[1] == input_shape[1]
+    if recurrent and recurrent[-1].return_sequences and len(output_shape) > 2:
+        if a_target_a_step:
+            return ""
+        return (
+            "; the network gives a result for each step: with return_sequences=False its last "
+            "recurrent layer gives one for each sequence"
+        )
+    if recurrent and a_target_a_step and len(output_shape) == 2:
+        return (
+            "; the network gives a result for each sequence: with return_sequences=True its last "
+            "recurrent layer gives one for each step"
+        )
+    if len(output_shape) > 2 and len(given) <= 2:
+        return (
+            f"; the network keeps {len(output_shape) - 1} dimensions for each sample, as of an "
+            "image: put layers.Flatten() before the first Dense"
+        )
+    return ""
 
 
 def mismatch(loss: Loss, ending: str | None, outputs: int | None) -> str | None:

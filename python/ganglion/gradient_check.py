@@ -26,7 +26,7 @@ _POINTS = 30
 
 def check_gradient(
     part: Callable[..., Value],
-    shape: Sequence[int],
+    shape: int | Sequence[int],
     *,
     samples: int = 3,
     training: bool = False,
@@ -43,8 +43,8 @@ def check_gradient(
     ----------
     part : Layer, Loss, Activation, a class of them, or callable
         A function of a value; a loss is differentiated by its predictions.
-    shape : sequence of int
-        Of one sample that it takes; of one prediction for a loss.
+    shape : int or sequence of int
+        Of one sample that it takes; of one prediction for a loss. A number as a tuple of it.
     samples : int, default=3
         Of the batch.
     training : bool, default=False
@@ -78,7 +78,9 @@ def check_gradient(
     if isinstance(part, type):
         part = part()
     generator = np.random.default_rng(seed)
-    inputs = _draw_inputs(part, tuple(shape), samples, generator)
+    sizes = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
+    sample_shape = tuple(whole_number("check_gradient", "shape", size) for size in sizes)
+    inputs = _draw_inputs(part, sample_shape, samples, generator)
     return _Checked(part, inputs, training, generator, seed).largest_error(tolerance)
 
 

@@ -105,7 +105,9 @@ def check_inputs(
             raise ValueError(f"[{place}] X has no features: shape {inputs.shape}")
     elif not fits(shape, (None, *inputs.shape[1:])) or 0 in inputs.shape[1:] or inputs.ndim == 0:
         if 0 in inputs.shape[1:]:
-            raise ValueError(f"[{place}] X has samples that are empty: shape {inputs.shape}")
+            no_steps = shape[1] is None and inputs.shape[1] == 0
+            wrong = "sequences of no steps" if no_steps else "samples that are empty"
+            raise ValueError(f"[{place}] X has {wrong}: shape {inputs.shape}")
         if inputs.ndim == 2 and len(shape) == 2:
             raise ValueError(
                 f"[{place}] X has {inputs.shape[1]} columns, the network takes {shape[1]}"

@@ -261,6 +261,8 @@ class Network:
     def reset_states(self) -> None:
         """Let layers that are ``stateful`` begin with zeros again, as before a new sequence.
 
+        Without such layers nothing happens.
+
         Examples
         --------
         >>> import numpy as np

@@ -85,7 +85,7 @@ def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, tuple[Value, Value], list
         except ValueError as error:
             refused = refused or error
             continue
-        _check_weights(trace, (few, many), first.variables, second.variables)
+        _check_weights(trace, first.variables, second.variables)
         pairs = zip(_shapes(trace, values), _shapes(other, other_values), strict=True)
         return first, trace, values, [_common(*pair) for pair in pairs]
     assert refused is not None
@@ -106,19 +106,15 @@ def _common(shape: Shape, other: Shape) -> Shape:
     return tuple(a if a == b else None for a, b in zip(shape, other, strict=True))
 
 
-def _check_weights(
-    trace: Trace, steps: tuple[int, int], weights: Variables, others: Variables
-) -> None:
+def _check_weights(trace: Trace, weights: Variables, others: Variables) -> None:
     layers = {call.path: type(call.layer).__name__ for call in trace.calls}
     for weight in weights:
-        shape, other = weight.shape, others[weight.name].shape
-        if shape != other:
+        if weight.shape != others[weight.name].shape:
             path = weight.name.rpartition("/")[0]
             raise ValueError(
-                f"[{layers.get(path, path)}] weight {weight.name!r} has shape {shape} for "
-                f"sequences of {steps[0]} steps and {other} for {steps[1]}: where their number is "
-                "open, a layer before it must give one result for each sequence, as recurrent "
-                "layers and layers.GlobalAveragePooling1D do"
+                f"[{layers.get(path, path)}] the shape of weight {weight.name!r} depends on the "
+                "number of steps, which is open: a layer before it must give one result for each "
+                "sequence, as recurrent layers and layers.GlobalAveragePooling1D do"
             )
 
 

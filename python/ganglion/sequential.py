@@ -20,6 +20,23 @@ from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
 from ganglion.summary import summary_html, summary_text
 
+# Not offered when a name is completed.
+_INTERNAL = frozenset(
+    {
+        "begin_callbacks",
+        "callback_states",
+        "current",
+        "end_callbacks",
+        "finalize",
+        "follows_schedule",
+        "held",
+        "need_settable_learning_rate",
+        "record",
+        "restore_training",
+        "scalars",
+    }
+)
+
 
 class Sequential(Generation):
     """A neural network: layers applied one after the other.
@@ -116,6 +133,10 @@ class Sequential(Generation):
         if name not in by_name:
             raise ValueError(f"[get_layer] no layer is named {name!r}{suggestion(name, by_name)}")
         return by_name[name]
+
+    def __dir__(self) -> list[str]:
+        """Leave out what only training, callbacks and files call."""
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     # Looking and keeping.
 
@@ -227,7 +248,8 @@ class Sequential(Generation):
             Without the library.
         ValueError
             A layer of your own that draws random numbers or changes its weights in prediction too,
-            a recurrent one that is stateful, or weights of 2 GB and more.
+            a recurrent one that is stateful, weights of 2 GB and more, or a number of steps that is
+            open: build the same layers with ``Input((steps, ...))`` and give them the weights.
         OSError
             When the file cannot be written.
 

@@ -12,11 +12,13 @@ from ganglion.arguments import names_arguments
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
+from ganglion.endings import targets_hint
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
 from ganglion.frames import feature_names
 from ganglion.inputs import Inputs, check_inputs
 from ganglion.losses import Loss
+from ganglion.losses.targets import TargetShapeError
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
 from ganglion.samples import Samples, check_samples, split, weigh_classes
@@ -111,7 +113,8 @@ class Training(Passes):
             When the loss is no longer finite. Training stops; the network has the weights of its
             best epoch of this fit, and a fresh optimizer.
         UserWarning
-            When all layers that have weights are frozen.
+            When all layers that have weights are frozen; at the first fit when a layer loses the
+            mask of `layers.Masking` or `layers.Embedding`, so that padding counts behind it.
         """
         whole_number("fit", "epochs", epochs)
         non_negative("fit", "validation_split", validation_split, below=1)
@@ -128,9 +131,13 @@ class Training(Passes):
             samples, validation = split(samples, validation_split)
         samples = weigh_classes("fit", samples, built.output_shape, class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
-        built.check_batches("fit", len(samples), batch)
+        places = ["fit", "fit, validation_data"]
+        if validation_data is None and validation is not None:
+            halves = ("training", "validation")
+            places = [f"fit, {half} with validation_split={validation_split:g}" for half in halves]
+        built.check_batches(places[0], len(samples), batch)
         if validation is not None:
-            built.check_batches("fit, validation_data", len(validation), batch)
+            built.check_batches(places[1], len(validation), batch)
         if built.kept_states and shuffle is True:
             raise ValueError(
                 "[fit] layers that keep their states read batches one after the other: pass "
@@ -310,7 +317,11 @@ class Training(Passes):
     ) -> Samples:
         shape = built.forms.output_shape_of(X)
         form = built.forms.of(X)
-        return check_samples(place, X, y, loss, shape, self.dtype, sample_weight, form)
+        try:
+            return check_samples(place, X, y, loss, shape, self.dtype, sample_weight, form)
+        except TargetShapeError as error:
+            hint = targets_hint([row.layer for row in built.rows], np.shape(y), shape, X.shape)
+            raise ValueError(f"{error}{hint}") from None
 
     def _check_validation(
         self, built: Built, validation_data: Any, names: Sequence[str] | None

@@ -327,6 +327,11 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         hidden: list[layer_library.Layer] = []
         for layer in self.layers:
             if isinstance(layer, layer_library.Layer):
+                if getattr(getattr(layer, "layer", layer), "stateful", False):
+                    raise ValueError(
+                        f"[{type(self).__name__}] layers must not be stateful, since samples are "
+                        f"shuffled: use Sequential, got {layer!r}"
+                    )
                 hidden.append(copy.deepcopy(layer))
             elif isinstance(layer, numbers.Integral) and not isinstance(layer, bool):
                 hidden.append(

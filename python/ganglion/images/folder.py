@@ -246,7 +246,10 @@ class ImageFolder(Source):
             path = self.paths[row]
             reason = reason_not_to(self._decoder.decode, path, place)
             if reason is not None:
-                raise ValueError(f"[ImageFolder] cannot read {path!r}: {reason}")
+                raise ValueError(
+                    f"[ImageFolder] cannot read {path!r}: {reason}; ImageFolder(..., "
+                    "on_error='skip') leaves such files out"
+                )
 
     def _unreadable(self) -> dict[int, str]:
         """Look at every file; return what is wrong with some, by row."""

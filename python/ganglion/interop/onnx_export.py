@@ -41,7 +41,8 @@ def export(built: Built, path: str | os.PathLike[str]) -> None:
     if built.recipe.is_open:
         raise ValueError(
             f"[to_onnx] the network takes any number of steps, {built.recipe.input_shape}, and a "
-            "file is written for one: load its weights into a network whose Input has it"
+            f"file is written for one: build the same layers with Input({_with_steps(built)}), "
+            "and give that network the weights, set_weights(net.get_weights())"
         )
     weights = built.parameters.array
     if weights.nbytes >= _LARGEST:
@@ -54,6 +55,10 @@ def export(built: Built, path: str | os.PathLike[str]) -> None:
     content: bytes = model.SerializeToString()
     with replaced_file(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
+
+
+def _with_steps(built: Built) -> str:
+    return str(("steps", *built.recipe.input_shape[2:])).replace("'", "")
 
 
 def model_of(

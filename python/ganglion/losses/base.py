@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ganglion import ops
-from ganglion.losses.targets import Array, check_values
+from ganglion.losses.targets import Array, TargetShapeError, check_values
 from ganglion.spec import Spec
 from ganglion.value import Shape, Value
 
@@ -188,10 +188,11 @@ class Loss(Spec, kind="loss"):
         elif given == (*expected[1:], 1):
             target = target[..., 0]
         elif not target.ndim or given != expected[1:]:
-            raise ValueError(
+            other = self._other_loss(target.shape, prediction_shape)
+            error = ValueError if other else TargetShapeError
+            raise error(
                 f"[{self._owner}] targets must have shape {_shape_text(expected)} for predictions "
-                f"of shape {_shape_text(prediction_shape)}, got {target.shape}"
-                + self._other_loss(target.shape, prediction_shape)
+                f"of shape {_shape_text(prediction_shape)}, got {target.shape}{other}"
             )
         classes = prediction_shape[-1]
         assert classes is not None
@@ -203,11 +204,6 @@ class Loss(Spec, kind="loss"):
             return "; one-hot targets go with categorical_crossentropy"
         if self.target_kind == "distribution" and len(given) < len(prediction_shape):
             return "; class numbers go with sparse_categorical_crossentropy"
-        if len(prediction_shape) > 2 and len(given) <= 2:
-            return (
-                f"; the network keeps {len(prediction_shape) - 1} dimensions for each sample, as "
-                "of an image: put layers.Flatten() before the first Dense"
-            )
         return ""
 
     @property

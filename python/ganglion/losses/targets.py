@@ -17,6 +17,10 @@ _CHUNK = 65536
 _SUM_TOLERANCE = 1e-3
 
 
+class TargetShapeError(ValueError):
+    """Targets do not have the shape of the predictions; the network's layers may tell why."""
+
+
 @dataclass(frozen=True)
 class TargetKind:
     """A kind of target.
