@@ -248,6 +248,7 @@ def test_fused_and_unfused_give_the_same_bits(layer: Any, shape: Shape) -> None:
         np.testing.assert_array_equal(fused, plain)
 
 
+@pytest.mark.filterwarnings("ignore:.*loses the mask")
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_layer_works_in_a_network(layer: Any, shape: Shape) -> None:
     """Builds, trains, keeps its weights' names unique, and can be copied by its settings."""
