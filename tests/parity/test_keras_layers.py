@@ -75,6 +75,7 @@ def test_outputs_gradients_and_weights(
         assert_near(ours, wanted, PARITY[dtype], name="weight after the pass")
 
 
+@pytest.mark.filterwarnings("ignore:.*loses the mask")
 @pytest.mark.parametrize(("layer", "shape"), EVERY)
 def test_fifty_steps_of_training(layer: Any, shape: tuple[int, ...], dtype: str) -> None:
     if is_random(layer):
