@@ -30,6 +30,7 @@ from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
 from ganglion.layers import Layer
 from ganglion.losses import Loss
+from ganglion.losses.weights import aligned
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer, Slots
 from ganglion.tracing import LayerCall, Trace
@@ -221,7 +222,7 @@ def _mixed_loss(
     total = None
     for distance, share in trace.target_shares.items():
         losses = loss(ops.roll(target, distance), prediction)
-        shared = losses * ops.reshape(share, (None, *[1] * (len(losses.shape) - 1)))
+        shared = losses * aligned(share, losses)
         shared = shared if losses.mask is None else ops.with_mask(shared, losses.mask)
         moved = None if weight is None else ops.roll(weight, distance)
         part = loss.reduce(shared, moved, [] if total is not None else trace.penalties)

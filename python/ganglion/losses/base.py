@@ -9,6 +9,7 @@ import numpy as np
 
 from ganglion import ops
 from ganglion.losses.targets import Array, TargetShapeError, check_values
+from ganglion.losses.weights import aligned
 from ganglion.spec import Spec
 from ganglion.value import Shape, Value
 
@@ -103,11 +104,11 @@ class Loss(Spec, kind="loss"):
         """
         mask = losses.mask
         if weight is not None:
-            losses = losses * self._aligned(weight, losses)
+            losses = losses * aligned(weight, losses)
         if mask is None:
             count = ops.axis_size(losses)
         else:
-            counted = ops.broadcast_to(self._aligned(mask, losses), losses.shape)
+            counted = ops.broadcast_to(aligned(mask, losses), losses.shape)
             losses = ops.where(counted, losses, 0.0)
             count = ops.maximum(ops.sum(counted), 1.0)
         if len(losses.shape) > 1:
@@ -117,11 +118,6 @@ class Loss(Spec, kind="loss"):
         for penalty in penalties:
             loss = loss + penalty
         return loss
-
-    @staticmethod
-    def _aligned(weight: Value, losses: Value) -> Value:
-        """Return weights of shape (batch, ..., 1, ...), to be multiplied with the losses."""
-        return ops.reshape(weight, (*weight.shape, *[1] * (len(losses.shape) - len(weight.shape))))
 
     def target_shape(self, prediction_shape: Shape) -> Shape:
         """Return the shape of the targets that go with predictions of a shape.

@@ -12,6 +12,7 @@ from ganglion import ops
 from ganglion.losses.base import Loss
 from ganglion.losses.binary import BinaryCrossentropy
 from ganglion.losses.categorical import SparseCategoricalCrossentropy
+from ganglion.losses.weights import aligned
 from ganglion.value import Value
 
 # Below every count but 0.
@@ -28,7 +29,7 @@ class PerceptronLoss(Loss, registered=False):
     def reduce(self, losses: Value, weight: Value | None, penalties: Sequence[Value]) -> Value:
         total = ops.axis_size(losses, 0)
         if weight is not None:
-            losses = losses * self._aligned(weight, losses)
+            losses = losses * aligned(weight, losses)
             weights = ops.sum(weight)
             total = ops.where(weights > 0.0, weights, total)
         loss = ops.sum(losses)

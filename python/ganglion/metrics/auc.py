@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from ganglion import ops
 from ganglion.errors import check_at_least, check_boolean, check_choice, check_integer
-from ganglion.metrics.base import Metric, Sums, aligned, ratio
+from ganglion.losses.weights import aligned
+from ganglion.metrics.base import Metric, Sums, ratio
 from ganglion.metrics.decisions import class_of_target, is_multiclass
 from ganglion.value import Value
 

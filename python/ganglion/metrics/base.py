@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ganglion import ops
 from ganglion.errors import place
 from ganglion.losses import Loss
+from ganglion.losses.weights import aligned, axes_beyond
 from ganglion.spec import Spec
 from ganglion.value import Value
 
@@ -136,7 +137,7 @@ def weighted_sum(values: Value, weight: Value | None) -> Value:
         (batch,), or (batch, steps).
     """
     if weight is not None:
-        axes = _axes_beyond(weight, values)
+        axes = axes_beyond(weight, values)
         values = weight * (ops.sum(values, axis=axes) if axes else values)
     return ops.reshape(ops.sum(values), (1,))
 
@@ -145,7 +146,7 @@ def total_weight(values: Value, weight: Value | None) -> Value:
     """Return the weighted number of all `values`, shape (1,); arguments as for `weighted_sum`."""
     if weight is None:
         return ops.reshape(ops.axis_size(values), (1,))
-    each = float(np.prod([values.shape[axis] or 1 for axis in _axes_beyond(weight, values)]))
+    each = float(np.prod([values.shape[axis] or 1 for axis in axes_beyond(weight, values)]))
     return ops.reshape(ops.sum(weight) * each, (1,))
 
 
@@ -167,20 +168,6 @@ def column_sums(values: Value, weight: Value | None) -> Value:
     if weight is not None:
         values = values * aligned(weight, values)
     return ops.sum(values, axis=list(range(len(values.shape) - 1)))
-
-
-def aligned(weight: Value, values: Value) -> Value:
-    """Return weights with as many axes as the values that they are multiplied with."""
-    return ops.reshape(weight, (*weight.shape, *[1] * len(_axes_beyond(weight, values))))
-
-
-def _axes_beyond(weight: Value, values: Value) -> list[int]:
-    if len(values.shape) < len(weight.shape):
-        raise ValueError(
-            f"[metrics] values of sequences with padding must be (None, steps, ...), got "
-            f"{values.shape}"
-        )
-    return list(range(len(weight.shape), len(values.shape)))
 
 
 def ratio(part: Any, whole: Any) -> Any:
