@@ -443,18 +443,17 @@ class _StepTrace(Trace):
 _current: ContextVar[Trace | None] = ContextVar("ganglion_trace", default=None)
 
 
-def current_trace() -> Trace:
-    """Return the trace that layers and ops append to.
+_outside: Trace | None = None
 
-    Raises
-    ------
-    RuntimeError
-        Outside of any.
-    """
-    trace = _current.get()
-    if trace is None:
-        raise RuntimeError(
-            "[ops] work on the values of a program; call them in a build method, or look at their "
-            "result with ops.evaluate"
-        )
+
+def set_outside(trace: Trace) -> None:
+    """Say what `current_trace` returns where no program is being written."""
+    global _outside
+    _outside = trace
+
+
+def current_trace() -> Trace:
+    """Return the trace that layers and ops append to."""
+    trace = _current.get() or _outside
+    assert trace is not None
     return trace

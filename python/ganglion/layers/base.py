@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from ganglion import initializers, ops, regularizers
+from ganglion import graph, initializers, ops, regularizers
 from ganglion.errors import check_boolean, check_positive, place, suggestion
 from ganglion.initializers import Initializer
 from ganglion.regularizers import Regularizer
@@ -139,6 +139,8 @@ class Layer(Spec, kind="layer"):
         ValueError
             ``build`` lost the batch; or whatever it raised, with the name of the layer added.
         """
+        if graph.is_drawn(x):
+            return graph.draw(self, x)
         trace = current_trace()
         if not isinstance(x, Value):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from ganglion.errors import check_count
+from ganglion.graph import Call, Node
 from ganglion.layers.base import Layer
 from ganglion.tracing import current_trace
 from ganglion.value import Shape, Value, fits
@@ -67,6 +69,13 @@ class Input(Layer):
         self.batch_size = batch_size
         if batch_size is not None:
             check_count(self, "batch_size")
+
+    @cached_property
+    def node(self) -> Node:
+        """What it is in a graph, (None, *shape): where `Model` takes what a user gives."""
+        call = Call(self, "", (), {})
+        call.nodes = [Node(call, (None, *self.shape))]
+        return call.nodes[0]
 
     @classmethod
     def examples(cls) -> list[Input]:
