@@ -20,10 +20,14 @@ def classes(kind: str) -> dict[str, type[Any]]:
 
 
 def examples(kind: str) -> list[Any]:
-    """One parameter for each example of each class of a kind, with its name and position as id."""
+    """One parameter for each example of each class of a kind, with its name and position as id.
+
+    Layers that take several values are not among them: test_merging.py has those.
+    """
     return [
         pytest.param(example, id=f"{name}-{position}")
         for name, cls in classes(kind).items()
+        if not getattr(cls, "takes_several", False)
         for position, example in enumerate(cls.examples())
     ]
 

@@ -29,14 +29,17 @@ LEVELS = {
     **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "arguments"], FOUNDATION),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
+    "nodes": FOUNDATION,
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics", "decorators"], PARTS),
+    "graph": PARTS,
     "gradient_check": NETWORK,
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK
     ),
     **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
+    **dict.fromkeys(["bundle", "chain", "chosen", "gate", "model", "showing"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
     **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
     **dict.fromkeys(

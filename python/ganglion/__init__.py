@@ -26,6 +26,7 @@ from ganglion._core import __version__
 from ganglion.decorators import activation, loss, metric
 from ganglion.errors import DivergenceWarning, NotFittedError
 from ganglion.gradient_check import check_gradient
+from ganglion.model import Model
 from ganglion.sequential import Sequential
 from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
@@ -70,6 +71,7 @@ __all__ = [
     "ImageFolder",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "NeuralClassifier",
     "NeuralForecaster",
     "NeuralRegressor",

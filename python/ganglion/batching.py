@@ -104,9 +104,9 @@ class LookedAtBatches:
     def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
         self._plan: tuple[Rows, Rows] | None = None
         buckets = None
-        if isinstance(samples.X, _core.RaggedRows):
+        if samples.lengths is not None:
             assert samples.form.steps is not None
-            buckets = looked_at_buckets(samples.X, samples.form.steps)
+            buckets = looked_at_buckets(samples.lengths, samples.form.steps)
             together = ragged_together(batch_size, samples.form.steps)
             self._plan = buckets.one_by_one(together)
             self.count = len(self._plan[1])

@@ -156,6 +156,13 @@ _REFLECTED = {
 }
 
 
+OPERATORS = (
+    *("__abs__", "__neg__", "__add__", "__sub__", "__mul__", "__truediv__", "__pow__", "__rpow__"),
+    *("__matmul__", "__gt__", "__ge__", "__lt__", "__le__", "__array_ufunc__"),
+    *(name for name in _REFLECTED.values() if name.startswith("__r")),
+)
+
+
 def _no_numpy(function: Any) -> TypeError:
     name = function.__name__
     return TypeError(

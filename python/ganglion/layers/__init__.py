@@ -29,6 +29,16 @@ from ganglion.layers.group_normalization import GroupNormalization
 from ganglion.layers.gru import GRU
 from ganglion.layers.input import Input
 from ganglion.layers.lstm import LSTM
+from ganglion.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from ganglion.layers.mixing import CutMix, MixUp
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
@@ -50,12 +60,15 @@ from ganglion.layers.transposed import Conv2DTranspose
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
     "Bidirectional",
     "Branches",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
@@ -64,6 +77,7 @@ __all__ = [
     "CutMix",
     "Dense",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "ELU",
     "Embedding",
@@ -83,8 +97,11 @@ __all__ = [
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
     "MixUp",
     "MultiHeadAttention",
+    "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
@@ -109,6 +126,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "Subtract",
     "TimeDistributed",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -10,6 +10,7 @@ Shapes that do not fit raise ``ValueError`` and name the operation.
 array([ 2., 14.])
 """
 
+from ganglion.nodes import taking_inputs
 from ganglion.ops.convolution import convolution, convolution_transpose
 from ganglion.ops.elementwise import (
     absolute,
@@ -175,6 +176,10 @@ __all__ = [
     "where",
     "with_mask",
 ]
+
+# In a graph that is drawn, an operation takes `layers.Input` for the node that it stands for.
+for _name in __all__:
+    globals()[_name] = taking_inputs(globals()[_name])
 
 
 def __dir__() -> list[str]:
