@@ -29,10 +29,9 @@ LEVELS = {
     **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "arguments"], FOUNDATION),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
-    "nodes": FOUNDATION,
+    **dict.fromkeys(["graph", "nodes"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics", "decorators"], PARTS),
-    "graph": PARTS,
     "gradient_check": NETWORK,
     **dict.fromkeys(
         ["compile", "built", "data", "samples", "passes", "training", "fitting"], NETWORK

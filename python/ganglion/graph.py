@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ from ganglion.tracing import Trace, set_outside
 from ganglion.value import Operand, Shape, Value
 from ganglion.variables import Variables
 
-if TYPE_CHECKING:
-    from ganglion.layers.base import Layer
+Layer = Any  # of ganglion.layers, which know this module
 
 _CONSTANT = "constant"
 
@@ -366,7 +365,8 @@ class Graph:
             arguments, keywords = found(described["arguments"]), found(described["keywords"])
             call = Call(layer, described["kind"], arguments, keywords)
             if call.is_input:
-                call = layer.node.call  # type: ignore[union-attr]
+                assert layer is not None
+                call = layer.node.call
             else:
                 call.draw()
             calls.append(call)
