@@ -137,9 +137,9 @@ class Chained(Showing):
         end = self._head(place) if upto is None else self._position(place, "upto", upto) + 1
         if not isinstance(layers, (list, tuple)) or not layers:
             raise TypeError(f"[{place}] layers must be a list of layers, got {layers!r}")
+        chosen = self._losses if loss is None else chosen_losses(loss)
         kept = self.layers, self._losses
-        self.layers = self.layers[:end]
-        self._losses = self._losses if loss is None else chosen_losses(loss)
+        self.layers, self._losses = self.layers[:end], chosen
         try:
             for layer in layers:
                 self._append(layer)

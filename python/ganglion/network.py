@@ -52,7 +52,8 @@ class Network:
             )
         self._held = False
         self.feature_names_in_: list[str] | None = None
-        self._built: Built | None = None
+        self._losses, self._metrics = [], []
+        self._set_built(None)
         self._forget_training()
 
     def _forget_training(self) -> None:
