@@ -13,7 +13,6 @@ from ganglion import _core
 from ganglion.batching import LookedAtBatches, TrainingBatches
 from ganglion.callbacks.base import Callback, Logs, overrides
 from ganglion.errors import DivergenceWarning, warn
-from ganglion.metrics import Metric
 from ganglion.progress import Progress
 from ganglion.samples import Samples
 from ganglion.streaming import stop_reading
@@ -32,45 +31,34 @@ EVALUATION_BATCH = 512
 _STEPS_AT_ONCE = 65536
 
 
-def logs_of(trainer: _core.Trainer, metrics: dict[str, Metric]) -> Logs:
-    """Return the mean loss and the metrics since the epoch began."""
-    sums = trainer.sums
-    weight = trainer.loss_weight or 1.0  # there may be nothing but padding
-    logs = {"loss": float(sums["loss"]) / weight if trainer.rows else math.nan}
-    for name, metric in metrics.items():
-        logs[name] = float(metric.result(sums[name]))
-    return logs
-
-
 class Evaluation:
     """Loss and metrics of samples under the weights as they are, again and again."""
 
-    def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
-        self._metrics = built.recipe.metrics
-        self._batches = LookedAtBatches(built, samples, batch_size)
+    def __init__(self, batches: LookedAtBatches, samples: Samples) -> None:
+        self._batches = batches
         self._samples = samples
 
     def run(self) -> Logs:
         """Evaluate now."""
         try:
             self._batches.start_epoch()
-            self._batches.trainer.run(self._batches.count, 0, 0, {}, 1, False, None)
+            nothing = [{} for _ in self._batches.trainer.sums]
+            self._batches.trainer.run(self._batches.count, 0, 0, nothing, False, None)
         finally:
             stop_reading(self._samples.X)
-        return logs_of(self._batches.trainer, self._metrics)
+        return self._batches.logs()
 
 
 class Steps:
     """Training steps of a network on samples, in as many calls as it takes."""
 
-    def __init__(self, net: Training, built: Built, samples: Samples, batch_size: int) -> None:
-        batches = TrainingBatches(built, samples, batch_size)
-        self.per_epoch = -(-len(samples) // batch_size)
+    def __init__(
+        self, net: Training, batches: TrainingBatches, samples: int, batch_size: int
+    ) -> None:
+        self.per_epoch = -(-samples // batch_size)
         self._net = net
-        self._built = built
         self._batch_size = batch_size
         self._batches = batches
-        self._scalars = batches.scalars
         self._trainer = batches.trainer
         self._first = net.step_
 
@@ -95,14 +83,12 @@ class Steps:
 
     def _run(self, count: int, progress: Progress | None) -> bool:
         net = self._net
-        scalars = net.scalars(np.arange(net.step_, net.step_ + count))
         try:
             _, finite = self._trainer.run(
                 count,
                 net.step_,
                 net.seed_,
-                {name: scalars[name] for name in self._scalars},
-                net.optimizer.batches_per_update,
+                self._batches.scalars(net, np.arange(net.step_, net.step_ + count)),
                 True,
                 None if progress is None else self._report(progress),
             )
@@ -112,11 +98,13 @@ class Steps:
 
     def _report(self, progress: Progress) -> Callable[[int, float], None]:
         before = self._net.step_ - self._first
-        return lambda steps, loss: progress.batch((before + steps) * self._batch_size, loss)
+        return lambda steps, loss: progress.batch(
+            (before + steps) * self._batch_size, {"loss": loss}
+        )
 
     def logs(self) -> Logs:
         """Return the mean loss and the metrics since the epoch began."""
-        return logs_of(self._trainer, self._built.recipe.metrics)
+        return self._batches.logs()
 
 
 class Fit:
@@ -159,30 +147,36 @@ class Fit:
     def _take(self, built: Built) -> None:
         """Make ready to train and evaluate the network as it is built now."""
         self._built = built
-        self._steps = Steps(self._net, built, self._samples, self._batch_size)
+        batches = TrainingBatches(built, self._samples, self._batch_size)
+        self._steps = Steps(self._net, batches, len(self._samples), self._batch_size)
         self._validation: Evaluation | None = None
         if self._validation_samples is not None:
             batch = built.batch_size or max(self._batch_size, EVALUATION_BATCH)
-            self._validation = Evaluation(built, self._validation_samples, batch)
+            looked_at = LookedAtBatches(built, self._validation_samples, batch)
+            self._validation = Evaluation(looked_at, self._validation_samples)
 
-    def _follow(self) -> None:
+    def _follow(self, epoch: int) -> None:
         """Go on with the network as a callback left it: with other layers trained, perhaps."""
         before, built = self._built, self._net.current("fit")
-        if built is before:
-            return
-        if [weight.name for weight in built.variables] != [w.name for w in before.variables]:
-            raise RuntimeError(
-                "[fit] a callback added or replaced layers: end the fit by model.stop_training, "
-                "and call it again"
+        if built is not before:
+            if [weight.name for weight in built.variables] != [w.name for w in before.variables]:
+                raise RuntimeError(
+                    "[fit] a callback added or replaced layers: end the fit by "
+                    "model.stop_training, and call it again"
+                )
+            self._take(built)
+            self._first_weights = built.laid_out_anew(self._first_weights, before)
+            self._best_weights = built.laid_out_anew(self._best_weights, before)
+        if epoch == self._first_epoch and built.is_frozen:
+            warn(
+                "[fit] nothing is trained: every layer that has weights is frozen; unfreeze() "
+                "trains them again"
             )
-        self._take(built)
-        self._first_weights = built.laid_out_anew(self._first_weights, before)
-        self._best_weights = built.laid_out_anew(self._best_weights, before)
 
     def run(self) -> None:
         """Train. Callbacks end it early, and so does a loss that is not finite."""
         net = self._net
-        names = ["loss", *self._built.recipe.metrics]
+        names = self._names()
         if self._validation is not None:
             names += [f"val_{name}" for name in names]
         params = {
@@ -213,6 +207,10 @@ class Fit:
             net.end_callbacks()
             self._progress.close(logs)
 
+    def _names(self) -> list[str]:
+        """Return the names of what an epoch reports."""
+        return ["loss", *self._built.recipe.metrics]
+
     def _notify(self, hook: str, *arguments: Any) -> None:
         for callback in self._callbacks:
             getattr(callback, hook)(*arguments)
@@ -220,12 +218,7 @@ class Fit:
     def _run_epoch(self, epoch: int) -> bool:
         """Train on all batches; False when the loss or the weights became infinite or NaN."""
         self._notify("on_epoch_begin", epoch, {})
-        self._follow()
-        if epoch == self._first_epoch and self._built.is_frozen:
-            warn(
-                "[fit] nothing is trained: every layer that has weights is frozen; unfreeze() "
-                "trains them again"
-            )
+        self._follow(epoch)
         self._progress.begin_epoch(epoch)
         steps = self._steps
         steps.start_epoch(self._shuffle, epoch)
@@ -250,7 +243,7 @@ class Fit:
                 return False
             logs = self._steps.logs()
             if shown is not None:
-                shown.batch((batch + 1) * self._batch_size, logs["loss"])
+                shown.batch((batch + 1) * self._batch_size, logs)
             self._notify("on_train_batch_end", batch, logs)
             if self._net.stop_training:
                 break
@@ -261,26 +254,42 @@ class Fit:
         if self._validation is not None:
             logs |= {f"val_{name}": value for name, value in self._validation.run().items()}
         self._net.epoch_ = epoch + 1
-        monitored = logs.get("val_loss", logs["loss"])
-        if monitored < self._best_loss:
-            self._best_loss, self._best_epoch = monitored, epoch
-            np.copyto(self._best_weights, self._built.parameters.array)
+        self._judge(epoch, logs)
         # Before the callbacks, so that what they save has it; after each, for what it adds.
-        position = len(self._net.history_.get("loss", []))
-        self._net.record(position, logs)
+        position = max(map(len, self._net.history_.values()), default=0)
+        self._record(position, logs)
         for callback in self._callbacks:
             try:
                 callback.on_epoch_end(epoch, logs)
             finally:
-                self._net.record(position, logs)
+                self._record(position, logs)
         self._progress.end_epoch(logs)
         return logs
 
+    def _record(self, position: int, logs: Logs) -> None:
+        """Write an epoch's logs into the history, behind so many; what it did not have is NaN."""
+        history = self._net.history_
+        for name in logs:
+            history.setdefault(name, [])
+        for name, values in history.items():
+            values += [math.nan] * (position + 1 - len(values))
+            values[position] = logs.get(name, math.nan)
+
+    def _judge(self, epoch: int, logs: Logs) -> None:
+        """Keep the weights of the best epoch."""
+        monitored = logs.get("val_loss", logs["loss"])
+        if monitored < self._best_loss:
+            self._best_loss, self._best_epoch = monitored, epoch
+            np.copyto(self._best_weights, self._built.parameters.array)
+
     def _loss_of(self, weights: NDArray[np.floating[Any]]) -> float:
         np.copyto(self._built.parameters.array, weights)
-        evaluation = self._validation or Evaluation(
-            self._built, self._samples, self._built.batch_size or EVALUATION_BATCH
-        )
+        evaluation = self._validation
+        if evaluation is None:
+            batch = self._built.batch_size or EVALUATION_BATCH
+            evaluation = Evaluation(
+                LookedAtBatches(self._built, self._samples, batch), self._samples
+            )
         return evaluation.run()["loss"]
 
     def _recover(self, epoch: int) -> None:
