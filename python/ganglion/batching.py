@@ -48,8 +48,10 @@ class TrainingBatches:
 
     Parameters
     ----------
-    built : Built
+    net : Sequential
         The network.
+    built : Built
+        What it is built as.
     samples : Samples
         What it is trained on.
     batch_size : int
@@ -61,7 +63,8 @@ class TrainingBatches:
         Runs them.
     """
 
-    def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
+    def __init__(self, net: Training, built: Built, samples: Samples, batch_size: int) -> None:
+        self._net = net
         self._buckets: Buckets | None = None
         self._built = built
         self._batch_size = batch_size
@@ -73,9 +76,9 @@ class TrainingBatches:
         program = built.executable("train", samples.weight_axes, samples.form).program
         self._scalars = program.scalars
 
-    def scalars(self, net: Training, steps: Rows) -> list[dict[str, NDArray[np.float64]]]:
-        """Return what the programs of each turn are given at some steps."""
-        scalars = net.scalars(steps)
+    def scalars(self, steps: Rows) -> list[dict[str, NDArray[np.float64]]]:
+        """Return what the programs of the only turn are given at some steps."""
+        scalars = self._net.scalars(steps)
         return [{name: scalars[name] for name in self._scalars}]
 
     def logs(self) -> Logs:

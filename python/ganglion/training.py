@@ -14,8 +14,9 @@ from ganglion.built import Built
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
 from ganglion.endings import targets_hint
+from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle, Steps
 from ganglion.errors import DivergenceWarning, warn
-from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
+from ganglion.fitting import Fit
 from ganglion.frames import feature_names
 from ganglion.inputs import Inputs, check_inputs
 from ganglion.losses import Loss
@@ -212,7 +213,7 @@ class Training(Passes):
         samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
         self._begin(built, samples, X)
         statistics = built.untrained.copy()
-        batches = TrainingBatches(built, samples, len(samples))
+        batches = TrainingBatches(self, built, samples, len(samples))
         steps = Steps(self, batches, len(samples), len(samples))
         steps.start_epoch(False, 0)
         if not steps.run(1, None):

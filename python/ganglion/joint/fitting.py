@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.callbacks.base import Logs
+from ganglion.epochs import EVALUATION_BATCH, Epochs, Evaluation, Steps
 from ganglion.errors import DivergenceWarning, warn
-from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Steps
 from ganglion.joint.arrays import Arrays
 from ganglion.joint.programs import JointPrograms
 from ganglion.progress import Progress
@@ -68,9 +68,7 @@ class JointBatches:
         """Go back to the first batch; the rows come in the order given."""
         self.trainer.start_epoch_in(order)
 
-    def scalars(
-        self, joint: Joint, steps: NDArray[np.int64]
-    ) -> list[dict[str, NDArray[np.float64]]]:
+    def scalars(self, steps: NDArray[np.int64]) -> list[dict[str, NDArray[np.float64]]]:
         """Return what the program of each objective is given at some steps.
 
         Its optimizer counts the batches that the objective takes.
@@ -97,50 +95,67 @@ class JointSteps(Steps):
         return lambda steps, _: progress.batch((before + steps) * self._batch_size, self.logs())
 
 
-class JointFit(Fit):
-    """One call of ``fit`` of a `Joint`: its arguments are checked, its programs are made."""
+class JointFit(Epochs["Joint", Arrays]):
+    """One call of ``fit`` of a `Joint`, whose programs are made."""
 
-    def _take(self, built: JointPrograms) -> None:
-        self._built = built
-        batches = JointBatches(built, self._samples, self._batch_size, train=True)
-        self._steps = JointSteps(self._net, batches, len(self._samples), self._batch_size)
+    def __init__(
+        self,
+        joint: Joint,
+        programs: JointPrograms,
+        samples: Arrays,
+        validation: Arrays | None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(joint, samples, validation, **settings)
+        self._programs = programs
+        batches = JointBatches(programs, samples, self._batch_size, train=True)
+        self._steps = JointSteps(joint, batches, len(samples), self._batch_size)
         self._validation = None
-        if self._validation_samples is not None:
+        if validation is not None:
             size = max(self._batch_size, EVALUATION_BATCH)
-            looked_at = JointBatches(built, self._validation_samples, size, train=False)
-            self._validation = Evaluation(looked_at, self._validation_samples)
+            looked_at = JointBatches(programs, validation, size, train=False)
+            self._validation = Evaluation(looked_at, validation)
+        # What a fit that diverges goes back to: its last epoch, or where it began.
+        self._last_weights = programs.parameters.array.copy()
+        self._last_epoch: int | None = None
 
     def _names(self) -> list[str]:
-        return [name for part in self._built.parts for name in part.reported]
+        return [name for part in self._programs.parts for name in part.reported]
+
+    def _weights(self) -> NDArray[np.floating[Any]]:
+        return self._programs.parameters.array
 
     def _follow(self, epoch: int) -> None:
         """Go on with the weights that callbacks left in the networks."""
-        if self._built.outdated:
+        if self._programs.outdated:
             raise RuntimeError(
                 "[fit] a callback changed what the layers of a network are or train: end the fit "
                 "by model.stop_training, and call it again"
             )
-        self._built.pull()
+        self._programs.pull()
 
     def _run_epoch(self, epoch: int) -> bool:
         try:
             return super()._run_epoch(epoch)
         finally:  # also when it was interrupted
-            self._built.push()
+            self._programs.push()
 
     def _judge(self, epoch: int, logs: Logs) -> None:
         # Losses of several objectives, often against each other, say nothing about the best.
-        self._best_epoch = epoch
-        np.copyto(self._best_weights, self._built.parameters.array)
+        self._last_epoch = epoch
+        np.copyto(self._last_weights, self._programs.parameters.array)
 
     def _recover(self, epoch: int) -> None:
         """Go back to the weights of the epoch before, with the optimizers as they are at first."""
         step = self._net.step_
-        np.copyto(self._built.parameters.array, self._best_weights)
-        self._built.reset_optimizers()
+        np.copyto(self._programs.parameters.array, self._last_weights)
+        self._programs.reset_optimizers()
         self._net.step_ = 0
-        last = self._best_epoch
-        kept = "those from before the fit" if last is None else f"those of epoch {last + 1}"
+        kept = (
+            "those from before the fit"
+            if self._last_epoch is None
+            else f"those of epoch {self._last_epoch + 1}"
+        )
         warn(
             f"[fit] training diverged in epoch {epoch + 1}, step {step}: a loss or a weight is no "
             f"longer finite. Stopped; the weights are {kept}. A smaller learning rate, clipnorm or "

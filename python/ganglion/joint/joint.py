@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion.arguments import names_arguments
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import whole_number
+from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle
 from ganglion.errors import suggestion
-from ganglion.fitting import EVALUATION_BATCH, Evaluation, Shuffle
 from ganglion.joint.arrays import Arrays, check_arrays, check_readable
 from ganglion.joint.fitting import JointBatches, JointFit
 from ganglion.joint.objective import Objective
@@ -265,11 +265,6 @@ class Joint:
 
     # What a fit and its callbacks ask for.
 
-    def current(self, place: str) -> JointPrograms:
-        """Return the programs that are trained with."""
-        assert self._programs is not None  # `fit` made them
-        return self._programs
-
     @contextmanager
     def held(self) -> Iterator[None]:
         """While the batches of an epoch run, nothing is to be held back here."""
@@ -283,7 +278,8 @@ class Joint:
 
     def finalize(self) -> None:
         """End a fit: optimizers that keep averages of the weights set them to those."""
-        programs = self.current("fit")
+        programs = self._programs
+        assert programs is not None  # `fit` made them
         for part in programs.parts:
             objective = part.objective
             updates = self.step_ // objective.every // objective.optimizer.batches_per_update

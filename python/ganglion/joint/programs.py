@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.built import Built
@@ -16,6 +19,8 @@ from ganglion.sequential import Sequential
 from ganglion.value import Shape, Value
 from ganglion.variables import Variable, Variables
 from ganglion.weights import Weights, new_store
+
+Array = NDArray[Any]
 
 
 class Reader:
@@ -75,7 +80,7 @@ class Part:
             self._evaluate = _core.Executable(program, programs.dtype, programs.parameters, None)
         return self._evaluate
 
-    def logs(self, sums: Mapping[str, float], rows: float) -> Logs:
+    def logs(self, sums: Mapping[str, Array], rows: float) -> Logs:
         """Return its scalars, from their sums over the batches; NaN where it took none."""
         values = [sums["loss"], *(sums[_output(name)] for name in self.reported[1:])]
         return {
