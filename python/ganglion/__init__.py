@@ -26,6 +26,7 @@ from ganglion._core import __version__
 from ganglion.decorators import activation, loss, metric
 from ganglion.errors import DivergenceWarning, NotFittedError
 from ganglion.gradient_check import check_gradient
+from ganglion.joint import Joint, Objective
 from ganglion.model import Model
 from ganglion.sequential import Sequential
 from ganglion.source import Source
@@ -69,6 +70,7 @@ _LAZY_NAMES = {
 __all__ = [
     "DivergenceWarning",
     "ImageFolder",
+    "Joint",
     "MLPClassifier",
     "MLPRegressor",
     "Model",
@@ -77,6 +79,7 @@ __all__ = [
     "NeuralRegressor",
     "NeuralTransformer",
     "NotFittedError",
+    "Objective",
     "Sequential",
     "Source",
     "TabularPreprocessor",
