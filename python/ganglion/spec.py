@@ -363,7 +363,12 @@ def serialize(value: Any) -> Any:
         return {str(key): serialize(item) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"[serialize] {value!r} cannot be saved: it is no setting but code or data")
+    hint = (
+        "; in a class of your own, or one that a decorator makes, it can" if callable(value) else ""
+    )
+    raise TypeError(
+        f"[serialize] {value!r} cannot be saved: it is no setting but code or data{hint}"
+    )
 
 
 def deserialize(value: Any) -> Any:

@@ -50,6 +50,7 @@ from ganglion.ops.elementwise import (
     where,
 )
 from ganglion.ops.evaluation import evaluate
+from ganglion.ops.foreign import call
 from ganglion.ops.loops import scan
 from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
@@ -101,6 +102,7 @@ __all__ = [
     "average_pool",
     "axis_size",
     "broadcast_to",
+    "call",
     "clip",
     "concat",
     "constant",
