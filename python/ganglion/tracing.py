@@ -266,6 +266,11 @@ class Trace:
 
     def _id(self, operand: Operand, place: str) -> int:
         if isinstance(operand, Value):
+            if operand.trace is not self and isinstance(operand.trace, _StepTrace):
+                raise ValueError(
+                    f"[{place}] got a value of a step of a loop from outside of it: let the step "
+                    "return it"
+                )
             if operand.trace is not self:
                 raise ValueError(
                     f"[{place}] got a value of another trace: a Value must not be kept from one "
