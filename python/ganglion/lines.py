@@ -12,9 +12,26 @@ from typing import Any
 
 _PACKAGE = __name__.partition(".")[0]
 # Between a user's line and ganglion's there may be some of these, which a message should not name.
-_PASSED_OVER = frozenset({_PACKAGE, "numpy", *sys.stdlib_module_names})
+_PASSED_OVER = frozenset({"numpy", *sys.stdlib_module_names})
 # How they call what a user wrote; behind them stands whoever uses the network.
 _CALLERS = ("layers.base", "losses.base", "activations.base", "metrics.base")
+
+
+def is_ours(module: str) -> bool:
+    """Tell whether a module is ganglion's. The examples are not: they are as a user's own.
+
+    Examples
+    --------
+    >>> is_ours("ganglion.layers.dense"), is_ours("my_layers"), is_ours("ganglion.examples.custom")
+    (True, False, False)
+    """
+    package, _, rest = module.partition(".")
+    return package == _PACKAGE and rest.partition(".")[0] != "examples"
+
+
+def _is_users(module: object) -> bool:
+    name = str(module)
+    return not is_ours(name) and name.partition(".")[0] not in _PASSED_OVER
 
 
 def code_of(function: Any) -> CodeType | None:
@@ -63,7 +80,7 @@ def current_line() -> str | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        if module.partition(".")[0] not in _PASSED_OVER:
+        if _is_users(module):
             return _line(frame.f_code, frame.f_lineno)
         is_caller = module.removeprefix(_PACKAGE + ".") in _CALLERS
         if is_caller and frame.f_code.co_name == "__call__":
@@ -77,7 +94,7 @@ def _raised_line(traceback: TracebackType | None) -> str | None:
     found = None
     while traceback is not None:
         frame = traceback.tb_frame
-        if str(frame.f_globals.get("__name__")).partition(".")[0] not in _PASSED_OVER:
+        if _is_users(frame.f_globals.get("__name__")):
             found = _line(frame.f_code, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found
@@ -87,7 +104,7 @@ def _returning_line(function: object) -> str | None:
     """Return the line on which a user's function returns, or begins where there are several."""
     module = str(getattr(function, "__module__", None) or _PACKAGE)
     code = code_of(function)
-    if code is None or module.partition(".")[0] in _PASSED_OVER:
+    if code is None or not _is_users(module):
         return None
     lines, line = set(), code.co_firstlineno
     for instruction in dis.get_instructions(code):
