@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import convolution_cases
+import foreign_cases
 import loop_cases
 import numpy as np
 import table_cases
@@ -458,6 +459,7 @@ CASES: dict[str, list[Case]] = {
     **convolution_cases.CASES,
     **loop_cases.CASES,
     **table_cases.CASES,
+    **foreign_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }

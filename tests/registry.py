@@ -12,11 +12,7 @@ from ganglion import spec
 
 def classes(kind: str) -> dict[str, type[Any]]:
     """The classes of a kind that are ganglion's own, by registered name."""
-    ours = {}
-    for name, cls in spec.registry(kind).items():
-        if cls.__module__.partition(".")[0] == "ganglion":
-            ours[name] = cls
-    return ours
+    return spec.built_in(kind)
 
 
 def examples(kind: str) -> list[Any]:

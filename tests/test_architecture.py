@@ -26,7 +26,9 @@ CPP_KNOWS = {
 # Part of the package -> its level. A part knows its own level and those below.
 FOUNDATION, PARTS, NETWORK, ESTIMATORS, LEAVES = range(5)
 LEVELS = {
-    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "arguments"], FOUNDATION),
+    **dict.fromkeys(
+        ["_core", "atomic", "errors", "lines", "optional", "spec", "arguments"], FOUNDATION
+    ),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["graph", "nodes"], FOUNDATION),

@@ -38,6 +38,7 @@ WITHOUT = {
     "random_normal": "random",
     "resample_gradient": "a gradient",
     "roll": "of training: mixes samples",
+    "call": "a function of Python",
     "as_batch": "states that are kept: a prediction has none",
     "from_batch": "states that are kept: a prediction has none",
     "pack": "joins gradients",

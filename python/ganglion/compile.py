@@ -398,4 +398,7 @@ def score_program(recipe: Recipe, path: str | None) -> _core.Program:
 
 
 def _trained_weights(recipe: Recipe, trace: Trace) -> list[Value]:
+    for variable in recipe.variables.trainable:
+        if variable.name not in trace.weights:
+            raise trace.missing_weight(variable.name)
     return [trace.weights[variable.name] for variable in recipe.variables.trainable]

@@ -20,6 +20,7 @@ StepMaker<T> step_maker(const std::string& kind) {
                                               {"convolution", make_convolution_step<T>},
                                               {"convolution_input_gradient", make_convolution_step<T>},
                                               {"convolution_weight_gradient", make_convolution_weight_step<T>},
+                                              {"call", make_call_step<T>},
                                               {"axis_size", make_reduction_step<T>},
                                               {"scan", make_scan_step<T>}};
     for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;

@@ -12,6 +12,7 @@ from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, Zero
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from ganglion.layers.embedding import Embedding
+from ganglion.layers.function import Function
 from ganglion.layers.geometry import (
     RandomCrop,
     RandomFlip,
@@ -82,6 +83,7 @@ __all__ = [
     "ELU",
     "Embedding",
     "Flatten",
+    "Function",
     "GRU",
     "GaussianNoise",
     "GlobalAveragePooling1D",

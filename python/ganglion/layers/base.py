@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ganglion import graph, initializers, ops, regularizers
 from ganglion.errors import check_boolean, check_positive, place, suggestion
 from ganglion.initializers import Initializer
+from ganglion.lines import blame
 from ganglion.regularizers import Regularizer
 from ganglion.spec import Spec, parameter_names
 from ganglion.tracing import LayerCall, current_trace
@@ -163,23 +164,29 @@ class Layer(Spec, kind="layer"):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
         first = values[0]
         if hasattr(self, "call"):
-            raise TypeError(
+            keras_style = TypeError(
                 f"{place(self)} has a method call, as layers of Keras do: here build(x) does both, "
                 "add_weight and the operations, and returns the output"
             )
+            blame(keras_style, self.call)
+            raise keras_style
         if "trainable" not in vars(self):
-            raise TypeError(f"{place(self)} its constructor must call super().__init__")
+            unfinished = TypeError(f"{place(self)} its constructor must call super().__init__")
+            blame(unfinished, self.__init__)  # type: ignore[misc]
+            raise unfinished
         self._check_learning()  # again, since both can be set
         name = trace.name_of(self, self.name)
         with trace.scope(name, self.trainable, self.learning_rate_multiplier):
             try:
                 y = self.build(x)
-            except (TypeError, ValueError) as error:
-                if f"'{trace.path}" not in str(error):  # not named yet, by a layer within this one
+                self._check_output(first, y)
+            except Exception as error:
+                named = f"'{trace.path}" in str(error)  # by a layer within this one
+                if not named and isinstance(error, (TypeError, ValueError)):
                     shapes = ", ".join(str(value.shape) for value in values)
                     error.args = (f"{error} (in layer '{trace.path}', input {shapes})",)
+                blame(error, self.build)
                 raise
-            self._check_output(first, y)
             y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
@@ -189,6 +196,12 @@ class Layer(Spec, kind="layer"):
     def _check_output(self, x: Value, y: object) -> None:
         if not isinstance(y, Value):
             raise TypeError(f"{place(self)} build must return a value, got {y!r}")
+        trace = current_trace()
+        if y.trace is not trace and not trace.is_within(y.trace):
+            raise ValueError(
+                f"{place(self)} build returned a value of another trace: a Value must not be kept "
+                "from one pass through a network to the next"
+            )
         if x.shape[:1] == (None,) and y.shape[:1] != (None,):
             raise ValueError(f"{place(self)} build lost the batch: {x.shape} became {y.shape}")
 
