@@ -5,6 +5,7 @@ from ganglion.layers.adapted import Normalization
 from ganglion.layers.attention import MultiHeadAttention
 from ganglion.layers.base import Layer
 from ganglion.layers.bidirectional import Bidirectional
+from ganglion.layers.capsules import CapsuleLayer, CapsuleLength, LongestCapsule, PrimaryCapsule
 from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
@@ -55,6 +56,8 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "Branches",
+    "CapsuleLayer",
+    "CapsuleLength",
     "CenterCrop",
     "Conv1D",
     "Conv2D",
@@ -80,6 +83,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LongestCapsule",
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
@@ -90,6 +94,7 @@ __all__ = [
     "Permute",
     "PositionEmbedding",
     "PositionalEncoding",
+    "PrimaryCapsule",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",

@@ -74,6 +74,7 @@ from ganglion.ops.program import (
 from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
 from ganglion.ops.resampling import resample
 from ganglion.ops.resizing import resize
+from ganglion.ops.routing import routing_agreement, routing_sum
 from ganglion.ops.structure import (
     as_batch,
     broadcast_to,
@@ -152,6 +153,8 @@ __all__ = [
     "reshape",
     "resize",
     "roll",
+    "routing_agreement",
+    "routing_sum",
     "rows",
     "rsqrt",
     "scan",
