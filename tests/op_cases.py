@@ -9,6 +9,7 @@ import convolution_cases
 import foreign_cases
 import loop_cases
 import numpy as np
+import routing_cases
 import table_cases
 from programs import (
     Array,
@@ -458,6 +459,7 @@ CASES: dict[str, list[Case]] = {
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     **loop_cases.CASES,
+    **routing_cases.CASES,
     **table_cases.CASES,
     **foreign_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],

@@ -9,6 +9,7 @@ import convolution_formulas
 import numpy as np
 import pytest
 from attention_formulas import ATTENTION_LAYERS
+from capsule_formulas import CAPSULE_LAYERS
 from formulas import ACTIVATIONS
 from image_formulas import IMAGE_LAYERS
 from layer_grid import EVERY, RANDOM, is_random, samples
@@ -169,6 +170,7 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     **IMAGE_LAYERS,
     **RECURRENT_LAYERS,
     **ATTENTION_LAYERS,
+    **CAPSULE_LAYERS,
     "bidirectional": bidirectional,
     "repeat_vector": lambda s, w, x, training: np.repeat(x[:, None], s.n, axis=1),
     "time_distributed": time_distributed,

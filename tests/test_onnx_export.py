@@ -46,6 +46,8 @@ WITHOUT = {
     "kth_largest": "of generation",
     "max_pool_gradient": "a gradient",
     "convolution_weight_gradient": "a gradient",
+    "routing_input_gradient": "a gradient",
+    "routing_weight_gradient": "a gradient",
     "crossentropy": "a loss",
     "sparse_crossentropy": "a loss",
     "softmax_gradient": "a gradient",

@@ -54,6 +54,7 @@ const RuleTable& rule_table() {
     add_resampling_rules(rules);
     add_table_rules(rules);
     add_foreign_rules(rules);
+    add_routing_rules(rules);
     return rules;
   }();
   return table;

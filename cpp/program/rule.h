@@ -70,6 +70,7 @@ void add_loop_rules(RuleTable& rules);
 void add_resampling_rules(RuleTable& rules);
 void add_table_rules(RuleTable& rules);
 void add_foreign_rules(RuleTable& rules);
+void add_routing_rules(RuleTable& rules);
 
 // Of the expression that is a part of an operation.
 int64_t epilogue_flops(const Operation& operation, int64_t rows);

@@ -5,6 +5,7 @@ from ganglion.layers.adapted import Normalization
 from ganglion.layers.attention import MultiHeadAttention
 from ganglion.layers.base import Layer
 from ganglion.layers.bidirectional import Bidirectional
+from ganglion.layers.capsules import CapsuleLayer, CapsuleLength, LongestCapsule, PrimaryCapsule
 from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
@@ -68,6 +69,8 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "Branches",
+    "CapsuleLayer",
+    "CapsuleLength",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -96,6 +99,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LongestCapsule",
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
@@ -109,6 +113,7 @@ __all__ = [
     "Permute",
     "PositionEmbedding",
     "PositionalEncoding",
+    "PrimaryCapsule",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",

@@ -14,6 +14,7 @@ from ganglion.losses.categorical import (
     SparseCategoricalCrossentropy,
 )
 from ganglion.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from ganglion.losses.margin import Margin
 from ganglion.losses.regression import (
     CosineSimilarity,
     Huber,
@@ -39,6 +40,7 @@ __all__ = [
     "KLDivergence",
     "LogCosh",
     "Loss",
+    "Margin",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
     "MeanSquaredError",

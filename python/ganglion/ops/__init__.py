@@ -94,6 +94,7 @@ from ganglion.ops.reductions import (
 )
 from ganglion.ops.resampling import resample
 from ganglion.ops.resizing import resize
+from ganglion.ops.routing import routing_agreement, routing_sum
 from ganglion.ops.structure import (
     as_batch,
     broadcast_to,
@@ -190,6 +191,8 @@ __all__ = [
     "reshape",
     "resize",
     "roll",
+    "routing_agreement",
+    "routing_sum",
     "rows",
     "rsqrt",
     "scan",
