@@ -41,10 +41,12 @@ from ganglion.layers.positions import PositionalEncoding, PositionEmbedding
 from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
+from ganglion.layers.sampling import GaussianSampling
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
 from ganglion.layers.sequences import Masking, RepeatVector, TimeDistributed
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 from ganglion.layers.simple_rnn import SimpleRNN
+from ganglion.layers.spectral import SpectralNormalization
 from ganglion.layers.transposed import Conv2DTranspose
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "Flatten",
     "GRU",
     "GaussianNoise",
+    "GaussianSampling",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
@@ -109,6 +112,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpectralNormalization",
     "TimeDistributed",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -14,6 +14,7 @@ from ganglion.losses.categorical import (
     SparseCategoricalCrossentropy,
 )
 from ganglion.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from ganglion.losses.likelihood import BernoulliNLL, GaussianNLL
 from ganglion.losses.regression import (
     CosineSimilarity,
     Huber,
@@ -27,6 +28,7 @@ from ganglion.losses.regression import (
 )
 
 __all__ = [
+    "BernoulliNLL",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -34,6 +36,7 @@ __all__ = [
     "CategoricalHinge",
     "CosineSimilarity",
     "FunctionLoss",
+    "GaussianNLL",
     "Hinge",
     "Huber",
     "KLDivergence",
