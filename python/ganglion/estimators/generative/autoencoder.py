@@ -169,7 +169,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeE
             callbacks=self.callbacks,
             verbose=self.verbose,
         )
-        vars(self).update(self._fitted(network))
+        for name, value in self._fitted(network).items():
+            setattr(self, name, value)
 
     def _check_settings(self) -> None:
         super()._check_settings()
