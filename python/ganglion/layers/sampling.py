@@ -71,7 +71,7 @@ class GaussianSampling(Layer):
             self.add_loss(self.kl_weight * divergence / ops.axis_size(x, axis=0))
         if not self.training:
             return mean
-        return mean + ops.exp(0.5 * log_variance) * ops.random_normal(mean.shape, self.seed)
+        return drawn_normal(mean, log_variance, self.seed)
 
 
 def normal_divergence(mean: Value, log_variance: Value) -> Value:
@@ -80,3 +80,8 @@ def normal_divergence(mean: Value, log_variance: Value) -> Value:
     ``(mean^2 + variance - 1 - log_variance) / 2``
     """
     return 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
+
+
+def drawn_normal(mean: Value, log_variance: Value, seed: int | None = None) -> Value:
+    """Return numbers of normal distributions, through which gradients reach both arguments."""
+    return mean + ops.exp(0.5 * log_variance) * ops.random_normal(mean.shape, seed)

@@ -23,25 +23,29 @@ class Likelihood(Loss, registered=False):
     Penalties are added as they are.
     """
 
+    def of_samples(self, target: Value, prediction: Value) -> Value:
+        """Return one number for each sample, (None,)."""
+        return _summed(self(target, prediction))
+
     def reduce(self, losses: Value, weight: Value | None, penalties: Sequence[Value]) -> Value:
         if losses.mask is not None:
             counted = ops.broadcast_to(aligned(losses.mask, losses), losses.shape)
             losses = ops.where(counted, losses, 0.0)
         if weight is not None:
             losses = losses * aligned(weight, losses)
-        loss = ops.sum(self.of_samples(losses)) / ops.axis_size(losses, axis=0)
+        loss = ops.mean(_summed(losses))
         for penalty in penalties:
             loss = loss + penalty
         return loss
 
-    def of_samples(self, losses: Value) -> Value:
-        """Return what `build` returned, (None, ...), as one number a sample, (None,)."""
-        return (
-            ops.sum(losses, axis=list(range(1, len(losses.shape)))) if losses.shape[1:] else losses
-        )
+
+def _summed(losses: Value) -> Value:
+    """Return losses, (None, ...), as one number for each sample."""
+    axes = list(range(1, len(losses.shape)))
+    return ops.sum(losses, axis=axes) if axes else losses
 
 
-class BernoulliNLL(Likelihood, name="bernoulli_nll"):
+class BernoulliNLL(Likelihood, name="bernoulli_nll", aliases=("bernoulli",)):
     """Negative log-likelihood of yes/no outputs, `sum(-t log(p) - (1 - t) log(1 - p))`.
 
     Over all outputs of a sample, so over all pixels of an image. Logits and probabilities are
@@ -74,7 +78,7 @@ class BernoulliNLL(Likelihood, name="bernoulli_nll"):
         return [cls(), cls(from_logits=True)]
 
 
-class GaussianNLL(Likelihood, name="gaussian_nll"):
+class GaussianNLL(Likelihood, name="gaussian_nll", aliases=("gaussian",)):
     """Negative log-likelihood of numbers with normal errors of one standard deviation `s`.
 
     `sum((t - p)^2 / (2 s^2) + log(s) + log(2 pi) / 2)` over all outputs of a sample.

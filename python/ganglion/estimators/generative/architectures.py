@@ -15,6 +15,8 @@ from ganglion.layers import Layer
 Shape = tuple[int, ...]
 
 _SMALLEST_HALVED = 8
+# A multiple of the stride: every pixel of a transposed convolution is made of as many others.
+_KERNEL = 4
 # Halvings of an image, at most, and filters before the first and after any of them.
 _MOST_HALVINGS = 4
 _FIRST_FILTERS, _MOST_FILTERS = 32, 128
@@ -40,8 +42,8 @@ def encoding_layers(shape: Shape, activation: Any = "relu") -> list[Layer]:
     --------
     >>> for layer in encoding_layers((28, 28)): print(layer)
     Reshape((28, 28, 1))
-    Conv2D(32, 3, strides=2, padding='same', activation='relu')
-    Conv2D(64, 3, strides=2, padding='same', activation='relu')
+    Conv2D(32, 4, strides=2, padding='same', activation='relu')
+    Conv2D(64, 4, strides=2, padding='same', activation='relu')
     Flatten()
     """
     if not is_image(shape):
@@ -53,50 +55,73 @@ def encoding_layers(shape: Shape, activation: Any = "relu") -> list[Layer]:
             layers.Dense(narrow, activation=activation),
         ]
     convolutions = [
-        layers.Conv2D(filters, 3, strides=2, padding="same", activation=activation)
+        layers.Conv2D(filters, _KERNEL, strides=2, padding="same", activation=activation)
         for filters in _filters(shape)
     ]
     return [*_with_channels(shape), *convolutions, layers.Flatten()]
 
 
 def decoding_layers(
-    shape: Shape, activation: Any = "relu", output_activation: Any = None
+    shape: Shape,
+    activation: Any = "relu",
+    output_activation: Any = None,
+    normalized: bool = False,
 ) -> list[Layer]:
     """Return the layers from a code to a sample.
 
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one sample.
+    activation, output_activation : str, Activation or callable, optional
+        Of the hidden layers, and of the last.
+    normalized : bool, default=False
+        Whether the hidden layers have batch normalisation.
+
     Examples
     --------
-    >>> for layer in decoding_layers((4,), output_activation="sigmoid"): print(layer)
-    Dense(16, activation='relu')
-    Dense(32, activation='relu')
-    Dense(4, activation='sigmoid')
+    >>> for layer in decoding_layers((28, 28), output_activation="sigmoid"): print(layer)
+    Dense(3136, activation='relu')
+    Reshape((7, 7, 64))
+    Conv2DTranspose(32, 4, strides=2, padding='same', activation='relu')
+    Conv2DTranspose(1, 4, strides=2, padding='same', activation='sigmoid')
+    Reshape((28, 28))
     """
+
+    def hidden(layer: Any, *settings: Any, **more: Any) -> list[Layer]:
+        if not normalized:
+            return [layer(*settings, **more, activation=activation)]
+        linear = layer(*settings, **more, use_bias=False)
+        return [linear, layers.BatchNormalization(momentum=0.9), layers.Activation(activation)]
+
     if not is_image(shape):
         wide, narrow = _units(shape)
         last: list[Layer] = [layers.Reshape(shape)] if len(shape) > 1 else []
         return [
-            layers.Dense(narrow, activation=activation),
-            layers.Dense(wide, activation=activation),
+            *hidden(layers.Dense, narrow),
+            *hidden(layers.Dense, wide),
             layers.Dense(math.prod(shape), activation=output_activation),
             *last,
         ]
-    filters = _filters(shape)[::-1]
-    height, width = (-(-size // 2 ** len(filters)) for size in shape[:2])
-    transposed = [
-        layers.Conv2DTranspose(count, 3, strides=2, padding="same", activation=activation)
-        for count in filters
+    *fewer, most = _filters(shape)
+    halvings = len(fewer) + 1
+    height, width = (-(-size // 2**halvings) for size in shape[:2])
+    growing = [
+        layer
+        for count in reversed(fewer)
+        for layer in hidden(layers.Conv2DTranspose, count, _KERNEL, strides=2, padding="same")
     ]
-    grown = (height * 2 ** len(filters), width * 2 ** len(filters))
-    cropped: list[Layer] = [] if grown == shape[:2] else [layers.CenterCrop(*shape[:2])]
     channels = shape[2] if len(shape) == 3 else 1
-    flat: list[Layer] = [layers.Reshape(shape)] if len(shape) == 2 else []
+    grown = height * 2**halvings, width * 2**halvings
     return [
-        layers.Dense(height * width * filters[0], activation=activation),
-        layers.Reshape((height, width, filters[0])),
-        *transposed,
-        *cropped,
-        layers.Conv2D(channels, 3, padding="same", activation=output_activation),
-        *flat,
+        *hidden(layers.Dense, height * width * most),
+        layers.Reshape((height, width, most)),
+        *growing,
+        layers.Conv2DTranspose(
+            channels, _KERNEL, strides=2, padding="same", activation=output_activation
+        ),
+        *([] if grown == shape[:2] else [layers.CenterCrop(*shape[:2])]),
+        *([layers.Reshape(shape)] if len(shape) == 2 else []),
     ]
 
 

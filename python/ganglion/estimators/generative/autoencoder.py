@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ganglion import losses, optimizers
@@ -16,13 +15,13 @@ from ganglion.callbacks import Callback
 from ganglion.errors import check_at_least
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.generative.architectures import decoding_layers, encoding_layers
-from ganglion.estimators.generative.base import GenerativeEstimator, split
+from ganglion.estimators.generative.base import Coder, split
 from ganglion.layers import Dense, Flatten, GaussianNoise, Layer
 from ganglion.regularizers import L1
 from ganglion.sequential import Sequential
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeEstimator):
+class Autoencoder(Coder):
     """Learn codes from which samples can be reconstructed.
 
     An encoder, a linear code and a decoder are trained together to give back what they are given.
@@ -201,63 +200,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeE
         encoder, decoder = split(network, self._code_position)
         return {"encoder_": encoder, "decoder_": decoder, "history_": network.history_}
 
-    def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the codes of samples.
-
-        Parameters
-        ----------
-        X : array or data frame of shape (n_samples, n_features) or (n_samples, ...)
-            Of the shape that was trained on.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, latent_dim)
-            In the network's number type; or what `set_output` asks for.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            For samples of another shape, or not finite.
-        """
+    def _encoded(self, X: ArrayLike) -> NDArray[Any]:
         check_is_fitted(self)
         codes: NDArray[Any] = self.encoder_.predict(self._samples(X, reset=False))
         return codes
-
-    def inverse_transform(self, codes: ArrayLike) -> NDArray[Any]:
-        """Return the samples that codes stand for.
-
-        Parameters
-        ----------
-        codes : array of shape (n_samples, latent_dim)
-            As `transform` gives them, or any others.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, ...)
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        ValueError
-            For codes of another width, or not finite.
-        """
-        check_is_fitted(self)
-        samples: NDArray[Any] = self.decoder_.predict(self._codes(codes))
-        return samples
-
-    def reconstruct(self, X: ArrayLike) -> NDArray[Any]:
-        """Return what is left of samples once they went through the code; arguments as `transform`.
-
-        Returns
-        -------
-        ndarray of the shape of X
-        """
-        check_is_fitted(self)
-        reconstructed: NDArray[Any] = self.network_.predict(self._samples(X, reset=False))
-        return reconstructed
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return how well each sample is reconstructed: the higher, the more normal it is.
@@ -282,17 +228,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GenerativeE
         errors = self.reconstruct(X).astype(np.float64) - np.asarray(X)
         scores: NDArray[np.float64] = -np.square(errors).reshape(len(errors), -1).mean(axis=1)
         return scores
-
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean of `score_samples`, by which searches choose."""
-        return float(self.score_samples(X).mean())
-
-    @property
-    def _n_features_out(self) -> int:
-        """What scikit-learn's mixin counts the names of the features by."""
-        return self.latent_dim
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []
-        return tags
