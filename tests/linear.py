@@ -70,11 +70,11 @@ class Regression:
         self.executable = _core.Executable(training_program(features), dtype, self.weights, None)
 
     def trainer(self, batch_size: int = 32) -> Any:
-        return _core.Trainer([self.executable], [self.X, self.y], batch_size)
+        return _core.Trainer([_core.Turn([self.executable])], [self.X, self.y], batch_size)
 
     def run(self, trainer: Any, steps: int, rate: float = 0.05, **settings: Any) -> Any:
         settings = {"step": 0, "seed": 0, **settings}
-        return trainer.run(steps, scalars={"learning_rate": np.full(steps, rate)}, **settings)
+        return trainer.run(steps, scalars=[{"learning_rate": np.full(steps, rate)}], **settings)
 
     def fit(self, epochs: int = 3, batch_size: int = 32) -> Array:
         """Train; returns a copy of the weights."""

@@ -37,7 +37,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
-    **dict.fromkeys(["sequential", "interop", "range_test", "figure"], NETWORK),
+    **dict.fromkeys(["sequential", "interop", "range_test", "figure", "joint", "epochs"], NETWORK),
     **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
     **dict.fromkeys(
         ["batching", "buckets", "open_steps", "parts", "ragged", "programs", "weights"], NETWORK

@@ -30,7 +30,7 @@ def gathered(array: np.ndarray, dtype: str = "float64", batch_size: int = 4) -> 
 
 def moment_trainer(X: np.ndarray, y: np.ndarray, batch_size: int) -> Any:
     executable = _core.Executable(moment_program(X.shape[1:]), "float64", None, None)
-    return _core.Trainer([executable], [X, y], batch_size)
+    return _core.Trainer([_core.Turn([executable])], [X, y], batch_size)
 
 
 def orders(rows: int, seed: int | None, epochs: list[int]) -> list[tuple[int, ...]]:
@@ -41,8 +41,8 @@ def orders(rows: int, seed: int | None, epochs: list[int]) -> list[tuple[int, ..
         trainer.start_epoch(seed, epoch)
         sums = [0]
         for step in range(rows):
-            trainer.run(1, step, 0, {})
-            sums.append(int(trainer.sums["moment"][0]))
+            trainer.run(1, step, 0, [{}])
+            sums.append(int(trainer.sums[0]["moment"][0]))
         found.append(tuple(int(row) for row in np.diff(sums)))
     return found
 
@@ -76,8 +76,8 @@ def test_inputs_are_read_in_the_same_order() -> None:
     X, y = numbers("f4", (101, 3)), numbers("u1", (101,))
     trainer = moment_trainer(X, y, 8)
     trainer.start_epoch(7, 0)
-    assert trainer.run(100, 0, 0, {}) == (13, True)
-    np.testing.assert_array_equal(trainer.sums["moment"], X.T.astype(float) @ y)
+    assert trainer.run(100, 0, 0, [{}]) == (13, True)
+    np.testing.assert_array_equal(trainer.sums[0]["moment"], X.T.astype(float) @ y)
 
 
 # How they are read.
@@ -175,8 +175,8 @@ def test_large_memory_maps_are_read(large_file: Path, view: str, mode: str) -> N
     for seed in (None, 0):
         trainer = moment_trainer(array, y, 1000)
         trainer.start_epoch(seed, 0)
-        trainer.run(len(array), 0, 0, {})
-        np.testing.assert_array_equal(trainer.sums["moment"], expected)
+        trainer.run(len(array), 0, 0, [{}])
+        np.testing.assert_array_equal(trainer.sums[0]["moment"], expected)
 
 
 MEMORY = """
@@ -197,10 +197,10 @@ steps = -(-len(X) // 128)
 scalars = {"learning_rate": np.zeros(steps)}
 before = peak()
 assert _core.first_not_finite(X) == -1
-trainer = _core.Trainer([executable], [X, y], 128)
+trainer = _core.Trainer([_core.Turn([executable])], [X, y], 128)
 for seed in (None, 0):
     trainer.start_epoch(seed, 0)
-    assert trainer.run(steps, 0, 0, scalars) == (steps, True)
+    assert trainer.run(steps, 0, 0, [scalars]) == (steps, True)
 print(peak() - before)
 """
 
@@ -256,15 +256,17 @@ def test_large_finite_doubles_are_finite_up_to_the_largest_allowed() -> None:
 def test_wrong_arrays_are_refused(change, error: type[Exception], message: str) -> None:
     regression = Regression(100)
     with pytest.raises(error, match=rf"^\[Trainer\].*{message}"):
-        _core.Trainer([regression.executable], [change(regression.X), regression.y], 32)
+        _core.Trainer(
+            [_core.Turn([regression.executable])], [change(regression.X), regression.y], 32
+        )
 
 
 def test_arrays_live_as_long_as_their_trainer() -> None:
     arrays = [np.ones((1000, 3)), np.ones(1000)]
     executable = _core.Executable(moment_program((3,)), "float64", None, None)
-    trainer = _core.Trainer([executable], arrays, 10)
+    trainer = _core.Trainer([_core.Turn([executable])], arrays, 10)
     arrays.clear()
     del executable
     np.full((1000, 3), 5.0)  # would take the place of freed memory
-    trainer.run(100, 0, 0, {})
-    np.testing.assert_array_equal(trainer.sums["moment"], [1000, 1000, 1000])
+    trainer.run(100, 0, 0, [{}])
+    np.testing.assert_array_equal(trainer.sums[0]["moment"], [1000, 1000, 1000])

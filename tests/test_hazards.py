@@ -177,7 +177,7 @@ def test_scalars_are_kept_while_a_trainer_runs() -> None:
     builder.output("loss", total)
     executable = _core.Executable(builder.finish(), "float64", None, None)
     X = np.broadcast_to(np.ones(64, np.uint8), (4_000_000, 64))
-    trainer = _core.Trainer([executable], [X], 10)
+    trainer = _core.Trainer([_core.Turn([executable])], [X], 10)
     steps = len(X) // 10
     scalars = {"s": np.ones(steps)}
 
@@ -185,8 +185,8 @@ def test_scalars_are_kept_while_a_trainer_runs() -> None:
         scalars.clear()
 
     trainer.start_epoch(None, 0)
-    assert trainer.run(steps, 0, 0, scalars, 1, False, forget) == (steps, True)
-    assert trainer.sums["loss"] == X.size * 10
+    assert trainer.run(steps, 0, 0, [scalars], False, forget) == (steps, True)
+    assert trainer.sums[0]["loss"] == X.size * 10
 
 
 def test_listing_of_a_layer_named_beyond_ascii() -> None:

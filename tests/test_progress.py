@@ -127,7 +127,7 @@ def test_a_pipe_shows_nothing_of_itself(capfd):
 def test_a_batch_that_is_not_full_is_not_counted_as_one(capfd):
     progress = Progress(1, 0, 2, samples=100)
     progress.begin_epoch(0)
-    progress.batch(128, 0.5)
+    progress.batch(128, {"loss": 0.5})
     progress.close({"loss": 0.5})
     assert "epoch 1/2:  50%" in capfd.readouterr().err
 

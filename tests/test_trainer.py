@@ -24,12 +24,12 @@ def test_sums_weigh_the_loss_by_rows_and_add_the_rest() -> None:
     trainer.start_epoch(0, 0)
     assert regression.run(trainer, 10, update=False) == (4, True)
     assert trainer.rows == 100
-    assert trainer.sums["rows"] == 100
-    assert trainer.sums["loss"] == pytest.approx(np.sum(regression.y**2), rel=1e-6)
+    assert trainer.sums[0]["rows"] == 100
+    assert trainer.sums[0]["loss"] == pytest.approx(np.sum(regression.y**2), rel=1e-6)
     assert regression.run(trainer, 10) == (0, True)
     trainer.start_epoch(0, 1)
     assert trainer.rows == 0
-    assert trainer.sums["loss"] == 0
+    assert trainer.sums[0]["loss"] == 0
 
 
 def test_an_epoch_may_be_run_in_parts() -> None:
@@ -54,7 +54,7 @@ def test_scalars_have_a_value_for_each_step() -> None:
     regression, expected = Regression(64, dtype="float64"), Regression(64, dtype="float64")
     rates = [0.1, 0.0]
     trainer = regression.trainer(32)
-    trainer.run(2, 0, 0, {"learning_rate": np.array(rates)})
+    trainer.run(2, 0, 0, [{"learning_rate": np.array(rates)}])
     expected.run(expected.trainer(32), 1, rate=0.1)
     np.testing.assert_array_equal(regression.weights.array, expected.weights.array)
 
@@ -62,10 +62,11 @@ def test_scalars_have_a_value_for_each_step() -> None:
 @pytest.mark.parametrize("step, updates", [(0, [False, False, True, False]), (2, [True, False])])
 def test_accumulation_updates_in_every_nth_step(step: int, updates: list[bool]) -> None:
     regression = Regression()
-    trainer = regression.trainer(8)
+    turn = _core.Turn([regression.executable], accumulation=3)
+    trainer = _core.Trainer([turn], [regression.X, regression.y], 8)
     for offset, expected in enumerate(updates):
         before = np.array(regression.weights.array)
-        regression.run(trainer, 1, step=step + offset, accumulation=3)
+        regression.run(trainer, 1, step=step + offset)
         assert np.any(before != regression.weights.array) == expected
 
 
@@ -79,7 +80,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
     assert regression.run(trainer, 4) == (2, False)
     assert np.isfinite(regression.weights.array).all()
     assert trainer.rows == 64
-    assert np.isfinite(trainer.sums["loss"])
+    assert np.isfinite(trainer.sums[0]["loss"])
 
 
 def test_an_evaluation_shows_a_loss_that_is_not_finite() -> None:
@@ -87,7 +88,7 @@ def test_an_evaluation_shows_a_loss_that_is_not_finite() -> None:
     regression.y[70] = np.inf
     trainer = regression.trainer(32)
     assert regression.run(trainer, 4, update=False) == (4, True)
-    assert trainer.sums["loss"] == np.inf
+    assert trainer.sums[0]["loss"] == np.inf
 
 
 class Stop(Exception):
@@ -107,7 +108,7 @@ def test_an_error_in_progress_ends_the_run_after_a_whole_step() -> None:
     calls = []
 
     def progress(steps: int, loss: float) -> None:
-        calls.append((steps, loss, trainer.rows, float(trainer.sums["loss"])))
+        calls.append((steps, loss, trainer.rows, float(trainer.sums[0]["loss"])))
         raise Stop
 
     with pytest.raises(Stop):
@@ -173,16 +174,16 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[Trainer\] batch_size must be positive, got 0"):
         regression.trainer(0)
     with pytest.raises(ValueError, match=r"\[Trainer\] the program has 2 inputs, got 1"):
-        _core.Trainer([regression.executable], [regression.X], 32)
+        _core.Trainer([_core.Turn([regression.executable])], [regression.X], 32)
     trainer = regression.trainer()
     with pytest.raises(ValueError, match=r"\[Trainer\] scalar 'learning_rate' is missing"):
-        trainer.run(1, 0, 0, {})
+        trainer.run(1, 0, 0, [{}])
     with pytest.raises(ValueError, match=r"one value for each of 3 steps, got shape \(2,\)"):
-        trainer.run(3, 0, 0, {"learning_rate": np.zeros(2)})
+        trainer.run(3, 0, 0, [{"learning_rate": np.zeros(2)}])
     with pytest.raises(TypeError, match="contiguous float64"):
-        trainer.run(3, 0, 0, {"learning_rate": np.zeros(3, np.float32)})
+        trainer.run(3, 0, 0, [{"learning_rate": np.zeros(3, np.float32)}])
     with pytest.raises(ValueError, match="accumulation must be positive, got 0"):
-        regression.run(trainer, 1, accumulation=0)
+        _core.Turn([regression.executable], accumulation=0)
 
 
 def test_wrong_stores_are_refused() -> None:

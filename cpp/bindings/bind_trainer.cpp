@@ -21,27 +21,50 @@ namespace {
 
 using Numbers = py::array_t<int64_t, py::array::c_style>;
 
+// What takes the batches of an epoch, beside others that take them too.
+struct BoundTurn {
+  BoundTurn(const py::sequence& given, int64_t every, int64_t accumulation) : executables(given) {
+    check(!executables.empty(), "[Turn] needs an executable");
+    check(every >= 1, "[Turn] every must be positive, got ", every);
+    check(accumulation >= 1, "[Turn] accumulation must be positive, got ", accumulation);
+    pace = {every, accumulation};
+    for (const py::handle object : executables) {
+      bound.push_back(&object.cast<BoundExecutable&>());
+      check(bound.back()->engine.index() == bound.front()->engine.index() &&
+                bound.back()->program().scalars == bound.front()->program().scalars,
+            "[Turn] the executables must be of one dtype and have the same scalars");
+    }
+  }
+
+  const Program& program() const { return bound.front()->program(); }
+
+  py::tuple executables;
+  std::vector<BoundExecutable*> bound;
+  Pace pace;
+};
+
 // A trainer with its executables and the arrays that they read.
 class BoundTrainer {
  public:
-  BoundTrainer(const py::sequence& executables, const py::list& inputs, int64_t batch_size)
-      : executable_objects_(executables), inputs_(inputs) {
+  BoundTrainer(const py::sequence& turns, const py::list& inputs, int64_t batch_size) : inputs_(inputs) {
     check(batch_size >= 1, "[Trainer] batch_size must be positive, got ", batch_size);
-    check(!executable_objects_.empty(), "[Trainer] needs an executable");
-    for (const py::handle object : executable_objects_) {
-      executables_.push_back(&object.cast<BoundExecutable&>());
-      locks_.push_back(&executables_.back()->lock());
-      check(executables_.back()->engine.index() == executables_.front()->engine.index() &&
-                executables_.back()->program().scalars == executables_.front()->program().scalars,
-            "[Trainer] the executables must be of one dtype and have the same scalars");
+    check(!turns.empty(), "[Trainer] needs a turn");
+    for (const py::handle object : turns) {
+      turns_.push_back(object.cast<const BoundTurn&>());
+      const BoundTurn& turn = turns_.back();
+      check(turn.bound.size() == turns_.front().bound.size() && turn.bound.front()->engine.index() == engine().index(),
+            "[Trainer] the turns must have as many executables each, of one dtype");
+      for (BoundExecutable* executable : turn.bound) locks_.push_back(&executable->lock());
     }
     std::sort(locks_.begin(), locks_.end());  // two trainers with the same executables do not wait for each other
+    check(std::adjacent_find(locks_.begin(), locks_.end()) == locks_.end(),
+          "[Trainer] an executable can stand in one place only");
     std::visit(
         [&](auto& engine) {
           using Engine = std::remove_reference_t<decltype(*engine)>;
-          trainer_ = std::make_unique<TrainerOf<Engine>>(parts<TrainerOf<Engine>>(), batch_size);
+          trainer_ = std::make_unique<TrainerOf<Engine>>(read_turns<TrainerOf<Engine>>(), batch_size);
         },
-        executables_.front()->engine);
+        engine());
     batch_rows_ = std::min(batch_size, rows_);
     prepare_alike();
   }
@@ -67,19 +90,26 @@ class BoundTrainer {
     prepared_.erase(std::unique(prepared_.begin(), prepared_.end(), same), prepared_.end());
   }
 
-  std::pair<int64_t, bool> run(int64_t steps, uint64_t step, uint64_t seed, const py::dict& scalars,
-                               int64_t accumulation, bool update, const py::object& progress) {
+  std::pair<int64_t, bool> run(int64_t steps, uint64_t step, uint64_t seed, const py::list& scalars, bool update,
+                               const py::object& progress) {
     check(steps >= 0, "[Trainer] steps must not be negative, got ", steps);
-    check(accumulation >= 1, "[Trainer] accumulation must be positive, got ", accumulation);
-    Steps part{steps, RunKey{seed, step}, {}, accumulation, update};
-    const std::vector<py::object> kept = read_scalars("Trainer", program(), scalars);
-    for (const py::object& scalar : kept) {
-      part.scalars.push_back(scalar_values(scalar, steps));
+    check(scalars.size() == turns_.size(), "[Trainer] there are ", turns_.size(), " turns, and scalars for ",
+          scalars.size());
+    Steps part{steps, RunKey{seed, step}, {}, update};
+    std::vector<py::object> kept;
+    for (size_t turn = 0; turn < turns_.size(); ++turn) {
+      part.scalars.emplace_back();
+      for (py::object& scalar : read_scalars("Trainer", turns_[turn].program(), scalars[turn].cast<py::dict>())) {
+        part.scalars.back().push_back(scalar_values(scalar, steps));
+        kept.push_back(std::move(scalar));
+      }
     }
     StepsDone done{};
     {
       const RunningAll running(locks_);
-      for (const Batch& batch : prepared_) executables_[static_cast<size_t>(batch.program)]->prepare(batch.rows);
+      for (const Batch& batch : prepared_) {
+        for (const BoundTurn& turn : turns_) turn.bound[static_cast<size_t>(batch.program)]->prepare(batch.rows);
+      }
       const auto poll = [&](int64_t count, double mean_loss) { return poll_python(progress, count, mean_loss); };
       done = std::visit([&](auto& trainer) { return trainer->run(part, poll); }, trainer_);
     }
@@ -87,17 +117,25 @@ class BoundTrainer {
     return {done.count, done.finite};
   }
 
-  py::dict sums() {
+  py::list sums() {
     const Reading reading(*locks_.front());
-    const auto& sums =
-        std::visit([](auto& trainer) -> const std::vector<std::vector<double>>& { return trainer->sums(); }, trainer_);
-    py::dict named;
-    for (size_t index = 0; index < sums.size(); ++index) {
-      py::array_t<double> array(output_shape(program(), index, 1));
-      std::copy(sums[index].begin(), sums[index].end(), array.mutable_data());
-      named[program().outputs[index].first.c_str()] = array;
-    }
-    return named;
+    py::list all;
+    std::visit(
+        [&](auto& trainer) {
+          for (size_t turn = 0; turn < turns_.size(); ++turn) {
+            const Program& program = turns_[turn].program();
+            const auto& outputs = trainer->sums()[turn].outputs;
+            py::dict named;
+            for (size_t index = 0; index < outputs.size(); ++index) {
+              py::array_t<double> array(output_shape(program, index, 1));
+              std::copy(outputs[index].begin(), outputs[index].end(), array.mutable_data());
+              named[program.outputs[index].first.c_str()] = array;
+            }
+            all.append(named);
+          }
+        },
+        trainer_);
+    return all;
   }
 
   int64_t rows() {
@@ -105,9 +143,15 @@ class BoundTrainer {
     return std::visit([](auto& trainer) { return trainer->rows(); }, trainer_);
   }
 
-  double loss_weight() {
+  std::vector<double> loss_weights() {
     const Reading reading(*locks_.front());
-    return std::visit([](auto& trainer) { return trainer->loss_weight(); }, trainer_);
+    std::vector<double> weights;
+    std::visit(
+        [&](auto& trainer) {
+          for (const auto& sums : trainer->sums()) weights.push_back(sums.loss_weight);
+        },
+        trainer_);
+    return weights;
   }
 
  private:
@@ -120,15 +164,18 @@ class BoundTrainer {
   template <class Engine>
   using TrainerOf = typename TrainerFor<Engine>::Type;
 
-  const Program& program() const { return executables_.front()->program(); }
+  decltype(BoundExecutable::engine)& engine() const { return turns_.front().bound.front()->engine; }
 
   template <class Trained>
-  std::vector<typename Trained::Part> parts() {
-    std::vector<typename Trained::Part> made;
-    for (BoundExecutable* executable : executables_) {
-      auto& engine =
-          std::get<std::unique_ptr<std::remove_pointer_t<decltype(Trained::Part::executable)>>>(executable->engine);
-      made.push_back({engine.get(), read_inputs("Trainer", executable->program(), inputs_, &rows_)});
+  std::vector<typename Trained::Turn> read_turns() {
+    std::vector<typename Trained::Turn> made;
+    for (const BoundTurn& turn : turns_) {
+      made.push_back({{}, turn.pace});
+      for (BoundExecutable* executable : turn.bound) {
+        auto& engine =
+            std::get<std::unique_ptr<std::remove_pointer_t<decltype(Trained::Part::executable)>>>(executable->engine);
+        made.back().programs.push_back({engine.get(), read_inputs("Trainer", executable->program(), inputs_, &rows_)});
+      }
     }
     return made;
   }
@@ -146,7 +193,8 @@ class BoundTrainer {
     int64_t rows = 0;
     for (py::ssize_t i = 0; i < batches.shape(0); ++i) {
       const int64_t count = batches.at(i, 0), program = batches.at(i, 1);
-      check(count >= 1 && count <= rows_ - rows && program >= 0 && program < static_cast<int64_t>(executables_.size()),
+      check(count >= 1 && count <= rows_ - rows && program >= 0 &&
+                program < static_cast<int64_t>(turns_.front().bound.size()),
             "[Trainer] batch ", i, " cannot have ", count, " rows for program ", program);
       plan.push_back({count, static_cast<int>(program)});
       rows += count;
@@ -164,10 +212,9 @@ class BoundTrainer {
     return values.data();
   }
 
-  py::tuple executable_objects_;
-  std::vector<BoundExecutable*> executables_;
-  std::vector<RunLock*> locks_;
-  py::tuple inputs_;  // a copy of the list
+  std::vector<BoundTurn> turns_;
+  std::vector<RunLock*> locks_;  // of all executables
+  py::tuple inputs_;             // a copy of the list
   int64_t rows_ = 0, batch_rows_ = 0;
   std::vector<Batch> prepared_;  // the sizes of batches that the epoch has
   std::variant<std::unique_ptr<Trainer<float>>, std::unique_ptr<Trainer<double>>> trainer_;
@@ -176,8 +223,16 @@ class BoundTrainer {
 }  // namespace
 
 void bind_trainer(py::module_& m) {
-  py::class_<BoundTrainer>(m, "Trainer", "Runs whole epochs of a program over arrays, which are read where they lie.")
-      .def(py::init<const py::sequence&, const py::list&, int64_t>(), py::arg("executables"), py::arg("inputs"),
+  py::class_<BoundTurn>(m, "Turn",
+                        "What takes each batch, or every so many: a program, or several that do the same for\n"
+                        "sequences of different lengths. Of these turns every so many update.")
+      .def(py::init<const py::sequence&, int64_t, int64_t>(), py::arg("executables"), py::arg("every") = 1,
+           py::arg("accumulation") = 1);
+
+  py::class_<BoundTrainer>(m, "Trainer",
+                           "Runs whole epochs of programs over arrays, which are read where they lie: each batch is\n"
+                           "taken by one turn after the other.")
+      .def(py::init<const py::sequence&, const py::list&, int64_t>(), py::arg("turns"), py::arg("inputs"),
            py::arg("batch_size"))
       .def("start_epoch", &BoundTrainer::start_epoch, py::arg("order_seed"), py::arg("epoch"),
            "Goes back to the first batch and sets the sums to zero. The order of the rows is a function of the two\n"
@@ -186,13 +241,14 @@ void bind_trainer(py::module_& m) {
            "The same, with the rows in the order given: an array of as many row numbers as there are rows. Its\n"
            "batches may be given too, (n, 2): how many rows each has, and the number of its executable.")
       .def("run", &BoundTrainer::run, py::arg("steps"), py::arg("step"), py::arg("seed"), py::arg("scalars"),
-           py::arg("accumulation") = 1, py::arg("update") = true, py::arg("progress") = py::none(),
-           "Runs up to `steps` further batches of the epoch; returns how many were done, and False when the next\n"
-           "one's loss was not finite.")
+           py::arg("update") = true, py::arg("progress") = py::none(),
+           "Runs up to `steps` further batches of the epoch, with scalars for each turn; returns how many were done,\n"
+           "and False when a loss of the next one was not finite.")
       .def_property_readonly("sums", &BoundTrainer::sums,
-                             "Each output summed over the batches since start_epoch; the loss weighted by what\n"
-                             "its means are over: rows, or what the output \"loss_weight\" says.")
-      .def_property_readonly("loss_weight", &BoundTrainer::loss_weight, "These weights summed since start_epoch.")
+                             "For each turn, each output summed over its batches since start_epoch; the loss weighted\n"
+                             "by what its means are over: rows, or what the output \"loss_weight\" says.")
+      .def_property_readonly("loss_weights", &BoundTrainer::loss_weights,
+                             "For each turn, these weights summed since start_epoch.")
       .def_property_readonly("rows", &BoundTrainer::rows, "Samples seen since start_epoch.");
 }
 

@@ -43,23 +43,29 @@ Watch watch_with(Ended& ended) {
 }  // namespace
 
 template <class T>
-Trainer<T>::Trainer(std::vector<Part> programs, int64_t batch_size)
-    : programs_(std::move(programs)),
+Trainer<T>::Trainer(std::vector<Turn> turns, int64_t batch_size)
+    : turns_(std::move(turns)),
       batch_size_(batch_size),
-      data_rows_(common_rows(programs_.front().inputs)),
+      data_rows_(common_rows(turns_.front().programs.front().inputs)),
       order_(data_rows_) {
-  const Program& program = programs_.front().executable->program();
-  for (const auto& [name, value] : program.outputs) {
-    const Shape& shape = program.shape(value);
-    check(!shape.batched, "[Trainer] output '", name, "' has shape ", to_string(shape),
-          ", but outputs are summed over batches and cannot depend on their size");
-    if (name == "loss") {
-      check(shape.sample_size() == 1, "[Trainer] the loss must be one number, got shape ", to_string(shape));
-      loss_output_ = static_cast<int>(sums_.size());
-    } else if (name == "loss_weight") {
-      weight_output_ = static_cast<int>(sums_.size());
+  for (const Turn& turn : turns_) {
+    const Program& program = turn.programs.front().executable->program();
+    Outputs outputs;
+    Sums sums;
+    for (const auto& [name, value] : program.outputs) {
+      const Shape& shape = program.shape(value);
+      check(!shape.batched, "[Trainer] output '", name, "' has shape ", to_string(shape),
+            ", but outputs are summed over batches and cannot depend on their size");
+      if (name == "loss") {
+        check(shape.sample_size() == 1, "[Trainer] the loss must be one number, got shape ", to_string(shape));
+        outputs.loss = static_cast<int>(sums.outputs.size());
+      } else if (name == "loss_weight") {
+        outputs.weight = static_cast<int>(sums.outputs.size());
+      }
+      sums.outputs.emplace_back(static_cast<size_t>(shape.sample_size()));
     }
-    sums_.emplace_back(static_cast<size_t>(shape.sample_size()));
+    outputs_.push_back(outputs);
+    sums_.push_back(std::move(sums));
   }
 }
 
@@ -85,10 +91,11 @@ template <class T>
 void Trainer<T>::begin() {
   position_ = 0;
   batches_done_ = 0;
-  rows_seen_ = 0;
-  loss_weight_ = 0.0;
-  for (auto& sum : sums_) std::fill(sum.begin(), sum.end(), 0.0);
-  for (const Source& input : programs_.front().inputs) input.start_stream(order_.rows(), batch_size_);
+  for (Sums& sums : sums_) {
+    sums.loss_weight = 0.0;
+    for (auto& sum : sums.outputs) std::fill(sum.begin(), sum.end(), 0.0);
+  }
+  for (const Source& input : turns_.front().programs.front().inputs) input.start_stream(order_.rows(), batch_size_);
 }
 
 template <class T>
@@ -98,15 +105,22 @@ Batch Trainer<T>::next_batch() const {
 }
 
 template <class T>
-void Trainer<T>::add_outputs(const Executable<T>& executable, int64_t rows) {
-  rows_seen_ += rows;
-  const double loss_weight =
-      weight_output_ < 0 ? static_cast<double>(rows) : static_cast<double>(*executable.output(weight_output_));
-  loss_weight_ += loss_weight;
-  for (size_t index = 0; index < sums_.size(); ++index) {
+double Trainer<T>::mean_loss() const {
+  const int output = outputs_.front().loss;
+  const Sums& sums = sums_.front();
+  return output < 0 || sums.loss_weight == 0 ? 0.0 : sums.outputs[static_cast<size_t>(output)][0] / sums.loss_weight;
+}
+
+template <class T>
+void Trainer<T>::add_outputs(size_t turn, const Executable<T>& executable, int64_t rows) {
+  const auto [loss, weight] = outputs_[turn];
+  Sums& sums = sums_[turn];
+  const double loss_weight = weight < 0 ? static_cast<double>(rows) : static_cast<double>(*executable.output(weight));
+  sums.loss_weight += loss_weight;
+  for (size_t index = 0; index < sums.outputs.size(); ++index) {
     const T* output = executable.output(static_cast<int>(index));
-    const double weight = static_cast<int>(index) == loss_output_ ? loss_weight : 1.0;
-    for (double& sum : sums_[index]) sum += weight * static_cast<double>(*output++);
+    const double times = static_cast<int>(index) == loss ? loss_weight : 1.0;
+    for (double& sum : sums.outputs[index]) sum += times * static_cast<double>(*output++);
   }
 }
 
@@ -115,34 +129,37 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   Clock clock;
   RunKey key = steps.key;
   int64_t done = 0;
-  const auto poll_when_due = [&](int64_t steps_done) {
-    if (!clock.due()) return true;
-    const double mean =
-        loss_output_ < 0 || loss_weight_ == 0 ? 0.0 : sums_[static_cast<size_t>(loss_output_)][0] / loss_weight_;
-    return poll(steps_done, mean);
-  };
+  const auto poll_when_due = [&](int64_t steps_done) { return !clock.due() || poll(steps_done, mean_loss()); };
   auto ended = [&] { return !poll_when_due(done); };
   const Watch watch = watch_with(ended);
-  std::deque<Gathering<T>> gatherings;
-  for (Part& part : programs_) gatherings.emplace_back(*part.executable, part.inputs);
+  std::vector<std::deque<Gathering<T>>> gatherings(turns_.size());
+  for (size_t turn = 0; turn < turns_.size(); ++turn) {
+    for (Part& part : turns_[turn].programs) gatherings[turn].emplace_back(*part.executable, part.inputs);
+  }
   for (; done < steps.count && position_ < data_rows_; ++done, ++key.step) {
     const auto [count, program] = next_batch();
-    Executable<T>& executable = *programs_[static_cast<size_t>(program)].executable;
-    for (size_t index = 0; index < steps.scalars.size(); ++index) {
-      executable.set_scalar(static_cast<int>(index), steps.scalars[index][done]);
-    }
     // Another program's inputs may come next: it asks for them itself.
     const int64_t ahead = batches_.empty() ? std::min(batch_size_, data_rows_ - position_ - count) : 0;
     const int64_t* const rows = order_.rows(position_, count + ahead);
-    Gathering<T>& gathering = gatherings[static_cast<size_t>(program)];
-    Run step{count, key, gathering.from(rows, position_, count, ahead), &watch};
-    step.update = steps.update && (key.step + 1) % static_cast<uint64_t>(steps.accumulation) == 0;
-    if (steps.update) step.loss = loss_output_;
-    const Ending ending = executable.run(step);
-    if (ending != Ending::done) return {done, ending != Ending::not_finite};
+    for (size_t turn = 0; turn < turns_.size(); ++turn) {
+      const Pace& pace = turns_[turn].pace;
+      const uint64_t every = static_cast<uint64_t>(pace.every), times = (key.step + 1) / every;
+      if ((key.step + 1) % every != 0) continue;
+      Executable<T>& executable = *turns_[turn].programs[static_cast<size_t>(program)].executable;
+      const std::vector<const double*>& scalars = steps.scalars[turn];
+      for (size_t index = 0; index < scalars.size(); ++index) {
+        executable.set_scalar(static_cast<int>(index), scalars[index][done]);
+      }
+      Gathering<T>& gathering = gatherings[turn][static_cast<size_t>(program)];
+      Run step{count, key, gathering.from(rows, position_, count, ahead), &watch};
+      step.update = steps.update && times % static_cast<uint64_t>(pace.accumulation) == 0;
+      if (steps.update) step.loss = outputs_[turn].loss;
+      const Ending ending = executable.run(step);
+      if (ending != Ending::done) return {done, ending != Ending::not_finite};
+      add_outputs(turn, executable, count);
+    }
     position_ += count;
     ++batches_done_;
-    add_outputs(executable, count);
     if (!poll_when_due(done + 1)) return {done + 1, true};
   }
   return {done, true};

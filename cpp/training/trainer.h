@@ -1,4 +1,4 @@
-// The loop that runs an epoch of a program over the user's arrays.
+// The loop that runs an epoch of programs over the user's arrays.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,36 @@
 
 namespace ganglion {
 
-// Asked every tenth of a second, with the steps done and the mean loss since the epoch began; false ends the run.
+// Asked every tenth of a second, with the steps done and the first turn's mean loss since the epoch began; false ends
+// the run.
 using Poll = std::function<bool(int64_t steps, double mean_loss)>;
 
 // A part of an epoch.
 struct Steps {
-  int64_t count = 0;                   // at most; fewer when the epoch ends before
-  RunKey key;                          // of the first step; the step number grows by one
-  std::vector<const double*> scalars;  // for each of Program::scalars one value a step
-  int64_t accumulation = 1;            // the update runs in every step whose number + 1 is a multiple
+  int64_t count = 0;                                // batches, at most; fewer when the epoch ends before
+  RunKey key;                                       // of the first step; the step number grows by one
+  std::vector<std::vector<const double*>> scalars;  // for each turn: for each of Program::scalars one value a step
   bool update = true;
 };
 
 struct StepsDone {
   int64_t count;
-  bool finite;  // false: the loss of the step after these was not finite, and that step was not taken
+  bool finite;  // false: a loss of the step after these was not finite, and that program's update was not made
 };
 
-// A batch of an epoch: how many rows it takes, and which program runs over them.
+// A batch of an epoch: how many rows it takes, and which program of each turn runs over them.
 struct Batch {
   int64_t rows;
   int program;
 };
 
-// One program, or several that do the same for sequences of different lengths.
+// How often a turn comes.
+struct Pace {
+  int64_t every = 1;         // it takes the batches whose step number + 1 is a multiple,
+  int64_t accumulation = 1;  // and its update runs in every so many of those
+};
+
+// Batches are taken by one turn after the other, each of which sees the weights as the one before left them.
 template <class T>
 class Trainer {
  public:
@@ -42,43 +48,57 @@ class Trainer {
     Executable<T>* executable;   // outlives the trainer
     std::vector<Source> inputs;  // in the order of Program::inputs; those that are batched have equally many rows
   };
+  struct Turn {
+    std::vector<Part> programs;  // one, or several that do the same for sequences of different lengths
+    Pace pace;
+  };
+  // Of a turn, since start_epoch: what the means "loss" were over; and each output summed over the batches, "loss"
+  // weighted by that.
+  struct Sums {
+    double loss_weight = 0.0;
+    std::vector<std::vector<double>> outputs;
+  };
 
   // A program's output "loss" is the mean over its batch: over its rows, or over as much as its output "loss_weight"
-  // says. Outputs do not depend on the batch's size.
-  Trainer(std::vector<Part> programs, int64_t batch_size);
+  // says. Outputs do not depend on the batch's size. All turns have equally many programs.
+  Trainer(std::vector<Turn> turns, int64_t batch_size);
 
-  // Sets the position and the sums back. Without a seed the rows come as they lie. The first program runs them all.
+  // Sets the position and the sums back. Without a seed the rows come as they lie. The first program of each turn runs
+  // them all.
   void start_epoch(const std::optional<uint64_t>& order_seed, uint64_t epoch);
   // The same, with the rows in an order of the caller's: data_rows() row numbers; cut into these batches, if any are
   // given, which together have as many.
   void start_epoch(const int64_t* order, std::vector<Batch> batches);
 
-  // Without an update a loss that is not finite stops nothing, and shows in the sums.
+  // Without an update a loss that is not finite stops nothing, and shows in the sums. A batch that was not taken by all
+  // whose turn it was is taken again by the next run.
   StepsDone run(const Steps& steps, const Poll& poll);
 
   int64_t data_rows() const { return data_rows_; }
-  // Since start_epoch: the samples seen; what the means "loss" were over; and each output summed over the batches,
-  // "loss" weighted by that.
-  int64_t rows() const { return rows_seen_; }
-  double loss_weight() const { return loss_weight_; }
-  const std::vector<std::vector<double>>& sums() const { return sums_; }
+  // Since start_epoch: the samples seen; the sums of each turn.
+  int64_t rows() const { return position_; }
+  const std::vector<Sums>& sums() const { return sums_; }
 
  private:
+  // Positions in Program::outputs; -1 where there is none.
+  struct Outputs {
+    int loss = -1, weight = -1;
+  };
+
   void begin();
   Batch next_batch() const;
-  void add_outputs(const Executable<T>& executable, int64_t rows);
+  double mean_loss() const;
+  void add_outputs(size_t turn, const Executable<T>& executable, int64_t rows);
 
-  std::vector<Part> programs_;
+  std::vector<Turn> turns_;
   int64_t batch_size_;
   int64_t data_rows_;
   EpochOrder order_;
   std::vector<Batch> batches_;  // of the epoch, where they are not all alike
   size_t batches_done_ = 0;
-  int loss_output_ = -1, weight_output_ = -1;
-  int64_t position_ = 0;  // rows of the epoch that were handed out
-  int64_t rows_seen_ = 0;
-  double loss_weight_ = 0.0;
-  std::vector<std::vector<double>> sums_;
+  int64_t position_ = 0;          // rows of the epoch that were handed out
+  std::vector<Outputs> outputs_;  // of each turn, as the sums
+  std::vector<Sums> sums_;
 };
 
 // Runs the forward pass over all rows, batch by batch, and writes output i to results[i], (rows, sample). Batch b has

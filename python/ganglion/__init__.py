@@ -26,6 +26,7 @@ from ganglion._core import __version__
 from ganglion.decorators import activation, loss, metric
 from ganglion.errors import DivergenceWarning, NotFittedError
 from ganglion.gradient_check import check_gradient
+from ganglion.joint import Joint, Objective
 from ganglion.sequential import Sequential
 from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
@@ -71,6 +72,7 @@ __all__ = [
     "Autoencoder",
     "DivergenceWarning",
     "ImageFolder",
+    "Joint",
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",
@@ -78,6 +80,7 @@ __all__ = [
     "NeuralRegressor",
     "NeuralTransformer",
     "NotFittedError",
+    "Objective",
     "Sequential",
     "Source",
     "TabularPreprocessor",

@@ -159,18 +159,23 @@ class Executable:
     ) -> list[_Array] | None: ...
     def profile(self, enable: bool) -> list[float]: ...
 
-class Trainer:
-    """Runs whole epochs of a program over arrays, which are read where they lie."""
+class Turn:
+    """What takes each batch, or every so many: a program, or several for several lengths."""
 
     def __init__(
-        self, executables: Sequence[Executable], inputs: _Inputs, batch_size: int
+        self, executables: Sequence[Executable], every: int = 1, accumulation: int = 1
     ) -> None: ...
+
+class Trainer:
+    """Runs whole epochs of programs over arrays: each batch is taken turn by turn."""
+
+    def __init__(self, turns: Sequence[Turn], inputs: _Inputs, batch_size: int) -> None: ...
     @property
-    def sums(self) -> dict[str, NDArray[np.float64]]: ...
+    def sums(self) -> list[dict[str, NDArray[np.float64]]]: ...
     @property
     def rows(self) -> int: ...
     @property
-    def loss_weight(self) -> float: ...
+    def loss_weights(self) -> list[float]: ...
     def start_epoch(self, order_seed: int | None, epoch: int) -> None: ...
     def start_epoch_in(
         self, order: NDArray[np.int64], batches: NDArray[np.int64] | None = None
@@ -180,8 +185,7 @@ class Trainer:
         steps: int,
         step: int,
         seed: int,
-        scalars: dict[str, NDArray[np.float64]],
-        accumulation: int = 1,
+        scalars: list[dict[str, NDArray[np.float64]]],
         update: bool = True,
         progress: Callable[[int, float], None] | None = None,
     ) -> tuple[int, bool]: ...

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.buckets import Buckets, Rows
+from ganglion.callbacks.base import Logs
 from ganglion.compile import Form
 from ganglion.parts import looked_at_buckets, ragged_together
 from ganglion.samples import Samples
@@ -15,6 +18,7 @@ from ganglion.streaming import rows_together
 
 if TYPE_CHECKING:
     from ganglion.built import Built
+    from ganglion.training import Training
 
 
 def _trainer(
@@ -25,7 +29,18 @@ def _trainer(
     if buckets is not None:
         forms = [Form(int(end), ragged=True) for end in buckets.ends]
     executables = [built.executable(name, samples.weight_axes, form) for form in forms]
-    return _core.Trainer(executables, samples.arrays, batch_size)
+    turn = _core.Turn(executables, accumulation=built.recipe.optimizer.batches_per_update)
+    return _core.Trainer([turn], samples.arrays, batch_size)
+
+
+def _logs(built: Built, trainer: _core.Trainer) -> Logs:
+    """Return the mean loss and the metrics since the epoch began."""
+    (sums,), (weight,) = trainer.sums, trainer.loss_weights
+    # There may be nothing but padding.
+    logs = {"loss": float(sums["loss"]) / (weight or 1.0) if trainer.rows else math.nan}
+    for name, metric in built.recipe.metrics.items():
+        logs[name] = float(metric.result(sums[name]))
+    return logs
 
 
 class TrainingBatches:
@@ -33,8 +48,10 @@ class TrainingBatches:
 
     Parameters
     ----------
-    built : Built
+    net : Sequential
         The network.
+    built : Built
+        What it is built as.
     samples : Samples
         What it is trained on.
     batch_size : int
@@ -44,12 +61,12 @@ class TrainingBatches:
     ----------
     trainer : Trainer
         Runs them.
-    scalars : list of str
-        What the programs are given at each step.
     """
 
-    def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
+    def __init__(self, net: Training, built: Built, samples: Samples, batch_size: int) -> None:
+        self._net = net
         self._buckets: Buckets | None = None
+        self._built = built
         self._batch_size = batch_size
         self._count = len(samples)
         if samples.lengths is not None:
@@ -57,7 +74,16 @@ class TrainingBatches:
             self._buckets = Buckets(samples.lengths, batch_size, samples.form.steps)
         self.trainer = _trainer(built, "train", samples, batch_size, self._buckets)
         program = built.executable("train", samples.weight_axes, samples.form).program
-        self.scalars = program.scalars
+        self._scalars = program.scalars
+
+    def scalars(self, steps: Rows) -> list[dict[str, NDArray[np.float64]]]:
+        """Return what the programs of the only turn are given at some steps."""
+        scalars = self._net.scalars(steps)
+        return [{name: scalars[name] for name in self._scalars}]
+
+    def logs(self) -> Logs:
+        """Return the mean loss and the metrics since the epoch began."""
+        return _logs(self._built, self.trainer)
 
     def start_epoch(self, seed: int | None, epoch: int) -> None:
         """Go back to the first batch; the rows come shuffled, or without a seed as they lie."""
@@ -102,6 +128,7 @@ class LookedAtBatches:
     """
 
     def __init__(self, built: Built, samples: Samples, batch_size: int) -> None:
+        self._built = built
         self._plan: tuple[Rows, Rows] | None = None
         buckets = None
         if isinstance(samples.X, _core.RaggedRows):
@@ -121,3 +148,7 @@ class LookedAtBatches:
             self.trainer.start_epoch(None, 0)
         else:
             self.trainer.start_epoch_in(*self._plan)
+
+    def logs(self) -> Logs:
+        """Return the mean loss and the metrics since the epoch began."""
+        return _logs(self._built, self.trainer)

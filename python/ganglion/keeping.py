@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,22 +64,6 @@ class Keeping(Network):
         self.step_ = 0
         if self._built is not None:
             self._built.reset_optimizer()
-
-    def record(self, position: int, logs: Mapping[str, float]) -> None:
-        """Write the logs of an epoch into the history; what an epoch did not have is NaN there.
-
-        Parameters
-        ----------
-        position : int
-            Epochs in the history before this one.
-        logs : dict of str to float
-            Loss, metrics, and what callbacks added.
-        """
-        for name in logs:
-            self.history_.setdefault(name, [])
-        for name, values in self.history_.items():
-            values += [math.nan] * (position + 1 - len(values))
-            values[position] = logs.get(name, math.nan)
 
     def finalize(self) -> None:
         """End a fit: an optimizer that keeps an average of the weights sets them to it."""

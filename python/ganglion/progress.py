@@ -126,12 +126,12 @@ class Progress:
         if self._bar is not None:
             self._bar.set_description(self._name(epoch), refresh=False)
 
-    def batch(self, samples: int, loss: float) -> None:
-        """Show how far the epoch is, and its mean loss so far."""
+    def batch(self, samples: int, logs: Logs) -> None:
+        """Show how far the epoch is, and its results so far."""
         # The last batch of an epoch may have been counted as a whole one.
         before = (self._epoch - self._first_epoch) * self._samples
         self._done = before + min(samples, self._samples)
-        self._show({"loss": loss})
+        self._show(logs)
 
     def end_epoch(self, logs: Logs) -> None:
         """Show the results of the epoch."""

@@ -31,7 +31,6 @@ _INTERNAL = frozenset(
         "follows_schedule",
         "held",
         "need_settable_learning_rate",
-        "record",
         "restore_training",
         "scalars",
     }

@@ -92,6 +92,8 @@ class Trace:
         By the same names, the states after the last step.
     batch_size : int or None
         Samples of every batch, where that is fixed.
+    draws : str
+        Sets what the program draws apart from what others draw that run over the same batches.
     fold : int
         Rows of a batched value that belong to one sample: 1, but for steps taken for samples.
 
@@ -118,6 +120,7 @@ class Trace:
         self.carried: dict[str, Value] = {}
         self.final: dict[str, Value] = {}
         self.batch_size: int | None = None
+        self.draws = ""
         self.fold = 1
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
@@ -398,7 +401,7 @@ class Trace:
         """
         count = self._random_ops.get(self.path, 0)
         self._random_ops[self.path] = count + 1
-        return zlib.crc32(f"{self.path}#{count}#{seed}".encode())
+        return zlib.crc32(f"{self.draws}{self.path}#{count}#{seed}".encode())
 
 
 class _StepTrace(Trace):
@@ -416,7 +419,7 @@ class _StepTrace(Trace):
         self.captured: dict[Value, Value] = {}
         self.penalties = around.penalties
         self._scopes, self._stack = around._scopes, around._stack
-        self._random_ops = around._random_ops
+        self._random_ops, self.draws = around._random_ops, around.draws
         self.builder.label = around.path
 
     def is_within(self, trace: Trace) -> bool:

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ganglion.arguments import names_arguments
+from ganglion.batching import LookedAtBatches, TrainingBatches
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
 from ganglion.endings import targets_hint
+from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle, Steps
 from ganglion.errors import DivergenceWarning, warn
-from ganglion.fitting import EVALUATION_BATCH, Evaluation, Fit, Shuffle, Steps
+from ganglion.fitting import Fit
 from ganglion.frames import feature_names
 from ganglion.inputs import Inputs, check_inputs
 from ganglion.losses import Loss
@@ -211,7 +213,8 @@ class Training(Passes):
         samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
         self._begin(built, samples, X)
         statistics = built.untrained.copy()
-        steps = Steps(self, built, samples, len(samples))
+        batches = TrainingBatches(self, built, samples, len(samples))
+        steps = Steps(self, batches, len(samples), len(samples))
         steps.start_epoch(False, 0)
         if not steps.run(1, None):
             assert built.states is not None and built.slots is not None
@@ -259,7 +262,7 @@ class Training(Passes):
         built, samples = self._check("evaluate", X, y, sample_weight)
         batch = _check_batch_size("evaluate", batch_size, len(samples))
         built.check_batches("evaluate", len(samples), batch)
-        return Evaluation(built, samples, batch).run()
+        return Evaluation(LookedAtBatches(built, samples, batch), samples).run()
 
     def loss_and_gradients(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -103,6 +102,9 @@ class Group:
         Its part of `Variables.trainable`.
     span : slice
         Its part of the flat buffer.
+    packed : slice
+        Its part of the packed gradient, and of an optimizer's slots, which have trained weights
+        alone.
     learning_rate_multiplier : float
     first_update : int
         As those of its weights.
@@ -111,6 +113,7 @@ class Group:
     index: int
     weights: slice
     span: slice
+    packed: slice
     learning_rate_multiplier: float
     first_update: int
 
@@ -140,7 +143,7 @@ class Variables:
     def __init__(self) -> None:
         self._by_name: dict[str, Variable] = {}
         self.laid_out = False
-        self.trainable_size = 0  # elements of the flat buffer that are trained, padding included
+        self.trainable_size = 0  # elements that are trained, padding included
         self.size = 0  # elements of the whole flat buffer
 
     def __iter__(self) -> Iterator[Variable]:
@@ -160,21 +163,54 @@ class Variables:
         """The weights that the optimizer changes, in order."""
         return [variable for variable in self if variable.trainable]
 
+    @property
+    def packed_spans(self) -> list[slice]:
+        """Where each of `trainable` stands in their packed gradient."""
+        spans, end = [], 0
+        for variable in self.trainable:
+            spans.append(slice(end, end + variable.size))
+            end += _padded(variable.size)
+        return spans
+
     def groups(self) -> list[Group]:
         """Return the trained weights, laid out, in as few groups as are updated alike."""
-        weights = self.trainable
+        weights, packed = self.trainable, self.packed_spans
         groups: list[Group] = []
         start = 0
-        for alike, run in groupby(
-            weights, lambda weight: (weight.learning_rate_multiplier, weight.first_update)
-        ):
-            end = start + len(list(run))
-            last = end == len(weights)
-            stop = self.trainable_size if last else weights[end].offset
-            span = slice(weights[start].offset, stop)
-            groups.append(Group(len(groups), slice(start, end), span, *alike))
+        while start < len(weights):
+            first, end = weights[start], start
+            alike = (first.learning_rate_multiplier, first.first_update)
+            stop = first.offset
+            while end < len(weights) and weights[end].offset == stop:
+                if (weights[end].learning_rate_multiplier, weights[end].first_update) != alike:
+                    break
+                stop += _padded(weights[end].size)
+                end += 1
+            span, at = slice(first.offset, stop), packed[start].start
+            of_packed = slice(at, at + stop - first.offset)
+            groups.append(Group(len(groups), slice(start, end), span, of_packed, *alike))
             start = end
         return groups
+
+    def only(self, chosen: Callable[[Variable], bool]) -> Variables:
+        """Return some of the weights, laid out, at their places: what an optimizer of theirs sees.
+
+        Examples
+        --------
+        >>> from ganglion.initializers import Zeros
+        >>> variables = Variables()
+        >>> for name in ("encoder/kernel", "decoder/kernel"):
+        ...     kernel = variables.get_or_add(name, (20,), Zeros())
+        >>> variables.lay_out()
+        >>> (group,) = variables.only(lambda weight: weight.name.startswith("decoder/")).groups()
+        >>> group.span, group.packed
+        (slice(32, 64, None), slice(0, 32, None))
+        """
+        part = Variables()
+        part._by_name = {variable.name: variable for variable in self if chosen(variable)}
+        part.trainable_size = sum(_padded(variable.size) for variable in part.trainable)
+        part.size, part.laid_out = self.size, self.laid_out
+        return part
 
     def get_or_add(
         self,

@@ -225,8 +225,10 @@ class Optimizer(Spec, kind="optimizer"):
             if self.gradient_accumulation_steps:
                 gradient = total / float(self.batches_per_update)
                 parts = [
-                    ops.reshape(gradient[weight.span], weight.shape)
-                    for weight in variables.trainable
+                    ops.reshape(gradient[span], weight.shape)
+                    for weight, span in zip(
+                        variables.trainable, variables.packed_spans, strict=True
+                    )
                 ]
             shortened = clipped(
                 gradient, parts, self.clipnorm, self.clipvalue, self.global_clipnorm
@@ -239,7 +241,7 @@ class Optimizer(Spec, kind="optimizer"):
                 elif as_made:  # so that the update can follow the products that make it
                     of_group = packed(parts[group.weights])
                 else:
-                    of_group = shortened[group.span]
+                    of_group = shortened[group.packed]
                 slots.group = group
                 self._update_group(trace, group, of_group, slots, *scalars)
             slots.group = None
@@ -348,7 +350,7 @@ class Optimizer(Spec, kind="optimizer"):
             return
         for group in slots.groups:
             if updates > group.first_update:
-                weights[group.span] = state[slots[_AVERAGE].part(group.span)]
+                weights[group.span] = state[slots[_AVERAGE].part(group.packed)]
 
     def drop_gradients(self, state: Array, slots: Slots) -> None:
         """Forget the gradients accumulated for the next update, after a step that diverged.

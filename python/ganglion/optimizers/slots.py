@@ -47,9 +47,9 @@ class Slot:
         """Where its elements stand in the flat buffer."""
         return slice(self.offset, self.offset + prod(self.shape))
 
-    def part(self, span: slice) -> slice:
-        """Where those of its elements stand that go with a part of the weights."""
-        return slice(self.offset + span.start, self.offset + span.stop)
+    def part(self, packed: slice) -> slice:
+        """Where those of its elements stand that go with a part of the packed weights."""
+        return slice(self.offset + packed.start, self.offset + packed.stop)
 
     def of_group(self, index: int, groups: int) -> slice:
         """Where the numbers of one of several groups stand, of a slot that has some for each."""
@@ -128,7 +128,7 @@ class Slots:
             return self._trace.state(slot.name, shape, place.start)
         if group is None:
             return self._trace.state(slot.name, slot.shape, slot.offset)
-        return self._trace.state(slot.name, (group.size,), slot.part(group.span).start)
+        return self._trace.state(slot.name, (group.size,), slot.part(group.packed).start)
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self._slots.values())
@@ -171,12 +171,12 @@ class Slots:
             The same as it was, with weights of the same names.
         """
         groups, other_groups = _groups_by_name(variables), _groups_by_name(other_variables)
+        packed, other_packed = _packed_by_name(variables), _packed_by_name(other_variables)
         for name in groups.keys() & other_groups.keys():
-            weight, other_weight = variables[name], other_variables[name]
             for slot in self:
                 from_slot = other[slot.name]
                 if slot.by_weight:
-                    to, source = slot.part(weight.span), from_slot.part(other_weight.span)
+                    to, source = slot.part(packed[name]), from_slot.part(other_packed[name])
                 else:
                     to = slot.of_group(groups[name], len(self.groups))
                     source = from_slot.of_group(other_groups[name], len(other.groups))
@@ -190,3 +190,8 @@ def _groups_by_name(variables: Variables) -> dict[str, int]:
         for group in variables.groups()
         for weight in trained[group.weights]
     }
+
+
+def _packed_by_name(variables: Variables) -> dict[str, slice]:
+    names = (weight.name for weight in variables.trainable)
+    return dict(zip(names, variables.packed_spans, strict=True))

@@ -1,0 +1,330 @@
+"""Several networks, and the objectives that they are trained for together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from ganglion.arguments import names_arguments
+from ganglion.callbacks.base import Callback, check_callbacks
+from ganglion.data import whole_number
+from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle
+from ganglion.errors import suggestion
+from ganglion.joint.arrays import Arrays, check_arrays, check_readable
+from ganglion.joint.fitting import JointBatches, JointFit
+from ganglion.joint.objective import Objective
+from ganglion.joint.programs import JointPrograms
+from ganglion.joint.tracing import Inputs
+from ganglion.progress import resolve_verbose
+from ganglion.sequential import Sequential
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Array = NDArray[Any]
+
+
+class Joint:
+    """Networks that are trained together, each by the objectives that name it.
+
+    A batch is taken by one objective after the other, each of which sees the weights as the one
+    before left them, and changes only those of the networks that it trains: an autoencoder is two
+    networks and one objective, a generative adversarial network two of each. Gradients flow through
+    the networks that are not trained, and no further than they are needed. The objectives are
+    written as programs before the first batch; whole epochs run in the core.
+
+    In `fit` layers act as in training in all networks, and moving statistics follow in those that
+    the objective trains; an objective changes nothing of the others. What an objective draws, as by
+    `ops.random_normal`, is a function of the seed, its name, the step and the place of the
+    operation.
+
+    The networks stay what they are: between epochs each has its weights, and can be predicted with,
+    saved, or trained by itself. Their own losses and optimizers are not looked at.
+
+    Parameters
+    ----------
+    networks : dict of str to Sequential
+        By names, of one dtype. Those without weights draw them when `fit` shows which shapes they
+        take.
+    objectives : sequence of Objective
+        In the order in which they take a batch.
+    random_state : int, optional
+        Keys the order of samples and random numbers: the same number gives the same bits. By
+        default one is drawn, and kept in ``seed_``. Weights are drawn by the networks' own.
+
+    Attributes
+    ----------
+    history_ : dict of str to list of float
+        What the objectives report, and with validation the same with ``val_`` before it, after each
+        epoch.
+    epoch_, step_ : int
+        Epochs, and batches, trained so far. They go on from fit to fit.
+    dtype : str
+        Of the networks.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For no networks or objectives, names that are not known or given twice, networks of
+        different dtypes, and where no objective takes every batch.
+
+    Examples
+    --------
+    An autoencoder:
+
+    >>> import numpy as np
+    >>> from ganglion import Joint, Objective, Sequential, layers, ops, optimizers
+    >>> def error(networks, x):
+    ...     return ops.mean((networks.decoder(networks.encoder(x)) - x) ** 2)
+    >>> networks = {
+    ...     "encoder": Sequential([layers.Dense(1)], random_state=0),
+    ...     "decoder": Sequential([layers.Dense(2)], random_state=0),
+    ... }
+    >>> joint = Joint(networks, [Objective(error, optimizer=optimizers.Adam(0.1))], random_state=0)
+    >>> X = np.linspace(-1, 1, 64).reshape(-1, 1) * [[1.0, 2.0]]
+    >>> joint.fit(X, epochs=50).history_["error"][-1] < 0.01
+    True
+    >>> networks["encoder"].predict(X).shape
+    (64, 1)
+    """
+
+    @names_arguments("Joint")
+    def __init__(
+        self,
+        networks: Mapping[str, Sequential],
+        objectives: Sequence[Objective],
+        random_state: int | None = None,
+    ) -> None:
+        _check_networks(networks)
+        _check_objectives(objectives, networks)
+        self.networks = dict(networks)
+        self.objectives = list(objectives)
+        self.random_state = random_state
+        self.dtype = next(iter(networks.values())).dtype
+        if random_state is None:
+            self.seed_ = int.from_bytes(os.urandom(4), "little")
+        else:
+            self.seed_ = whole_number("Joint", "random_state", random_state, 0, below=2**64)
+        self.history_: dict[str, list[float]] = {}
+        self.epoch_ = 0
+        self.step_ = 0
+        self.stop_training = False
+        self._programs: JointPrograms | None = None
+
+    def __repr__(self) -> str:
+        return f"Joint({list(self.networks)}, {self.objectives})"
+
+    @names_arguments("fit")
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Any = None,
+        callbacks: Sequence[Callback] | None = None,
+        shuffle: Shuffle = True,
+        verbose: int | str = "auto",
+    ) -> Self:
+        """Train on from the weights that the networks have.
+
+        The data is read in place, batch by batch. Ctrl-C ends the training within a second:
+        `KeyboardInterrupt` is raised, the networks have the weights as far as they were trained,
+        and ``history_`` holds the epochs that were finished.
+
+        Parameters
+        ----------
+        X : array_like, shape (n, ...), or tuple or dict of them
+            Finite numbers. Those of a tuple are given to the objectives' functions one by one,
+            those of a dict by name: ``function(networks, image, label)``.
+        y : array_like, shape (n, ...), optional
+            Given to them behind X; by the name ``y`` where X is a dict.
+        epochs : int, default=1
+            Passes over the data.
+        batch_size : int, default=32
+            Samples of one batch; the last of an epoch may have fewer.
+        validation_data : X or (X, y), optional
+            What the objectives are also evaluated on, after each epoch; a tuple of two where ``y``
+            is given.
+        callbacks : sequence of Callback, optional
+            See `ganglion.callbacks`. Their ``model`` is this.
+        shuffle : bool or callable, default=True
+            Whether each epoch has an order of its own; or a function that gives an epoch's order
+            for its number, counted from 0: an array of n row numbers.
+        verbose : {"auto", 0, 1, 2}, default="auto"
+            0 for silence, 1 for a bar, 2 for a line each epoch; "auto" is a bar in terminals and
+            notebooks, and silence elsewhere.
+
+        Returns
+        -------
+        Joint
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For data or settings that are wrong, and for objectives that do not fit the networks,
+            before any work: messages name the objective and the line of its function.
+
+        Warns
+        -----
+        DivergenceWarning
+            When a loss is no longer finite. Training stops; the networks have the weights of the
+            epoch before, and the optimizers are fresh.
+        """
+        whole_number("fit", "epochs", epochs)
+        size = whole_number("fit", "batch_size", batch_size)
+        called = check_callbacks("fit", callbacks)
+        if not callable(shuffle) and not isinstance(shuffle, bool):
+            raise TypeError(f"[fit] shuffle must be True, False or a function, got {shuffle!r}")
+        shown = resolve_verbose(verbose)
+        inputs, samples = check_arrays("fit", X, y, self.dtype)
+        validation = None
+        if validation_data is not None:
+            validation = self._check_validation(validation_data, inputs, with_y=y is not None)
+        programs = self._programs_for("fit", inputs, [samples, validation])
+        fit = JointFit(
+            self,
+            programs,
+            samples,
+            validation,
+            epochs=epochs,
+            batch_size=size,
+            callbacks=called,
+            shuffle=shuffle,
+            verbose=shown,
+        )
+        fit.run()
+        return self
+
+    @names_arguments("evaluate")
+    def evaluate(
+        self, X: Any, y: ArrayLike | None = None, batch_size: int = EVALUATION_BATCH
+    ) -> dict[str, float]:
+        """Return what the objectives report on samples, under the weights as they are.
+
+        Layers act as in prediction; what the objectives draw is the same at each call.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`.
+        batch_size : int, default=512
+            Samples in memory at a time.
+
+        Returns
+        -------
+        dict of str to float
+            Means over the samples.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        """
+        size = whole_number("evaluate", "batch_size", batch_size)
+        inputs, samples = check_arrays("evaluate", X, y, self.dtype)
+        programs = self._programs_for("evaluate", inputs, [samples])
+        return Evaluation(JointBatches(programs, samples, size, train=False), samples).run()
+
+    def _check_validation(self, data: Any, inputs: Inputs, with_y: bool) -> Arrays:
+        place = "fit, validation_data"
+        if with_y and not (isinstance(data, (tuple, list)) and len(data) == 2):
+            raise ValueError("[fit] validation_data must be (X, y), as y is given")
+        X, y = data if with_y else (data, None)
+        found, samples = check_arrays(place, X, y, self.dtype)
+        if found != inputs:
+            raise ValueError(
+                f"[fit] validation_data must have the shapes of the data, {dict(inputs.shapes)}, "
+                f"got {dict(found.shapes)}"
+            )
+        return samples
+
+    def _programs_for(
+        self, place: str, inputs: Inputs, data: Sequence[Arrays | None]
+    ) -> JointPrograms:
+        """Return programs for these inputs, with the networks' weights, once the data fits them."""
+        known = self._programs
+        programs = known
+        if programs is None or programs.inputs != inputs or programs.outdated:
+            programs = JointPrograms(self.networks, self.objectives, inputs, self.dtype)
+        for samples in data:
+            if samples is not None:
+                check_readable(place, samples, programs.readers, self.dtype)
+        if programs is not known:
+            programs.build_networks()
+            if known is not None and not programs.take_states(known):
+                self.step_ = 0
+            self._programs = programs
+        programs.pull()
+        return programs
+
+    # What a fit and its callbacks ask for.
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the batches of an epoch run, nothing is to be held back here."""
+        yield
+
+    def begin_callbacks(self, callbacks: Sequence[Callback]) -> None:
+        """Begin a fit; no states of callbacks are kept."""
+
+    def end_callbacks(self) -> None:
+        """End a fit."""
+
+    def finalize(self) -> None:
+        """End a fit: optimizers that keep averages of the weights set them to those."""
+        programs = self._programs
+        assert programs is not None  # `fit` made them
+        for part in programs.parts:
+            objective = part.objective
+            updates = self.step_ // objective.every // objective.optimizer.batches_per_update
+            objective.optimizer.finalize(
+                programs.parameters.array, part.states.array, part.slots, updates
+            )
+        programs.push()
+
+
+def _check_networks(networks: Any) -> None:
+    if not isinstance(networks, Mapping) or not networks:
+        raise TypeError(f"[Joint] networks must be a dict of networks by name, got {networks!r}")
+    seen: dict[int, str] = {}
+    for name, network in networks.items():
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise ValueError(
+                f"[Joint] a network's name must be a word without '_' in front, got {name!r}"
+            )
+        if not isinstance(network, Sequential):
+            raise TypeError(f"[Joint] network {name!r} must be a Sequential, got {network!r}")
+        if id(network) in seen:
+            raise ValueError(f"[Joint] {seen[id(network)]!r} and {name!r} are one network")
+        seen[id(network)] = name
+    dtypes = {name: network.dtype for name, network in networks.items()}
+    if len(set(dtypes.values())) > 1:
+        raise ValueError(f"[Joint] the networks must be of one dtype, got {dtypes}")
+
+
+def _check_objectives(objectives: Any, networks: Mapping[str, Sequential]) -> None:
+    if not isinstance(objectives, Sequence) or not objectives:
+        raise TypeError(f"[Joint] objectives must be a list of Objectives, got {objectives!r}")
+    names: set[str] = set()
+    for objective in objectives:
+        if not isinstance(objective, Objective):
+            raise TypeError(f"[Joint] objectives must be Objectives, got {objective!r}")
+        if objective.name in names:
+            raise ValueError(
+                f"[Joint] two objectives are named {objective.name!r}: give one name=..."
+            )
+        names.add(objective.name)
+        for name in objective.trains or ():
+            if name not in networks:
+                raise ValueError(
+                    f"[Joint] objective {objective.name!r} trains {name!r}, and no network is "
+                    f"named so{suggestion(name, networks)}"
+                )
+    if all(objective.every > 1 for objective in objectives):
+        raise ValueError("[Joint] one objective at least must have every=1, and take all batches")

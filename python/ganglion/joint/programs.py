@@ -1,0 +1,323 @@
+"""The programs of networks that are trained together, over one flat buffer of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ganglion import _core
+from ganglion.built import Built
+from ganglion.callbacks.base import Logs
+from ganglion.joint.objective import Objective
+from ganglion.joint.tracing import Inputs, ObjectiveTrace, is_zero, trace_objective
+from ganglion.layers import Layer
+from ganglion.ops import axis_size
+from ganglion.optimizers import Slots
+from ganglion.sequential import Sequential
+from ganglion.value import Shape, Value
+from ganglion.variables import Variable, Variables
+from ganglion.weights import Weights, new_store
+
+Array = NDArray[Any]
+
+
+class Reader:
+    """A layer that reads an input as it is, and what it cannot read of it.
+
+    Attributes
+    ----------
+    path : str
+        Of the layer.
+    position : int
+        Of the input.
+    layer : Layer
+        Its ``vocabulary`` and ``padding_value`` say what.
+    """
+
+    def __init__(self, path: str, position: int, layer: Layer) -> None:
+        self.path = path
+        self.position = position
+        self.layer = layer
+
+
+class Part:
+    """An objective with its programs and the state of its optimizer.
+
+    Attributes
+    ----------
+    objective : Objective
+        Which.
+    reported : list of str
+        Names of its scalars; of the first, the loss, the penalties of regularizers are a part.
+    train : Executable
+        Changes the weights of the networks that are trained.
+    variables : Variables
+        These weights.
+    states : Store
+        The flat buffer of the optimizer's state.
+    slots : Slots
+        What stands where in ``states``.
+    """
+
+    def __init__(self, programs: JointPrograms, objective: Objective, reported: list[str]) -> None:
+        self.objective = objective
+        self.reported = reported
+        self._programs = programs
+        program, self.variables, self.slots = programs.train_program(objective)
+        self.states = new_store(self.slots.size, programs.dtype)
+        self.slots.fill(self.states.array)
+        self.train = _core.Executable(program, programs.dtype, programs.parameters, self.states)
+        self._evaluate: _core.Executable | None = None
+
+    @property
+    def evaluate(self) -> _core.Executable:
+        """The program that changes nothing, made when first asked for."""
+        if self._evaluate is None:
+            programs = self._programs
+            program = programs.evaluate_program(self.objective)
+            self._evaluate = _core.Executable(program, programs.dtype, programs.parameters, None)
+        return self._evaluate
+
+    def logs(self, sums: Mapping[str, Array], rows: float) -> Logs:
+        """Return its scalars, from their sums over the batches; NaN where it took none."""
+        values = [sums["loss"], *(sums[_output(name)] for name in self.reported[1:])]
+        return {
+            name: float(value) / rows if rows else float("nan")
+            for name, value in zip(self.reported, values, strict=True)
+        }
+
+    def continues(self, other: Part) -> bool:
+        """Whether the optimizer's state of another is that of this one."""
+        layouts = [
+            ([(slot.name, slot.shape) for slot in part.slots], list(part.variables.groups()))
+            for part in (self, other)
+        ]
+        names = [[weight.name for weight in part.variables.trainable] for part in (self, other)]
+        return layouts[0] == layouts[1] and names[0] == names[1]
+
+
+class JointPrograms(Weights):
+    """Networks that are trained together, with their weights and programs.
+
+    Parameters
+    ----------
+    networks : dict of str to Sequential
+        By their names.
+    objectives : sequence of Objective
+        In the order in which they take a batch.
+    inputs : Inputs
+        What their functions are given.
+    dtype : {"float32", "float64"}
+        Of weights and arithmetic.
+
+    Attributes
+    ----------
+    parts : list of Part
+        One for each objective.
+    readers : list of Reader
+        The layers that read an input as it is, and not all that can stand there.
+
+    Raises
+    ------
+    ValueError, TypeError
+        What the functions raise; for a network that no objective applies, or that an objective
+        trains and does not reach; for two scalars of one name.
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, Sequential],
+        objectives: Sequence[Objective],
+        inputs: Inputs,
+        dtype: str,
+    ) -> None:
+        self._networks = dict(networks)
+        self.inputs = inputs
+        self.readers: list[Reader] = []
+        variables = Variables()
+        self._shapes: dict[str, Shape] = {}
+        reported: list[list[str]] = []
+        for objective in objectives:
+            trace, given, values = trace_objective(
+                objective, self._networks, variables, inputs, training=False
+            )
+            _check_applied(objective, trace)
+            for name, shape in trace.applied.items():
+                self._shapes.setdefault(name, shape)
+            reported.append(list(values))
+            self._note_readers(trace, given)
+        _check_names(objectives, reported)
+        unused = [name for name in networks if name not in self._shapes]
+        if unused:
+            raise ValueError(f"[Joint] no objective applies network {unused[0]!r}")
+        variables.lay_out()
+        super().__init__(variables, dtype)
+        self.parts = [
+            Part(self, objective, names)
+            for objective, names in zip(objectives, reported, strict=True)
+        ]
+        self._built: dict[str, Built] = {}
+
+    def _note_readers(self, trace: ObjectiveTrace, given: Sequence[Value]) -> None:
+        positions = {value.id: position for position, value in enumerate(given)}
+        for call in trace.calls:
+            layer = call.layer
+            if not isinstance(layer, Layer) or call.input.id not in positions:
+                continue
+            if layer.vocabulary or layer.padding_value is not None:
+                self.readers.append(Reader(call.path, positions[call.input.id], layer))
+
+    # Programs.
+
+    def evaluate_program(self, objective: Objective) -> _core.Program:
+        """Return the program from the inputs to the scalars of an objective."""
+        trace, given, values = self._trace(objective, training=False)
+        with trace:
+            _put_out(trace, given, values)
+        return trace.finish()
+
+    def train_program(self, objective: Objective) -> tuple[_core.Program, Variables, Slots]:
+        """Return the same with layers as in training and an update.
+
+        And the weights that it changes, and what state the update keeps.
+        """
+        trace, given, values = self._trace(objective, training=True)
+        with trace:
+            loss = _put_out(trace, given, values)
+            trained = self.layout.only(
+                lambda weight: weight.name in trace.weights and trace.trains(_network_of(weight))
+            )
+            weights = trained.trainable
+            gradients = trace.gradient(loss, [trace.weights[weight.name] for weight in weights])
+            reached = {
+                _network_of(weight)
+                for weight, gradient in zip(weights, gradients, strict=True)
+                if not is_zero(trace, gradient)
+            }
+            _check_reached(objective, trace, weights, reached)
+            slots = objective.optimizer.apply(trace, trained, gradients)
+        return trace.finish(), trained, slots
+
+    def _trace(
+        self, objective: Objective, training: bool
+    ) -> tuple[ObjectiveTrace, list[Value], dict[str, Value]]:
+        return trace_objective(objective, self._networks, self.layout, self.inputs, training)
+
+    # The weights of the networks.
+
+    def build_networks(self) -> None:
+        """Have networks without weights draw them, for the shapes that they were applied to."""
+        for name, network in self._networks.items():
+            if not network.built:
+                network.build((None, *self._shapes[name][1:]))
+            self._built[name] = network.current("Joint")
+
+    @property
+    def outdated(self) -> bool:
+        """Whether a network was built again since: its layers, or what of them is trained, changed.
+
+        Weights that changed alone are none of that.
+        """
+        return any(
+            not network.built or network.current("Joint") is not self._built.get(name)
+            for name, network in self._networks.items()
+        )
+
+    def pull(self) -> None:
+        """Read the weights of the networks."""
+        for weight in self.variables:
+            built, own = self._of_network(weight)
+            self.view(weight)[...] = built.view(own)
+
+    def push(self) -> None:
+        """Write the weights to the networks."""
+        for weight in self.variables:
+            built, own = self._of_network(weight)
+            built.view(own)[...] = self.view(weight)
+
+    def _of_network(self, weight: Variable) -> tuple[Built, Variable]:
+        network, _, name = weight.name.partition("/")
+        built = self._built[network]
+        return built, built.layout[name]
+
+    # The state of the optimizers.
+
+    def take_states(self, other: JointPrograms) -> bool:
+        """Go on with the optimizers of programs made before; False where they are others."""
+        pairs = list(zip(self.parts, other.parts, strict=False))
+        if len(self.parts) != len(other.parts) or not all(a.continues(b) for a, b in pairs):
+            return False
+        for part, before in pairs:
+            part.states.array[:] = before.states.array
+        return True
+
+    def reset_optimizers(self) -> None:
+        """Set the state of all optimizers to what it is before training."""
+        for part in self.parts:
+            part.slots.fill(part.states.array)
+
+
+def _network_of(weight: Variable) -> str:
+    return weight.name.partition("/")[0]
+
+
+def _output(name: str) -> str:
+    return f"reported/{name}"
+
+
+def _put_out(trace: ObjectiveTrace, given: Sequence[Value], values: Mapping[str, Value]) -> Value:
+    """Put out the scalars of an objective; return the loss, the first, with its penalties.
+
+    The others times the rows of the batch, so that batches can be added.
+    """
+    loss, *others = values.values()
+    for penalty in trace.penalties:
+        loss = loss + penalty
+    trace.output("loss", loss)
+    for name, value in zip(list(values)[1:], others, strict=True):
+        trace.output(_output(name), value * axis_size(given[0], axis=0))
+    return loss
+
+
+def _check_applied(objective: Objective, trace: ObjectiveTrace) -> None:
+    if not trace.applied:
+        raise ValueError(f"[Joint] objective {objective.name!r} applies no network")
+    for name in objective.trains or ():
+        if name not in trace.applied:
+            raise ValueError(
+                f"[Joint] objective {objective.name!r} trains network {name!r} and does not apply "
+                "it"
+            )
+
+
+def _check_reached(
+    objective: Objective, trace: ObjectiveTrace, weights: Sequence[Variable], reached: set[str]
+) -> None:
+    names = [name for name in trace.applied if trace.trains(name)]
+    trained = {_network_of(weight) for weight in weights}
+    for name in names:
+        if name in reached:
+            continue
+        if name in trained:
+            raise ValueError(
+                f"[Joint] objective {objective.name!r} trains network {name!r}, and its loss does "
+                "not depend on a weight of it: say what is trained by trains=..."
+            )
+        raise ValueError(
+            f"[Joint] objective {objective.name!r} trains network {name!r}, which has no weights "
+            "that are trained: its layers are frozen, or have none"
+        )
+
+
+def _check_names(objectives: Sequence[Objective], reported: Sequence[Sequence[str]]) -> None:
+    owners: dict[str, str] = {}
+    for objective, names in zip(objectives, reported, strict=True):
+        for name in names:
+            if name in owners:
+                raise ValueError(
+                    f"[Joint] objectives {owners[name]!r} and {objective.name!r} both report "
+                    f"{name!r}: give one of the scalars another name"
+                )
+            owners[name] = objective.name
