@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from reference.operations import softmax_losses
-from scipy import special
+from scipy import special, stats
 
 Array = np.ndarray
 EPSILON = 1e-7  # Keras's: the least probability and the least divisor
@@ -183,6 +183,8 @@ LOSSES: dict[str, Callable[[Any, Array, Array], Array]] = {
     "margin": margin,
     "cosine_similarity": cosine_similarity,
     "quantile": quantile,
+    "bernoulli_nll": lambda s, y, p: binary_terms(y, p, s.from_logits).sum(axis=-1),
+    "gaussian_nll": lambda s, y, p: -stats.norm.logpdf(y, p, s.stddev).sum(axis=-1),
 }
 
 REGULARIZERS: dict[str, Callable[[Any, Array], float]] = {

@@ -101,6 +101,10 @@ GRID: list[tuple[Any, tuple[int, ...]]] = [
     (layers.TimeDistributed(layers.Conv2D(2, 2)), (3, 4, 4, 2)),
     (layers.TimeDistributed(layers.Flatten()), (3, 4, 2)),
     (layers.RepeatVector(4), (17,)),
+    (layers.GaussianSampling(2.0), (3, 4)),
+    (layers.SpectralNormalization(layers.Conv2D(4, 3, strides=2), 2), (5, 6, 3)),
+    (layers.SpectralNormalization(layers.Conv2DTranspose(2, 3, strides=2)), (3, 4, 3)),
+    (layers.SpectralNormalization(layers.Dense(3), trainable=False), (5,)),
     (
         layers.Residual([layers.BatchNormalization(), layers.Dense(5)], activity_regularizer="l2"),
         (5,),
@@ -130,6 +134,7 @@ def has_loop(layer: Any) -> bool:
 RANDOM = {
     "dropout",
     "gaussian_noise",
+    "gaussian_sampling",
     "spatial_dropout1d",
     "spatial_dropout2d",
     "random_flip",

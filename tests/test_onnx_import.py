@@ -41,7 +41,7 @@ def why_unread(layer: Any, dtype: str) -> str:
     both = isinstance(layer, layers.Bidirectional) and layer.layer.return_sequences
     if both and (layer.merge_mode != "concat" or layer.layer.go_backwards):
         return "written with nodes that merge and turn, which are no layers by themselves"
-    if isinstance(layer, (layers.TimeDistributed, layers.RepeatVector)):
+    if isinstance(layer, (layers.TimeDistributed, layers.RepeatVector, layers.GaussianSampling)):
         return "written with nodes that are no layers by themselves"
     return ""
 

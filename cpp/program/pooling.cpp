@@ -82,11 +82,46 @@ Attributes back(const Operation& operation, const Shape& x) {
   return attributes;
 }
 
-// Of the place there is no gradient.
+// The place is a step function of x: through it passes no gradient.
 std::vector<int> d_max(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
   if (d_outputs[0] < 0) return {-1};
   const Attributes attributes = back(operation, builder.shape(operation.inputs[0]));
   return {builder.emit("max_pool_gradient", {operation.outputs[1], d_outputs[0]}, attributes)};
+}
+
+// What stands in images x at the places within windows: of each window one element of x.
+int at_places(Builder& builder, const Operation& operation, int place, int x) {
+  const Shape windows = builder.shape(place);
+  for (int64_t axis = 0; axis < 2; ++axis) {
+    const int64_t before = setting(operation, "before", static_cast<size_t>(axis));
+    const int64_t after = setting(operation, "after", static_cast<size_t>(axis));
+    if (before || after) x = builder.emit("pad", {x}, {{"axis", axis + 1}, {"before", before}, {"after", after}});
+  }
+  const int64_t down = setting(operation, "window", 0), across = setting(operation, "window", 1);
+  const std::vector<int64_t> strides = attribute_list(operation, "strides"), one{1, 1}, none{0, 0};
+  const int zero = builder.constant(0.0);
+  int found = -1;
+  for (int64_t tap = 0; tap < down * across; ++tap) {
+    int element = x;  // of that tap in each window
+    for (int64_t axis = 0; axis < 2; ++axis) {
+      const int64_t start = axis == 0 ? tap / across : tap % across;
+      const size_t dim = static_cast<size_t>(axis);
+      const int64_t stop = start + (windows.dims[dim + 1] - 1) * strides[dim] + 1;
+      element = builder.emit("slice", {element}, {{"axis", axis + 1}, {"start", start}, {"stop", stop}});
+    }
+    if (strides != one) {
+      element = builder.emit("window_sum", {element},
+                             {{"window", one}, {"strides", strides}, {"before", none}, {"after", none}});
+    }
+    const int here = builder.emit("equal", {place, builder.constant(static_cast<double>(tap))});
+    element = builder.emit("where", {here, element, zero});
+    found = found < 0 ? element : builder.add(found, element);
+  }
+  return found;
+}
+
+std::vector<int> d_max_gradient(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
+  return {-1, at_places(builder, operation, operation.inputs[0], d_outputs[0])};
 }
 
 std::vector<int> d_sum(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
@@ -119,7 +154,7 @@ Rule pooling_rule(int arity, decltype(Rule::infer) infer, decltype(Rule::gradien
 
 void add_pooling_rules(RuleTable& rules) {
   rules["max_pool"] = pooling_rule(1, infer_max, d_max);
-  rules["max_pool_gradient"] = pooling_rule(2, infer_spread, nullptr);
+  rules["max_pool_gradient"] = pooling_rule(2, infer_spread, d_max_gradient);
   rules["max_pool_gradient"].takes_epilogue = true;
   rules["window_sum"] = pooling_rule(1, infer_sum, d_sum);
   rules["window_sum"].takes_epilogue = true;

@@ -83,6 +83,32 @@ std::vector<int> d_softmax_gradient(Builder& builder, const Operation& operation
   return {d_p, builder.emit("softmax_gradient", {p, d_y})};
 }
 
+// d_x = g - p sum(g) with p = exp(y):  d_y = -s p sum(g),  d_g = s - sum(s p),  with s = d_d_x
+std::vector<int> d_log_softmax_gradient(Builder& builder, const Operation& operation,
+                                        const std::vector<int>& d_outputs) {
+  const int g = operation.inputs[1], seed = d_outputs[0];
+  const int weighed = builder.multiply(seed, builder.emit("exp", {operation.inputs[0]}));
+  const int d_y = builder.emit("negative", {builder.multiply(weighed, sum_rows(builder, g))});
+  return {d_y, builder.emit("subtract", {seed, sum_rows(builder, weighed)})};
+}
+
+// d_logits = g (p sum(t) - t), t the target, for an index one that sums to 1:
+// d_p = s g sum(t),  d_t = g (sum(s p) - s),  d_g = sum(s (p sum(t) - t)),  with s = d_d_logits
+std::vector<int> d_crossentropy_gradient(Builder& builder, const Operation& operation,
+                                         const std::vector<int>& d_outputs) {
+  const int p = operation.inputs[0], target = operation.inputs[1], seed = d_outputs[0];
+  const int g = spread(builder, operation.inputs[2]);
+  const int of_loss = builder.broadcast_to(builder.constant(1.0), builder.shape(operation.inputs[2]));
+  const int slope = builder.emit(operation.kind, {p, target, of_loss});
+  const Shape row = builder.shape(operation.inputs[2]);
+  const int d_g = builder.reshape(sum_rows(builder, builder.multiply(seed, slope)), row);
+  int d_p = builder.multiply(seed, g);
+  if (operation.kind != "crossentropy_gradient") return {d_p, kUnknownGradient, d_g};
+  const int back = builder.emit("subtract", {sum_rows(builder, builder.multiply(seed, p)), seed});
+  d_p = builder.multiply(d_p, sum_rows(builder, target));
+  return {d_p, builder.multiply(g, back), d_g};
+}
+
 // The loss is -sum(target log(p)). Of the sparse one there is no gradient with respect to the index.
 std::vector<int> d_crossentropy(Builder& builder, const Operation& operation, const std::vector<int>& d_outputs) {
   const int logits = operation.inputs[0], target = operation.inputs[1], probabilities = operation.outputs[1];
@@ -120,6 +146,7 @@ void add_softmax_rules(RuleTable& rules) {
   softmax_gradient.arity = 2;
   softmax_gradient.infer = infer_softmax_gradient;
   softmax_gradient.flops = row_flops;
+  softmax_gradient.gradient = d_log_softmax_gradient;
   rules["log_softmax_gradient"] = softmax_gradient;
   softmax_gradient.gradient = d_softmax_gradient;
   rules["softmax_gradient"] = softmax_gradient;
@@ -135,6 +162,7 @@ void add_softmax_rules(RuleTable& rules) {
   Rule crossentropy_gradient;
   crossentropy_gradient.arity = 3;
   crossentropy_gradient.infer = infer_crossentropy_gradient;
+  crossentropy_gradient.gradient = d_crossentropy_gradient;
   crossentropy_gradient.flops = row_flops;
   rules["crossentropy_gradient"] = crossentropy_gradient;
   rules["sparse_crossentropy_gradient"] = crossentropy_gradient;

@@ -35,6 +35,7 @@ from ganglion.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ganglion import applications, attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
+        Autoencoder,
         MLPClassifier,
         MLPRegressor,
         NeuralClassifier,
@@ -53,6 +54,7 @@ _LAZY_MODULES = frozenset(
     {"applications", "attribution", "datasets", "estimators", "examples", "plot", "reports"}
 )
 _LAZY_NAMES = {
+    "Autoencoder": "ganglion.estimators",
     "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
@@ -68,6 +70,7 @@ _LAZY_NAMES = {
 }
 
 __all__ = [
+    "Autoencoder",
     "DivergenceWarning",
     "ImageFolder",
     "Joint",

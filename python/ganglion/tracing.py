@@ -86,6 +86,8 @@ class Trace:
         The activations applied, in order.
     weights : dict of str to Value
         The weights read, by name.
+    stand_ins : dict of str to callable
+        What layers see in the place of a weight, by its name: a function of it.
     carried : dict of str to Value
         By ``"path/name"``, the states that recurrent layers start with where not with zeros.
     final : dict of str to Value
@@ -116,6 +118,7 @@ class Trace:
         self.calls: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
+        self.stand_ins: dict[str, Callable[[Value], Value]] = {}
         self.carried: dict[str, Value] = {}
         self.final: dict[str, Value] = {}
         self.batch_size: int | None = None
@@ -416,7 +419,8 @@ class Trace:
             self.weights[path] = weight
             if regularizer is not None and variable.trainable:
                 self.penalties.append(regularizer.build(weight))
-        return self.weights[path]
+        weight, stand_in = self.weights[path], self.stand_ins.get(path)
+        return weight if stand_in is None else stand_in(weight)
 
     def missing_weight(self, path: str) -> ValueError:
         """Make the error of a weight that the layers made before, and did not in this trace."""

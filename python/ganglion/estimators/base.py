@@ -366,7 +366,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         optimizer = copy.deepcopy(optimizers.get(self.optimizer))
         if self.learning_rate is None or self._finds_learning_rate:
             return optimizer
-        return _with_learning_rate(optimizer, self.learning_rate)
+        return with_learning_rate(optimizer, self.learning_rate)
 
     @property
     def _finds_learning_rate(self) -> bool:
@@ -379,7 +379,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         net = self.network_
         net.compile(
             loss=net.loss,
-            optimizer=_with_learning_rate(net.optimizer, found.suggestion),
+            optimizer=with_learning_rate(net.optimizer, found.suggestion),
             metrics=net.metrics,
         )
 
@@ -438,5 +438,6 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         return outputs
 
 
-def _with_learning_rate(optimizer: optimizers.Optimizer, rate: Any) -> optimizers.Optimizer:
+def with_learning_rate(optimizer: optimizers.Optimizer, rate: Any) -> optimizers.Optimizer:
+    """Return an optimizer of the same settings with another learning rate."""
     return type(optimizer)(**{**settings_of(optimizer), "learning_rate": rate})

@@ -18,7 +18,9 @@ from ganglion.source import Source
 _ACCEPTED = {"accept_sparse": "csr", "dtype": "numeric", "allow_nd": True}
 
 
-def check_inputs(estimator: Any, X: Any, *, reset: bool, ragged: bool = False) -> Any:
+def check_inputs(
+    estimator: Any, X: Any, *, reset: bool, ragged: bool = False, sparse: bool = True
+) -> Any:
     """Return ``X`` as an array or a CSR matrix, and keep or compare the names of its columns.
 
     Parameters
@@ -31,6 +33,8 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool, ragged: bool = False) -
         Whether the columns are learned, or compared with those learned before.
     ragged : bool, default=False
         Whether sequences of different lengths are taken.
+    sparse : bool, default=True
+        Whether sparse matrices are taken.
 
     Raises
     ------
@@ -43,7 +47,8 @@ def check_inputs(estimator: Any, X: Any, *, reset: bool, ragged: bool = False) -
     if ragged and is_ragged(X, None):
         return _sequences(estimator, X)
     if not _is_dense_frame(X):
-        return validate_data(estimator, X, reset=reset, **_ACCEPTED)
+        accepted = _ACCEPTED if sparse else {**_ACCEPTED, "accept_sparse": False}
+        return validate_data(estimator, X, reset=reset, **accepted)
     values = _frame_values(estimator, X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return check_array(values, estimator=estimator, input_name="X", **_ACCEPTED)

@@ -53,10 +53,12 @@ from ganglion.layers.positions import PositionalEncoding, PositionEmbedding
 from ganglion.layers.rectified import ELU, LeakyReLU, ReLU, Softmax
 from ganglion.layers.regularization import ActivityRegularization
 from ganglion.layers.resizing import CenterCrop, Resizing, UpSampling2D
+from ganglion.layers.sampling import GaussianSampling
 from ganglion.layers.separable import DepthwiseConv2D, SeparableConv2D
 from ganglion.layers.sequences import Masking, RepeatVector, TimeDistributed
 from ganglion.layers.shape import Flatten, Permute, Rescaling, Reshape
 from ganglion.layers.simple_rnn import SimpleRNN
+from ganglion.layers.spectral import SpectralNormalization
 from ganglion.layers.transposed import Conv2DTranspose
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "Function",
     "GRU",
     "GaussianNoise",
+    "GaussianSampling",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
@@ -133,6 +136,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpectralNormalization",
     "Subtract",
     "TimeDistributed",
     "UpSampling2D",

@@ -14,6 +14,7 @@ from ganglion.losses.categorical import (
     SparseCategoricalCrossentropy,
 )
 from ganglion.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from ganglion.losses.likelihood import BernoulliNLL, GaussianNLL
 from ganglion.losses.margin import Margin
 from ganglion.losses.regression import (
     CosineSimilarity,
@@ -28,6 +29,7 @@ from ganglion.losses.regression import (
 )
 
 __all__ = [
+    "BernoulliNLL",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -35,6 +37,7 @@ __all__ = [
     "CategoricalHinge",
     "CosineSimilarity",
     "FunctionLoss",
+    "GaussianNLL",
     "Hinge",
     "Huber",
     "KLDivergence",

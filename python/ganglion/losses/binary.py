@@ -45,7 +45,7 @@ class BinaryCrossentropy(Loss, aliases=("bce", "BCE")):
 
     def build(self, target: Value, prediction: Value) -> Value:
         target = _smoothed(target, self.label_smoothing)
-        log_yes, log_no = _log_probabilities(prediction, self.from_logits)
+        log_yes, log_no = log_probabilities(prediction, self.from_logits)
         return -ops.mean(target * log_yes + (1.0 - target) * log_no, axis=-1)
 
     @classmethod
@@ -106,7 +106,7 @@ class BinaryFocalCrossentropy(Loss):
 
     def build(self, target: Value, prediction: Value) -> Value:
         target = _smoothed(target, self.label_smoothing)
-        log_yes, log_no = _log_probabilities(prediction, self.from_logits)
+        log_yes, log_no = log_probabilities(prediction, self.from_logits)
         loss = -(target * log_yes + (1.0 - target) * log_no)
         # 1 - q, from both probabilities, so that it keeps its digits when q is near 1.
         wrong = target * ops.exp(log_no) + (1.0 - target) * ops.exp(log_yes)
@@ -129,8 +129,8 @@ def _smoothed(target: Value, smoothing: float) -> Value:
     return target * (1.0 - smoothing) + 0.5 * smoothing if smoothing else target
 
 
-def _log_probabilities(prediction: Value, from_logits: bool) -> tuple[Value, Value]:
-    # Logarithms of the probabilities of yes and no.
+def log_probabilities(prediction: Value, from_logits: bool) -> tuple[Value, Value]:
+    """Return the logarithms of the probabilities of yes and no."""
     logits = prediction if from_logits else prediction.argument_of("sigmoid")
     if logits is not None:
         return -ops.softplus(-logits), -ops.softplus(logits)

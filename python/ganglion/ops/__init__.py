@@ -77,6 +77,7 @@ from ganglion.ops.products import (
 from ganglion.ops.program import (
     assign,
     constant,
+    gradient,
     random_normal,
     random_uniform,
     stop_gradient,
@@ -152,6 +153,7 @@ __all__ = [
     "flip",
     "floor",
     "from_batch",
+    "gradient",
     "greater",
     "greater_equal",
     "is_finite",

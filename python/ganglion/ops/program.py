@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy.typing as npt
 
@@ -108,3 +109,50 @@ def with_mask(x: Value, mask: Value | None) -> Value:
 def stop_gradient(x: Value) -> Value:
     """Return ``x``, through which no gradient passes."""
     return current_trace().apply("stop_gradient", x)
+
+
+@overload
+def gradient(output: Value, wrt: Value) -> Value: ...
+@overload
+def gradient(output: Value, wrt: Sequence[Value]) -> list[Value]: ...
+def gradient(output: Value, wrt: Value | Sequence[Value]) -> Value | list[Value]:
+    """Return the gradient of ``sum(output)`` with respect to values that it was made from.
+
+    It is a value like any other: it can be a part of a loss, and be differentiated again. Where
+    samples do not affect each other, each has the gradient of its own output.
+
+    Parameters
+    ----------
+    output : Value
+        Any shape.
+    wrt : Value or sequence of Value
+        Inputs, weights, or what was computed on the way.
+
+    Returns
+    -------
+    Value or list of Value
+        Of the shapes of ``wrt``, a list where that is one; zeros where ``output`` does not depend
+        on it.
+
+    Raises
+    ------
+    TypeError
+        For something that is no value.
+    ValueError
+        For values of another program, and an operation on the way of which no gradient is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion import ops
+    >>> ops.evaluate(lambda x: gradient(x**3, x), np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    >>> ops.evaluate(lambda x: gradient(gradient(x**3, x), x), np.array([1.0, 2.0]))
+    array([ 6., 12.])
+    """
+    if isinstance(wrt, Value):
+        return gradient(output, [wrt])[0]
+    for value in (output, *(wrt if isinstance(wrt, (list, tuple)) else [wrt])):
+        if not isinstance(value, Value):
+            raise TypeError(f"[gradient] expected values of a program, got {value!r}")
+    return output.trace.gradient(output, wrt)
