@@ -1,9 +1,9 @@
 """What the routing between capsules computes, without writing down each prediction.
 
-Input capsule i of a sample, ``u[n, :, i]``, predicts capsule j as ``u[n, :, i] @ weights[j, :, i]``.
-All predictions, (None, inputs, capsules, dim), are many times what they are made of and what is
-made of them; here they live for a few samples and capsules at a time, in the cache. The input
-capsules are the last axis.
+Input capsule i of a sample, ``u[n, :, i]``, predicts capsule j as its product with
+``weights[j, :, i]``. All predictions, (None, inputs, capsules, dim), are many times what they are
+made of and what is made of them; here they live for a few samples and capsules at a time, in the
+cache. The input capsules are the last axis.
 """
 
 from __future__ import annotations
