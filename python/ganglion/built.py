@@ -276,10 +276,13 @@ class Built(Programs):
         seed : int
             What the weights were drawn with.
         """
-        for path, layer in self._adapting.items():
-            if self._as_drawn(path, seed):
-                for name, value in layer.adapt(self._reaching(path, X)).items():
-                    self.view(self.layout[f"{path}/{name}"])[...] = value
+        for path in self.unadapted(seed):
+            for name, value in self._adapting[path].adapt(self._reaching(path, X)).items():
+                self.view(self.layout[f"{path}/{name}"])[...] = value
+
+    def unadapted(self, seed: int) -> list[str]:
+        """Return the paths of the layers that have yet to learn from data."""
+        return [path for path in self._adapting if self._as_drawn(path, seed)]
 
     def _as_drawn(self, path: str, seed: int) -> bool:
         return all(
