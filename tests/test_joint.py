@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from joint_networks import Array, data, deceive, joint, judge, networks
+from joint_networks import Array, data, deceive, joint, judge, networks, pull
 
 from ganglion import (
     Joint,
@@ -123,6 +123,20 @@ def test_weights_are_written_back_after_each_epoch() -> None:
     assert len(seen) == 3
     assert not np.array_equal(seen[0], seen[1])
     np.testing.assert_array_equal(seen[-1], nets["generator"].get_weights()[0])
+
+
+def test_functions_are_called_before_the_first_batch_only() -> None:
+    calls = []
+
+    def counted(networks: Any, x: Any) -> Any:
+        calls.append(len(trained.history_.get("counted", [])))
+        return pull(networks, x)
+
+    nets = {"discriminator": networks()["discriminator"]}
+    trained = Joint(nets, [Objective(counted)], random_state=0)
+    trained.fit(data()[0], epochs=3, batch_size=1)
+    trained.fit(data()[0], epochs=3, batch_size=7)
+    assert 0 < len(calls) <= 2 and not any(calls)
 
 
 # What optimizers see of it.

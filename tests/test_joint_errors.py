@@ -107,6 +107,13 @@ def test_what_a_function_may_return() -> None:
     refused(lambda n, x: {"a": error(n, x), "b": x}, r"shape \(None, 3\) as 'b'", name="two")
     refused(lambda n, x: {1: error(n, x)}, "scalars by name, got 1", TypeError, name="keys")
     refused(lambda n, x: 1.0, "got 1.0", TypeError, name="number")
+    kept = []
+
+    def old(networks: Any, x: Any) -> Any:
+        kept.append(error(networks, x))
+        return kept[0]
+
+    refused(old, "must return values of its batch")
 
 
 def test_what_a_function_must_take() -> None:

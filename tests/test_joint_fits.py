@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import signal
 import threading
 from pathlib import Path
@@ -239,3 +240,31 @@ def test_what_is_trained_may_change_between_fits() -> None:
     assert trained.step_ == 2 and trained.epoch_ == 3
     np.testing.assert_array_equal(before[0], net.get_weights()[0])
     assert not np.array_equal(before[2], net.get_weights()[2])
+
+
+def test_the_program_of_an_objective_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    X, Z = data()
+    trained = joint(networks())
+    with pytest.raises(NotFittedError, match="call fit"):
+        trained.program("judge")
+    trained.fit((X, Z)).program("judge")
+    text = capsys.readouterr().out
+    assert "discriminator/dense" in text and "sgd" in text
+    with pytest.raises(ValueError, match="did you mean 'judge'"):
+        trained.program("juge")
+
+
+def test_what_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    X, Z = data()
+    trained = joint(networks()).fit((X, Z), verbose=2)
+    assert re.match(r"epoch 1/1 - .*s - judge: .* - made: .* - deceive: .*", capfd.readouterr().out)
+    long = np.broadcast_to(X[:1] * 1e-3, (1_000_000, 3)), np.zeros((1_000_000, 2))
+    trained.fit(long, batch_size=4, shuffle=False, verbose=1)
+    shown = capfd.readouterr().err
+    assert "epoch 2/2: 100%" in shown and "judge=" in shown and "deceive=" in shown
+
+
+def test_names_that_are_completed() -> None:
+    names = {name for name in dir(joint(networks())) if not name.startswith("_")}
+    assert {"fit", "evaluate", "save", "networks"} <= names
+    assert not {"held", "finalize", "go_on"} & names

@@ -55,8 +55,9 @@ def check_arrays(place: str, X: Any, y: Any, dtype: str) -> tuple[Inputs, Arrays
         for key in X:
             if not isinstance(key, str) or not key.isidentifier():
                 raise TypeError(f"[{place}] X must have names as keys, got {key!r}")
-        keywords = tuple(X) if y is None else (*X, "y")
-        given = {f"X[{key!r}]": array for key, array in X.items()}
+        names = sorted(X)  # in whatever order the dict has them
+        keywords = tuple(names) if y is None else (*names, "y")
+        given = {f"X[{name!r}]": X[name] for name in names}
     elif isinstance(X, tuple):
         given = {f"X[{index}]": array for index, array in enumerate(X)}
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ganglion import files
-from ganglion.joint.programs import State
+from ganglion.joint.part import State
 from ganglion.model import Model
 from ganglion.sequential import Sequential
 from ganglion.training import Training

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ganglion.arguments import names_arguments
@@ -18,9 +16,11 @@ from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle
 from ganglion.errors import not_fitted, suggestion
 from ganglion.joint import files
 from ganglion.joint.arrays import Arrays, check_arrays, check_readable
+from ganglion.joint.checks import check_networks, check_objectives
 from ganglion.joint.fitting import JointBatches, JointFit
+from ganglion.joint.keeping import Keeping
 from ganglion.joint.objective import Objective
-from ganglion.joint.programs import JointPrograms, State
+from ganglion.joint.programs import JointPrograms
 from ganglion.joint.tracing import Inputs
 from ganglion.progress import resolve_verbose
 from ganglion.training import Training
@@ -30,23 +30,40 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+# Not offered when a name is completed.
+_INTERNAL = frozenset(
+    {
+        "begin_callbacks",
+        "end_callbacks",
+        "finalize",
+        "go_on",
+        "held",
+        "need_settable_learning_rate",
+        "optimizer_states",
+    }
+)
 
-class Joint:
+
+class Joint(Keeping):
     """Networks that are trained together, each by the objectives that name it.
 
     A batch is taken by one objective after the other, each of which sees the weights as the one
     before left them, and changes only those of the networks that it trains: an autoencoder is two
-    networks and one objective, a generative adversarial network two of each. Gradients flow through
-    the networks that are not trained, and no further than they are needed. The objectives are
-    written as programs before the first batch; whole epochs run in the core.
+    networks and one objective, a generative adversarial network two of each, and a teacher that a
+    student is to follow is a network that no objective trains. Gradients flow through networks that
+    are not trained, and no further than they are needed. The objectives are written as programs
+    before the first batch; whole epochs run in the core.
 
-    In `fit` layers act as in training in all networks, and moving statistics follow in those that
-    the objective trains; an objective changes nothing of the others. What an objective draws, as by
-    `ops.random_normal`, is a function of the seed, its name, the step and the place of the
-    operation.
+    In `fit` layers act as in training in all networks, but where a function says otherwise,
+    ``networks.teacher(x, training=False)``. An objective changes nothing of networks that it does
+    not train: neither weights nor moving statistics. Penalties of regularizers are a part of the
+    loss of each objective that trains their network. What an objective draws, as by
+    ``ops.random_normal((None, 20))``, is a function of the seed, its name, the step and the place
+    of the operation: another objective draws other numbers.
 
     The networks stay what they are: between epochs each has its weights, and can be predicted with,
-    saved, or trained by itself. Their own losses and optimizers are not looked at.
+    saved, or trained by itself. Their own losses and optimizers are not looked at. Those of one
+    ``random_state`` begin with the same weights where they have the same layers.
 
     Parameters
     ----------
@@ -85,7 +102,7 @@ class Joint:
     ...     return ops.mean((networks.decoder(networks.encoder(x)) - x) ** 2)
     >>> networks = {
     ...     "encoder": Sequential([layers.Dense(1)], random_state=0),
-    ...     "decoder": Sequential([layers.Dense(2)], random_state=0),
+    ...     "decoder": Sequential([layers.Dense(2)], random_state=1),
     ... }
     >>> joint = Joint(networks, [Objective(error, optimizer=optimizers.Adam(0.1))], random_state=0)
     >>> X = np.linspace(-1, 1, 64).reshape(-1, 1) * [[1.0, 2.0]]
@@ -102,22 +119,18 @@ class Joint:
         objectives: Sequence[Objective],
         random_state: int | None = None,
     ) -> None:
-        _check_networks(networks)
-        _check_objectives(objectives, networks)
-        self.networks = dict(networks)
-        self.objectives = list(objectives)
-        self.random_state = random_state
-        self.dtype = next(iter(networks.values())).dtype
+        check_networks(networks)
+        check_objectives(objectives, networks)
         if random_state is None:
-            self.seed_ = int.from_bytes(os.urandom(4), "little")
+            seed = int.from_bytes(os.urandom(4), "little")
         else:
-            self.seed_ = whole_number("Joint", "random_state", random_state, 0, below=2**64)
-        self.history_: dict[str, list[float]] = {}
-        self.epoch_ = 0
-        self.step_ = 0
-        self.stop_training = False
-        self._programs: JointPrograms | None = None
-        self._states: dict[str, State] = {}
+            seed = whole_number("Joint", "random_state", random_state, 0, below=2**64)
+        self.random_state = random_state
+        super().__init__(networks, objectives, seed)
+
+    def __dir__(self) -> list[str]:
+        """Leave out what only training, callbacks and files call."""
+        return [name for name in super().__dir__() if name not in _INTERNAL]
 
     def __repr__(self) -> str:
         return f"Joint({list(self.networks)}, {self.objectives})"
@@ -273,6 +286,31 @@ class Joint:
         programs.pull()
         return programs
 
+    def program(self, name: str, batch_size: int = 32) -> None:
+        """Print the program that trains for an objective, see `Sequential.program`.
+
+        Parameters
+        ----------
+        name : str
+            Of the objective.
+        batch_size : int, default=32
+            Samples for which operations are counted.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            When no objective is named so.
+        """
+        if self._programs is None:
+            raise not_fitted("[program] there are no programs yet: call fit")
+        parts = {part.objective.name: part for part in self._programs.parts}
+        if name not in parts:
+            raise ValueError(f"[program] no objective is named {name!r}{suggestion(name, parts)}")
+        rows = whole_number("program", "batch_size", batch_size)
+        print(parts[name].train.program.listing(rows, np.dtype(self.dtype).itemsize))
+
     def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
         """Write all networks to a file, as a whole or not at all.
 
@@ -318,116 +356,3 @@ class Joint:
         """
         joint: Self = files.load(cls, path, objectives)
         return joint
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, network by network, as each of them gives its own."""
-        return [weight for network in self.networks.values() for weight in network.get_weights()]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace all weights, given as `get_weights` returns them.
-
-        Raises
-        ------
-        ValueError
-            For another number of arrays, or one that does not fit.
-        """
-        counts = [len(network.weights) for network in self.networks.values()]
-        if len(weights) != sum(counts):
-            raise ValueError(
-                f"[set_weights] the networks have {sum(counts)} weights, got {len(weights)}"
-            )
-        ends = itertools.accumulate(counts)
-        for network, count, end in zip(self.networks.values(), counts, ends, strict=True):
-            network.set_weights(weights[end - count : end])
-
-    # What files and copies keep. What runs is made again when it is first needed.
-
-    def optimizer_states(self) -> dict[str, State]:
-        """Return copies of the state of all optimizers, by objective; empty before training."""
-        return self._states if self._programs is None else self._programs.get_states()
-
-    def go_on(
-        self, epoch: int, step: int, history: dict[str, list[float]], states: dict[str, State]
-    ) -> None:
-        """Go on where a training was when these were taken."""
-        self.epoch_, self.step_, self.history_, self._states = epoch, step, history, states
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_programs": None, "_states": self.optimizer_states()}
-
-    def __copy__(self) -> Self:
-        return copy.deepcopy(self)
-
-    # What a fit and its callbacks ask for.
-
-    def need_settable_learning_rate(self) -> None:
-        """Raise `TypeError`: each objective has an optimizer, and a learning rate, of its own."""
-        raise TypeError(
-            "[learning_rate] a Joint has one for each objective: set that of its optimizer, or give"
-            " it a schedule"
-        )
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """While the batches of an epoch run the weights are here; then the networks have them."""
-        assert self._programs is not None  # `fit` made them
-        try:
-            yield
-        finally:
-            self._programs.push()
-
-    def begin_callbacks(self, callbacks: Sequence[Callback]) -> None:
-        """Begin a fit; no states of callbacks are kept."""
-
-    def end_callbacks(self) -> None:
-        """End a fit."""
-
-    def finalize(self) -> None:
-        """End a fit: optimizers that keep averages of the weights set them to those."""
-        assert self._programs is not None  # `fit` made them
-        self._programs.pull()
-        self._programs.finalize_optimizers(self.step_)
-        self._programs.push()
-
-
-def _check_networks(networks: Any) -> None:
-    if not isinstance(networks, Mapping) or not networks:
-        raise TypeError(f"[Joint] networks must be a dict of networks by name, got {networks!r}")
-    seen: dict[int, str] = {}
-    for name, network in networks.items():
-        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-            raise ValueError(
-                f"[Joint] a network's name must be a word without '_' in front, got {name!r}"
-            )
-        if not isinstance(network, Training):
-            raise TypeError(
-                f"[Joint] network {name!r} must be a Sequential or a Model, got {network!r}"
-            )
-        if id(network) in seen:
-            raise ValueError(f"[Joint] {seen[id(network)]!r} and {name!r} are one network")
-        seen[id(network)] = name
-    dtypes = {name: network.dtype for name, network in networks.items()}
-    if len(set(dtypes.values())) > 1:
-        raise ValueError(f"[Joint] the networks must be of one dtype, got {dtypes}")
-
-
-def _check_objectives(objectives: Any, networks: Mapping[str, Training]) -> None:
-    if not isinstance(objectives, Sequence) or not objectives:
-        raise TypeError(f"[Joint] objectives must be a list of Objectives, got {objectives!r}")
-    names: set[str] = set()
-    for objective in objectives:
-        if not isinstance(objective, Objective):
-            raise TypeError(f"[Joint] objectives must be Objectives, got {objective!r}")
-        if objective.name in names:
-            raise ValueError(
-                f"[Joint] two objectives are named {objective.name!r}: give one name=..."
-            )
-        names.add(objective.name)
-        for name in objective.trains or ():
-            if name not in networks:
-                raise ValueError(
-                    f"[Joint] objective {objective.name!r} trains {name!r}, and no network is "
-                    f"named so{suggestion(name, networks)}"
-                )
-    if all(objective.every > 1 for objective in objectives):
-        raise ValueError("[Joint] one objective at least must have every=1, and take all batches")

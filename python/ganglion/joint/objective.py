@@ -27,7 +27,8 @@ class Objective:
     optimizer : str or Optimizer, default="adam"
         Update rule. Objectives may have the same one; each keeps a state of its own.
     every : int, default=1
-        Take only each so many-th batch.
+        Take only each so many-th batch: a critic that makes five steps for one of its generator is
+        ``every=5`` of the generator's objective.
     name : str, optional
         What its scalar is reported as. Default: the function's name.
 

@@ -202,7 +202,7 @@ def trace_objective(
         _check_arguments(objective, arguments, named, inputs)
         with _located(objective):
             result = objective.function(*arguments, **named)
-            return trace, given, _reported(result, objective.name)
+            return trace, given, _reported(trace, result, objective.name)
 
 
 def _check_arguments(
@@ -222,7 +222,7 @@ def _check_arguments(
         ) from None
 
 
-def _reported(result: Any, name: str) -> dict[str, Value]:
+def _reported(trace: Trace, result: Any, name: str) -> dict[str, Value]:
     """Return the scalars of an objective's function by name."""
     values = result if isinstance(result, Mapping) else {name: result}
     if not values:
@@ -234,6 +234,11 @@ def _reported(result: Any, name: str) -> dict[str, Value]:
         if not isinstance(value, Value):
             raise TypeError(
                 f"[Joint] an objective must return a scalar or a dict of them, got {value!r}{what}"
+            )
+        if value.trace is not trace:
+            raise ValueError(
+                f"[Joint] an objective must return values of its batch, got {value!r}{what} of "
+                "another program"
             )
         if value.shape != ():
             raise ValueError(
