@@ -125,6 +125,18 @@ def test_weights_are_written_back_after_each_epoch() -> None:
     np.testing.assert_array_equal(seen[-1], nets["generator"].get_weights()[0])
 
 
+@pytest.mark.parametrize("name, products", [("judge", (1, 4)), ("deceive", (2, 2))])
+def test_no_gradient_is_computed_of_what_is_not_trained(
+    name: str, products: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Products of the generator's kernel, and of the discriminator's, in a step of each."""
+    trained = joint(networks()).fit(data())
+    trained.program(name)
+    lines = [line for line in capsys.readouterr().out.splitlines() if " matmul" in line]
+    labels = [line.split()[0] for line in lines]
+    assert (labels.count("generator/dense"), labels.count("discriminator/dense")) == products
+
+
 def test_functions_are_called_before_the_first_batch_only() -> None:
     calls = []
 

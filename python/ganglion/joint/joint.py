@@ -80,7 +80,7 @@ class Joint(Keeping):
     ----------
     history_ : dict of str to list of float
         What the objectives report, and with validation the same with ``val_`` before it, after each
-        epoch.
+        epoch: means over the samples that each took, NaN where it took none.
     epoch_, step_ : int
         Epochs, and batches, trained so far. They go on from fit to fit.
     dtype : str

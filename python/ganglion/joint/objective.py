@@ -23,9 +23,11 @@ class Objective:
         ``networks["generator"](z)``, applies a network. It is called when programs are written,
         never while they run.
     trains : str or sequence of str, optional
-        Names of the networks whose weights it changes. All that the function applies by default.
+        Names of the networks whose weights it changes, but for layers that are frozen. All that the
+        function applies by default.
     optimizer : str or Optimizer, default="adam"
-        Update rule. Objectives may have the same one; each keeps a state of its own.
+        Update rule. Objectives may have the same one; each keeps a state of its own, and counts the
+        batches that it takes.
     every : int, default=1
         Take only each so many-th batch: a critic that makes five steps for one of its generator is
         ``every=5`` of the generator's objective.

@@ -89,15 +89,17 @@ class Part:
         """Return a copy of the optimizer's state."""
         array = self.states.array
         slots = {slot.name: array[slot.span].reshape(slot.shape).copy() for slot in self.slots}
-        return State([weight.name for weight in self.variables.trainable], slots)
+        return State(self._trained, slots)
+
+    @property
+    def _trained(self) -> list[str]:
+        return [weight.name for weight in self.variables.trainable]
 
     def fits(self, state: State) -> bool:
         """Whether a state is of this optimizer, of these weights."""
-        own = self.get_state()
-        shapes, given = (
-            {name: array.shape for name, array in of.slots.items()} for of in (own, state)
-        )
-        return own.trained == state.trained and shapes == given
+        own = {slot.name: slot.shape for slot in self.slots}
+        given = {name: array.shape for name, array in state.slots.items()}
+        return own == given and self._trained == state.trained
 
     def set_state(self, state: State) -> None:
         """Replace the optimizer's state by one that fits."""
