@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganglion.errors import suggestion
 from ganglion.joint.objective import Objective
+from ganglion.lines import blame
 from ganglion.sequential import Sequential
 from ganglion.tracing import Trace
 from ganglion.value import Operand, Shape, Value, fits
 from ganglion.variables import Variables
-
-_PACKAGE = Path(__file__).parents[1]
 
 
 class Inputs(NamedTuple):
@@ -180,9 +177,15 @@ def trace_objective(
         if inputs.keywords:
             arguments, named = [called], dict(zip(inputs.keywords, given, strict=True))
         _check_arguments(objective, arguments, named, inputs)
-        with located(objective):
+        try:
             result = objective.function(*arguments, **named)
-        return trace, given, _reported(objective, result)
+            return trace, given, _reported(objective, result)
+        except Exception as error:
+            named_already = f"objective {objective.name!r}" in str(error)
+            if not named_already and isinstance(error, (TypeError, ValueError)):
+                error.args = (f"{error} (in objective {objective.name!r})",)
+            blame(error, objective.function)
+            raise
 
 
 def _check_arguments(
@@ -218,20 +221,6 @@ def _reported(objective: Objective, result: Any) -> dict[str, Value]:
                 f"{owner} must return scalars, got shape {value.shape}{what}: ops.mean makes one"
             )
     return dict(values)
-
-
-@contextmanager
-def located(objective: Objective) -> Iterator[None]:
-    """Have an error say in which objective it arose, and in which line of the user's."""
-    try:
-        yield
-    except (TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if _PACKAGE not in Path(frame.filename).parents]
-        where = f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
-        text = error.args[0] if len(error.args) == 1 else error
-        error.args = (f"{text} (in objective {objective.name!r}{where})",)
-        raise
 
 
 def is_zero(trace: Trace, gradient: Value) -> bool:
