@@ -370,7 +370,17 @@ def returns_a_number(x: Value) -> Value:
     return 3.0  # returns_a_number
 
 
+@ganglion.activation
+def summed(x: Value) -> Value:
+    return ops.sum(x, axis=-1)  # summed
+
+
 def test_a_mistake_in_an_activation() -> None:
+    with pytest.raises(ValueError) as caught:
+        network(layers.Dense(3, activation=summed()))
+    assert_named(
+        caught.value, "summed", r"\[summed\] must return the shape it is given, \(None, 3\)"
+    )
     with pytest.raises(TypeError) as caught:
         network(layers.Dense(3, activation=returns_a_number))
     assert_named(caught.value, "returns_a_number", "build must return a value, got 3.0")
