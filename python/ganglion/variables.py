@@ -265,8 +265,8 @@ class Variables:
         before = self._outputs.setdefault((path, training, inputs), output)
         if before != output:
             raise ValueError(
-                f"[{path}] returned {output}, and {before} in a pass before: build runs once for every "
-                "program, and must write the same each time"
+                f"[{path}] returned {output}, and {before} in a pass before: build runs once for "
+                "every program, and must write the same each time"
             )
 
     def lay_out(self) -> None:
