@@ -22,6 +22,7 @@ UNARY = (
 )
 BINARY = ("add", "subtract", "multiply", "maximum", "minimum")
 Shape = tuple[int | None, ...]
+TANH = _core.Foreign("tanh", lambda arrays, _: [np.asarray(np.tanh(arrays[0]))])
 
 
 @dataclass
@@ -143,6 +144,13 @@ class Writer:
         stream = int(self.draw.integers(0, 50))
         return self.apply(kind, shape=[1, width], batched=1, stream=stream)
 
+    def foreign(self) -> int:
+        x = self.pick()
+        shape = self.shape(x)
+        extents = [1 if extent is None else extent for extent in shape]
+        made = self.builder.call(TANH, [x], extents, shape[:1] == (None,))
+        return self.apply("stop_gradient", made)  # it could not be called in the update section
+
     def assign(self) -> int:
         """Reads a target before and after it changes; both must stay right."""
         target = int(self.draw.choice(self.targets))
@@ -168,6 +176,7 @@ class Writer:
         self.values.append(self.builder.scalar("rate"))
         steps = [self.unary] * 6 + [self.binary] * 8 + [self.ternary, self.product, self.product]
         steps += [self.reduction, self.rows, self.layout, self.random, self.assign, self.assign]
+        steps.append(self.foreign)
         for _ in range(length):
             value = steps[int(self.draw.integers(0, len(steps)))]()
             # Keeps numbers from growing along a long program.

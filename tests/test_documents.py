@@ -36,7 +36,7 @@ def test_the_first_example_of_the_readme_is_short():
 @pytest.mark.parametrize(
     "code",
     blocks("README.md", "python"),
-    ids=["first", "estimator", "network", "graph", "joint", "text"],
+    ids=["first", "estimator", "network", "graph", "joint", "text", "own", "numpy"],
 )
 def test_the_code_of_the_readme_runs(code, capsys):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

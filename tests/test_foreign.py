@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import _thread
+import copy
 import gc
+import pickle
+import sys
 import threading
 import time
 import traceback
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.base
 
-from ganglion import DivergenceWarning, Sequential, check_gradient, layers, ops
+from ganglion import (
+    DivergenceWarning,
+    NeuralClassifier,
+    Sequential,
+    check_gradient,
+    layers,
+    losses,
+    metrics,
+    ops,
+)
 from ganglion.threads import threads
 
 Array = np.ndarray
@@ -312,6 +326,65 @@ def test_a_layer_of_one_s_own_is_saved_and_a_function_is_not(tmp_path: Any) -> N
     with pytest.raises(TypeError, match="cannot be saved: it is no setting but code .* class of"):
         trained(layers.Function(leaky, leaky_backward)).save(tmp_path / "function.st")
     assert not (tmp_path / "function.st").exists()
+
+
+def test_in_a_loss_and_in_metrics_over_the_batch() -> None:
+    class Trimmed(losses.Loss):
+        """The mean of the errors but for the largest of each batch, which counts as 0."""
+
+        def build(self, target: Any, prediction: Any) -> Any:
+            errors = ops.mean(ops.square(prediction - target), axis=-1)
+            return ops.call(self.trim, errors, backward=self.trim_backward)
+
+        @staticmethod
+        def trim(errors: Array) -> Array:
+            return np.where(errors == errors.max(), 0.0, errors)
+
+        @staticmethod
+        def trim_backward(d_y: Array, errors: Array, y: Array) -> Array:
+            return np.where(errors == errors.max(), 0.0, d_y)
+
+    class Spread(metrics.Metric):
+        def update(self, target: Any, prediction: Any, weight: Any) -> Any:
+            return ops.call(lambda p: [np.ptp(p), 1.0], prediction, shape=(2,))
+
+        def result(self, sums: Array) -> float:
+            return float(sums[0] / sums[1])
+
+    assert check_gradient(Trimmed(), (3,)) < 1e-6
+    net = Sequential([layers.Dense(1)], loss=Trimmed(), metrics=[Spread()], dtype="float64")
+    net.build((None, 12))
+    errors = np.square(net.predict(X)[:, 0] - Y)
+    found = net.evaluate(X, Y, batch_size=300)
+    assert found["loss"] == pytest.approx((errors.sum() - errors.max()) / 300)
+    assert found["spread"] == pytest.approx(np.ptp(net.predict(X)))
+    net.fit(X, Y, epochs=3, verbose=0)
+    assert net.history_["loss"][2] < net.history_["loss"][0]
+
+
+def test_in_an_estimator() -> None:
+    hidden = [16, layers.Function(leaky, leaky_backward)]
+    model = NeuralClassifier(hidden, epochs=2, random_state=0)
+    copied = sklearn.base.clone(model).fit(X, Y)
+    again = pickle.loads(pickle.dumps(copied))
+    np.testing.assert_array_equal(again.predict_proba(X), copied.predict_proba(X))
+    np.testing.assert_array_equal(
+        copy.deepcopy(model).fit(X, Y).predict_proba(X), copied.predict_proba(X)
+    )
+
+
+def test_nothing_is_left_behind_by_calls() -> None:
+    token = np.zeros(1)
+    net = network(layers.Function(lambda x: x + token.astype(x.dtype)))
+    net.predict(X)
+    before = sys.getrefcount(token)
+    for _ in range(50):
+        net.predict(X)
+    assert sys.getrefcount(token) == before
+    reference = weakref.ref(net.layers[2].forward)
+    del net
+    gc.collect()
+    assert reference() is None
 
 
 def test_bad_arguments() -> None:

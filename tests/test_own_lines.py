@@ -242,6 +242,21 @@ def test_weights_that_differ_between_passes(layer: Any, marker: str, said: str) 
     assert net.epoch_ == 0 and not net.history_
 
 
+class Changing(layers.Layer):
+    def build(self, x: Value) -> Value:
+        self.passes = getattr(self, "passes", 0) + 1
+        return x[:, : 1 + self.passes % 2]  # changing
+
+
+def test_an_output_that_differs_between_passes() -> None:
+    net = Sequential([layers.Input((4,)), Changing(), layers.Flatten()], loss="mse")
+    with pytest.raises(ValueError) as caught:
+        net.predict(X)
+    assert_named(
+        caught.value, "changing", r"returned \(None, 1\), and \(None, 2\) in a pass before"
+    )
+
+
 class Ranked(layers.Layer):
     def build(self, x: Value) -> Value:
         third = ops.kth_largest(x, 3)  # no_gradient
@@ -355,7 +370,17 @@ def returns_a_number(x: Value) -> Value:
     return 3.0  # returns_a_number
 
 
+@ganglion.activation
+def summed(x: Value) -> Value:
+    return ops.sum(x, axis=-1)  # summed
+
+
 def test_a_mistake_in_an_activation() -> None:
+    with pytest.raises(ValueError) as caught:
+        network(layers.Dense(3, activation=summed()))
+    assert_named(
+        caught.value, "summed", r"\[summed\] must return the shape it is given, \(None, 3\)"
+    )
     with pytest.raises(TypeError) as caught:
         network(layers.Dense(3, activation=returns_a_number))
     assert_named(caught.value, "returns_a_number", "build must return a value, got 3.0")

@@ -31,6 +31,7 @@ from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
 from ganglion.graph import Chain, Graph
 from ganglion.layers import Layer
+from ganglion.lines import blame
 from ganglion.losses import Loss
 from ganglion.losses.weights import aligned
 from ganglion.metrics import Metric
@@ -400,5 +401,14 @@ def score_program(recipe: Recipe, path: str | None) -> _core.Program:
 def _trained_weights(recipe: Recipe, trace: Trace) -> list[Value]:
     for variable in recipe.variables.trainable:
         if variable.name not in trace.weights:
-            raise trace.missing_weight(variable.name)
+            error = ValueError(
+                f"[{variable.name}] is a weight that this pass through the network does not have; "
+                "a layer must make the same weights in training and in prediction"
+            )
+            layer = variable.name.rpartition("/")[0]
+            builds = [
+                getattr(call.layer, "build", None) for call in trace.calls if call.path == layer
+            ]
+            blame(error, next(iter(builds), None))
+            raise error
     return [trace.weights[variable.name] for variable in recipe.variables.trainable]

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ganglion import _core
-from ganglion.lines import blame, current_line
+from ganglion.lines import current_line
 from ganglion.spec import snake_case
 from ganglion.value import Operand, Shape, Value
 from ganglion.variables import Variables
@@ -296,16 +296,12 @@ class Trace:
         try:
             found = self.builder.gradient(self._id(output, "gradient"), ids, seed_id)
         except ValueError as error:
-            line = self._line_without_gradient(str(error))
+            refused = re.search(r"the operation '(\w+?)(_gradient)?' of '(.*?)'", str(error))
+            line = self._lines.get((refused[3], refused[1])) if refused else None
             if line is not None:
                 error.args = (f"{error} ({line})",)
             raise
         return [Value(self, id) for id in found]
-
-    def _line_without_gradient(self, message: str) -> str | None:
-        """Return the user's line that wrote an operation of which an error says it has none."""
-        found = re.search(r"the operation '(\w+?)(_gradient)?' of '(.*?)'", message)
-        return found and self._lines.get((found[3], found[1]))
 
     @property
     def section(self) -> str:
@@ -421,18 +417,6 @@ class Trace:
                 self.penalties.append(regularizer.build(weight))
         weight, stand_in = self.weights[path], self.stand_ins.get(path)
         return weight if stand_in is None else stand_in(weight)
-
-    def missing_weight(self, path: str) -> ValueError:
-        """Make the error of a weight that the layers made before, and did not in this trace."""
-        error = ValueError(
-            f"[{path}] is a weight that this pass through the network does not have; a layer must "
-            "make the same weights in training and in prediction"
-        )
-        layer = path.rpartition("/")[0]
-        for call in self.calls:
-            if call.path == layer:
-                blame(error, getattr(call.layer, "build", None))
-        return error
 
     def random_stream(self, seed: int | None = None) -> int:
         """Return the number that keeps the next random operation apart from all others.

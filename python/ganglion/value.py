@@ -81,7 +81,7 @@ class Value:
         raise _no_numbers("has no truth value", "choose between two values with ops.where")
 
     def __float__(self) -> float:
-        raise _no_numbers("is no number", "go on with the value itself")
+        raise _no_numbers("is no number", "go on with the value itself, and ganglion.ops")
 
     __int__ = __index__ = __complex__ = __round__ = __float__
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from ganglion.initializers import Initializer
     from ganglion.regularizers import Regularizer
+    from ganglion.value import Shape
 
 # Each weight starts at a multiple of this many elements: a cache line of float32.
 ALIGNMENT = 16
@@ -142,6 +143,7 @@ class Variables:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Variable] = {}
+        self._outputs: dict[tuple[str, bool, tuple[Shape, ...]], Shape] = {}
         self.laid_out = False
         self.trainable_size = 0  # elements that are trained, padding included
         self.size = 0  # elements of the whole flat buffer
@@ -243,6 +245,29 @@ class Variables:
         elif found.shape != shape:
             raise ValueError(f"[{name}] has shape {found.shape}, this input needs {shape}")
         return found
+
+    def check_output(
+        self, path: str, training: bool, inputs: tuple[Shape, ...], output: Shape
+    ) -> None:
+        """Raise for a layer that returned another shape in a pass before, for the same inputs.
+
+        Parameters
+        ----------
+        path : str
+            Of the layer.
+        training : bool
+            Whether the pass trains. A layer may do otherwise in prediction.
+        inputs : tuple of tuple
+            Shapes of what it was called with.
+        output : tuple
+            Shape of what it returned.
+        """
+        before = self._outputs.setdefault((path, training, inputs), output)
+        if before != output:
+            raise ValueError(
+                f"[{path}] returned {output}, and {before} in a pass before: build runs once for "
+                "every program, and must write the same each time"
+            )
 
     def lay_out(self) -> None:
         """Give every weight its place in the flat buffer."""

@@ -36,6 +36,10 @@ class Activation(Spec, kind="activation"):
             y = self.build(x)
             if not isinstance(y, Value):
                 raise TypeError(f"{place(self)} build must return a value, got {y!r}")
+            if y.shape != x.shape:
+                raise ValueError(
+                    f"{place(self)} must return the shape it is given, {x.shape}, got {y.shape}"
+                )
         except Exception as error:
             blame(error, getattr(self, "function", self.build))
             raise

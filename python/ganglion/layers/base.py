@@ -180,11 +180,13 @@ class Layer(Spec, kind="layer"):
             try:
                 y = self.build(x)
                 self._check_output(first, y)
+                shapes = tuple(value.shape for value in values)
+                trace.variables.check_output(trace.path, trace.training, shapes, y.shape)
             except Exception as error:
                 named = f"'{trace.path}" in str(error)  # by a layer within this one
                 if not named and isinstance(error, (TypeError, ValueError)):
-                    shapes = ", ".join(str(value.shape) for value in values)
-                    error.args = (f"{error} (in layer '{trace.path}', input {shapes})",)
+                    shown = ", ".join(str(value.shape) for value in values)
+                    error.args = (f"{error} (in layer '{trace.path}', input {shown})",)
                 blame(error, self.build)
                 raise
             y = self._masked(x, y)
