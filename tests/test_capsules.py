@@ -244,7 +244,7 @@ def test_classifier_refuses_data() -> None:
         small().predict(X)
     model = small(epochs=1).fit(X, y)
     with pytest.raises(ValueError, match=r"X must have shape \('n', 8, 8\), as it was trained on"):
-        model.predict(X[:, :7])
+        model.predict(X[:, :, :7])
     with pytest.raises(ValueError, match="y holds 11, which is none of the classes"):
         model.reconstruct(X, y + 11 - y)
     with pytest.raises(ValueError, match=r"perturb must be finite numbers of shape \(16,\)"):

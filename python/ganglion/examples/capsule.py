@@ -115,7 +115,12 @@ def compare(data: Images, seeds: int, epochs: int) -> tuple[dict[str, Array], Ca
     }
     rows: dict[str, list[list[float]]] = {}
     for seed in range(seeds):
-        settings
+        settings: dict[str, Any] = {
+            "epochs": epochs,
+            "batch_size": 32,
+            "random_state": seed,
+            "verbose": "auto",
+        }
         capsules = CapsuleClassifier(**settings).fit(data.X_train, data.y_train)
         other = convolutional(capsules, **settings).fit(data.X_train, data.y_train)
         if seed == 0:
