@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     accuracy,
+    capsules,
     convolutions,
     everything,
     footprint,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, ModuleType] = {
     "predict": prediction,
     "products": products,
     "convolutions": convolutions,
+    "capsules": capsules,
     "memory": memory,
     "growth": growth,
     "accuracy": accuracy,

@@ -28,6 +28,7 @@ def parts() -> dict[str, tuple[list[str], dict[str, str]]]:
             found[f"{command}-{threads}"] = [command, "--threads", str(threads)], {}
     found["products"] = ["products"], {}
     found["convolutions"] = ["convolutions"], {}
+    found["capsules"] = ["capsules"], {}
     if machine.environment()["instructions"] == "avx512":
         # The peers choose their instructions themselves.
         for command in ("products", "convolutions"):

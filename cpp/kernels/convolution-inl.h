@@ -11,9 +11,11 @@ namespace ganglion {
 namespace GANGLION_ISA {
 
 // Elements of the results of a band, which stay in the first cache until the epilogue has read them; at least as many
-// results as make reading large weights worth it.
-constexpr int64_t kBandElements = 8192, kBandResults = 48, kFewResults = 8, kCachedWeights = 1 << 16;
+// results as make it worth reading weights from the second cache, or from further away.
+constexpr int64_t kBandElements = 8192, kManyResults = 192, kBandResults = 48, kFewResults = 8;
+constexpr int64_t kCachedWeights = 1 << 16, kFarWeights = 1 << 20;
 inline int64_t fewest_results(const ConvolutionSizes& sizes) {
+  if (sizes.weights() > kFarWeights) return kManyResults;
   return sizes.weights() > kCachedWeights ? kBandResults : kFewResults;
 }
 // Elements of a panel of the weights, which stays in the second cache while the results of a band run over it.

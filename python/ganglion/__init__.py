@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ganglion import applications, attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
         Autoencoder,
+        CapsuleClassifier,
         MLPClassifier,
         MLPRegressor,
         NeuralClassifier,
@@ -55,6 +56,7 @@ _LAZY_MODULES = frozenset(
 )
 _LAZY_NAMES = {
     "Autoencoder": "ganglion.estimators",
+    "CapsuleClassifier": "ganglion.estimators",
     "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
@@ -71,6 +73,7 @@ _LAZY_NAMES = {
 
 __all__ = [
     "Autoencoder",
+    "CapsuleClassifier",
     "DivergenceWarning",
     "ImageFolder",
     "Joint",

@@ -12,26 +12,12 @@
 
 namespace ganglion {
 
-constexpr int64_t kPanelInputs = 128, kPanelRows = 256, kBlockSamples = 64;
+constexpr int64_t kBlockSamples = 32, kChunkInputs = 128;
 
-struct RoutingPanel {
-  int64_t k, i;          // the first
-  int64_t dims, inputs;  // how many
-  int64_t columns() const { return dims * inputs; }
-};
-
-// Panels, those of the same input capsules next to one another.
-inline std::vector<RoutingPanel> routing_panels(const RoutingSizes& sizes) {
-  const int64_t chunks = chunk_count(sizes.inputs, kPanelInputs);
-  const int64_t inputs = chunks == 1 ? sizes.inputs : padded_size(chunk_count(sizes.inputs, chunks));
-  const int64_t dims = chunks == 1 ? std::clamp<int64_t>(kPanelRows / sizes.inputs, 1, sizes.input_dim) : 1;
-  std::vector<RoutingPanel> panels;
-  for (int64_t i = 0; i < sizes.inputs; i += inputs) {
-    for (int64_t k = 0; k < sizes.input_dim; k += dims) {
-      panels.push_back({k, i, std::min(dims, sizes.input_dim - k), std::min(inputs, sizes.inputs - i)});
-    }
-  }
-  return panels;
+// Input capsules that are gone through at once: nearly equal parts of them.
+inline int64_t routing_chunk(const RoutingSizes& sizes) {
+  const int64_t chunks = chunk_count(sizes.inputs, kChunkInputs);
+  return chunks == 1 ? sizes.inputs : padded_size(chunk_count(sizes.inputs, chunks));
 }
 
 // Products of a few sizes and the same strides, each with its plan.

@@ -11,11 +11,10 @@ class RoutingStep : public Step<T> {
  public:
   explicit RoutingStep(const StepSource<T>& source)
       : source_(source),
-        multiply_rows_(kernels<T>().multiply_rows),
+        multiply_(kernels<T>().multiply),
         sizes_(routing_sizes(source.program, source.operation)),
-        panels_(routing_panels(sizes_)) {
-    for (const RoutingPanel& panel : panels_) panel_size_ = std::max(panel_size_, kBlockSamples * panel.columns());
-  }
+        chunk_(routing_chunk(sizes_)),
+        part_size_(padded_size(kBlockSamples * chunk_)) {}
 
   void bind(int64_t rows) override {
     const int64_t samples = sizes_.batch * (sizes_.batched ? rows : 1);
@@ -42,21 +41,22 @@ class RoutingStep : public Step<T> {
   }
 
  private:
-  // Of the samples of a block with the matrices of a capsule in a panel.
-  Matmul<T> product(int64_t samples, const RoutingPanel& panel) const {
-    const int64_t columns = panel.columns(), dim = sizes_.dim;
+  // Of some samples with the matrices of a capsule for some input capsules, in one of their dimensions.
+  Matmul<T> product_of(int64_t samples, int64_t inputs) const {
+    const int64_t dim = sizes_.dim;
     if (sizes_.result == kOutputs) {
-      return {samples, dim, columns, nullptr, columns, 1, nullptr, dim, 1, nullptr, sizes_.outputs(), false};
+      return {samples, dim, inputs, nullptr, inputs, 1, nullptr, dim, 1, nullptr, sizes_.outputs(), false};
     }
-    return {samples, columns, dim, nullptr, sizes_.outputs(), 1, nullptr, 1, dim, nullptr, columns, false};
+    return {samples, inputs, dim, nullptr, sizes_.outputs(), 1, nullptr, 1, dim, nullptr, inputs, false};
   }
 
   void prepare(int64_t samples) {
     for (int64_t block : {std::min(samples, kBlockSamples), samples % kBlockSamples}) {
-      if (block == 0) continue;
-      for (const RoutingPanel& panel : panels_) products_.prepare(product(block, panel));
+      for (int64_t inputs : {chunk_, sizes_.inputs % chunk_}) {
+        if (block > 0 && inputs > 0) products_.prepare(product_of(block, inputs));
+      }
     }
-    source_.memory.require_scratch(padded_size(panel_size_) + products_.workspace());
+    source_.memory.require_scratch((sizes_.input_dim + 2) * part_size_ + products_.workspace());
   }
 
   // A factor's element 0 of the first sample, in the memory of the range.
@@ -66,68 +66,83 @@ class RoutingStep : public Step<T> {
   }
 
   void run_samples(int64_t begin, int64_t end, const Range& range) {
-    for (size_t first = 0, last; first < panels_.size(); first = last) {
-      for (last = first; last < panels_.size() && panels_[last].i == panels_[first].i;) ++last;
-      for (int64_t capsule = 0; capsule < sizes_.capsules; ++capsule) {
-        for (int64_t sample = begin; sample < end; sample += kBlockSamples) {
-          const int64_t samples = std::min(kBlockSamples, end - sample);
-          for (size_t panel = first; panel < last; ++panel) {
-            run_panel(panels_[panel], capsule, sample, samples, panel == 0, range);
-          }
-        }
+    for (int64_t i = 0; i < sizes_.inputs; i += chunk_) {
+      for (int64_t sample = begin; sample < end; sample += kBlockSamples) {
+        run_block({sample, std::min(kBlockSamples, end - sample), i, std::min(chunk_, sizes_.inputs - i)}, range);
       }
     }
   }
 
-  void run_panel(const RoutingPanel& panel, int64_t capsule, int64_t sample, int64_t samples, bool is_first,
-                 const Range& range) {
-    T* const block = source_.memory.thread_scratch(range.thread);
-    T* const scratch = block + padded_size(panel_size_);
-    const int64_t inputs = sizes_.inputs, columns = panel.columns(), u_row = sizes_.columns();
-    const int64_t c_row = sizes_.capsules * inputs;
-    // u, c and v, or what is made in their place; where the panel begins.
-    const int64_t u_at = sample * u_row + panel.k * inputs + panel.i;
-    const int64_t c_at = sample * c_row + capsule * inputs + panel.i;
-    const int64_t v_at = sample * sizes_.outputs() + capsule * sizes_.dim;
-    const int64_t w_at = ((capsule * sizes_.input_dim + panel.k) * inputs + panel.i) * sizes_.dim;
-    const T* const weights = source_.at(source_.input(sizes_.place(kWeights))) + w_at;
-    Matmul<T> of_block = product(samples, panel);
-    of_block.b = weights;
-    if (sizes_.result == kOutputs) {
-      const T* const u = factor(kCapsules, range) + u_at;
-      const T* const c = factor(kCoupling, range) + c_at;
-      for (int64_t k = 0; k < panel.dims; ++k) {
-        multiply_rows_(block + k * panel.inputs, columns, u + k * inputs, u_row, c, c_row, samples, panel.inputs,
-                       false);
-      }
-      of_block.a = block;
-      of_block.c = factor(kOutputs, range) + v_at;
-      of_block.accumulate = !is_first;
-      return products_.run(of_block, scratch);
+  // Some samples and input capsules. Factors are copied to where they are contiguous: u as (k, sample, i), of c what
+  // belongs to a capsule.
+  struct Part {
+    int64_t sample, samples, i, inputs;
+    int64_t size() const { return samples * inputs; }
+  };
+
+  void run_block(const Part& part, const Range& range) {
+    T* const product = source_.memory.thread_scratch(range.thread);
+    T* const c = product + part_size_;
+    T* const u = c + part_size_;
+    T* const scratch = u + sizes_.input_dim * part_size_;
+    T* const all_u = factor(kCapsules, range) + part.sample * sizes_.columns() + part.i;
+    T* const all_c = factor(kCoupling, range) + part.sample * sizes_.capsules * sizes_.inputs + part.i;
+    if (sizes_.result != kCapsules) copy_u(part, all_u, u, false);
+    for (int64_t capsule = 0; capsule < sizes_.capsules; ++capsule) {
+      T* const of_capsule = all_c + capsule * sizes_.inputs;
+      if (sizes_.result != kCoupling) copy_rows(part, c, part.inputs, of_capsule, sizes_.capsules * sizes_.inputs);
+      for (int64_t k = 0; k < sizes_.input_dim; ++k)
+        run_product(part, capsule, k, product, c, u + k * part.size(), scratch, range);
+      if (sizes_.result == kCoupling) copy_rows(part, of_capsule, sizes_.capsules * sizes_.inputs, c, part.inputs);
     }
-    of_block.a = factor(kOutputs, range) + v_at;
-    of_block.c = block;
-    products_.run(of_block, scratch);
-    const bool is_agreement = sizes_.result == kCoupling;
-    T* const u = factor(kCapsules, range) + u_at;
-    T* const c = factor(kCoupling, range) + c_at;
-    for (int64_t k = 0; k < panel.dims; ++k) {
-      const T* const part = block + k * panel.inputs;
-      T* const of_u = u + k * inputs;
-      if (is_agreement) {
-        multiply_rows_(c, c_row, part, columns, of_u, u_row, samples, panel.inputs, panel.k + k > 0);
+    if (sizes_.result == kCapsules) copy_u(part, all_u, u, true);
+  }
+
+  void run_product(const Part& part, int64_t capsule, int64_t k, T* product, T* c, T* u, T* scratch,
+                   const Range& range) {
+    const int64_t size = part.size();
+    Matmul<T> multiplied = product_of(part.samples, part.inputs);
+    multiplied.b = source_.at(source_.input(sizes_.place(kWeights))) +
+                   ((capsule * sizes_.input_dim + k) * sizes_.inputs + part.i) * sizes_.dim;
+    T* const v = factor(kOutputs, range) + part.sample * sizes_.outputs() + capsule * sizes_.dim;
+    if (sizes_.result == kOutputs) {
+      multiply_(product, u, c, size, false);
+      multiplied.a = product;
+      multiplied.c = v;
+      multiplied.accumulate = part.i > 0 || k > 0;
+      return products_.run(multiplied, scratch);
+    }
+    multiplied.a = v;
+    multiplied.c = product;
+    products_.run(multiplied, scratch);
+    if (sizes_.result == kCoupling) {
+      multiply_(c, product, u, size, k > 0);
+    } else {
+      multiply_(u, product, c, size, capsule > 0);
+    }
+  }
+
+  void copy_rows(const Part& part, T* to, int64_t to_row, const T* from, int64_t from_row) {
+    for (int64_t s = 0; s < part.samples; ++s) std::copy_n(from + s * from_row, part.inputs, to + s * to_row);
+  }
+
+  void copy_u(const Part& part, T* all, T* u, bool back) {
+    for (int64_t k = 0; k < sizes_.input_dim; ++k) {
+      T* const there = all + k * sizes_.inputs;
+      T* const here = u + k * part.size();
+      if (back) {
+        copy_rows(part, there, sizes_.columns(), here, part.inputs);
       } else {
-        multiply_rows_(of_u, u_row, part, columns, c, c_row, samples, panel.inputs, capsule > 0);
+        copy_rows(part, here, part.inputs, there, sizes_.columns());
       }
     }
   }
 
   StepSource<T> source_;
-  const decltype(KernelTable<T>::multiply_rows) multiply_rows_;
+  const decltype(KernelTable<T>::multiply) multiply_;
   const RoutingSizes sizes_;
-  const std::vector<RoutingPanel> panels_;
+  const int64_t chunk_, part_size_;  // input capsules at once; elements of a sample and one of their dimensions each
   PlannedProducts<T> products_;
-  int64_t panel_size_ = 0;  // of what a block of samples has to do with a panel
   int64_t samples_ = 0, of_row_ = 1;
 };
 

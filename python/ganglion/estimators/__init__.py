@@ -6,7 +6,8 @@ from ganglion.optional import require
 
 require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-learn")
 
-from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
+from ganglion.estimators.capsules import CapsuleClassifier  # noqa: E402  after the check above
+from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402
 from ganglion.estimators.forecasting import NeuralForecaster  # noqa: E402
 from ganglion.estimators.generative import Autoencoder  # noqa: E402
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
@@ -17,6 +18,7 @@ from ganglion.estimators.transformer import NeuralTransformer  # noqa: E402
 
 __all__ = [
     "Autoencoder",
+    "CapsuleClassifier",
     "MLPClassifier",
     "MLPRegressor",
     "NeuralClassifier",

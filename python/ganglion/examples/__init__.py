@@ -4,6 +4,8 @@ adult
     Tell who earns over 50,000 dollars: numbers, categories and gaps, from files you have.
 california
     Predict what houses cost: a table with a gap and a category, from a file you have.
+capsule
+    Capsules beside a convolutional network of equal size, on images that were moved or turned.
 characters
     Read a text character by character until one can go on with it: a model of its language.
 custom

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from ganglion import initializers, ops, regularizers
@@ -136,8 +137,10 @@ class CapsuleLayer(Layer):
         Whether gradients also flow through the couplings, as in the paper's own code. Otherwise
         those are constants to the gradient, as in most implementations since: so training takes
         less than half the time in this layer.
-    kernel_initializer : str or Initializer, default="truncated_normal"
-        First values.
+    kernel_initializer : str or Initializer, optional
+        First values. By default normal ones, truncated, with a deviation of ``num_capsules /
+        sqrt(inputs * dim_capsule)``: so capsules are at first about as long as those below,
+        however many there are. Much shorter ones hardly learn, since squashing shortens them more.
     kernel_regularizer : str or Regularizer, optional
         Penalty.
     **settings
@@ -163,7 +166,7 @@ class CapsuleLayer(Layer):
         dim_capsule: int,
         routings: int = 3,
         through_couplings: bool = False,
-        kernel_initializer: str | Initializer = "truncated_normal",
+        kernel_initializer: str | Initializer | None = None,
         kernel_regularizer: str | Regularizer | None = None,
         **settings: Unpack[LayerSettings],
     ) -> None:
@@ -172,7 +175,9 @@ class CapsuleLayer(Layer):
         self.dim_capsule = dim_capsule
         self.routings = routings
         self.through_couplings = through_couplings
-        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.kernel_initializer = (
+            None if kernel_initializer is None else initializers.get(kernel_initializer)
+        )
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         check_count(self, "num_capsules", "dim_capsule", "routings")
         check_boolean(self, "through_couplings")
@@ -186,10 +191,11 @@ class CapsuleLayer(Layer):
 
     def build(self, x: Value) -> Value:
         inputs, input_dim = check_capsules(self, x)
+        deviation = self.num_capsules / sqrt(inputs * self.dim_capsule)
         kernel = self.add_weight(
             "kernel",
             (self.num_capsules, input_dim, inputs, self.dim_capsule),
-            self.kernel_initializer,
+            self.kernel_initializer or initializers.TruncatedNormal(stddev=deviation),
             regularizer=self.kernel_regularizer,
         )
         squash = Squash()

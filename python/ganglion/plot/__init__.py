@@ -7,6 +7,7 @@ None changes what it looks at. Needs matplotlib, which is loaded when used;
 
 from ganglion.plot.activations import activations
 from ganglion.plot.attribution import filters, grad_cam, occlusion, saliency
+from ganglion.plot.capsules import capsule_dimensions
 from ganglion.plot.classification import calibration_curve, confusion_matrix, roc_curve
 from ganglion.plot.curves import LiveCurves, learning_curves
 from ganglion.plot.diagram import network
@@ -17,6 +18,7 @@ __all__ = [
     "LiveCurves",
     "activations",
     "calibration_curve",
+    "capsule_dimensions",
     "confusion_matrix",
     "dead_units",
     "filters",
