@@ -317,10 +317,23 @@ def test_compile_again_freeze_and_reset() -> None:
     assert net.history_ == {}
 
 
-def test_summary_shows_every_layer_once(capsys: pytest.CaptureFixture[str]) -> None:
-    two_inputs().summary()
-    text = capsys.readouterr().out
-    assert text.count("concatenate (Concatenate)") == 1 and "image (Input)" in text
+def test_summary_shows_every_layer_once_and_what_it_reads(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    a, b = layers.Input((4,)), layers.Input((4,), name="other")
+    shared = layers.Dense(3, name="shared")
+    difference = 2.0 * shared(a) - shared(b)
+    net = Model([a, b], layers.Dense(1)(ops.concat([difference, a])))
+    net.summary()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("Param #   Connected to")
+    found = {line.split()[0]: line.split(maxsplit=2)[2] for line in lines[2:6]}
+    assert found["shared"].endswith("15   input, other")
+    assert found["dense"].endswith("8   shared, input")
+    assert found["other"].endswith(" 0")
+    assert "<td" in net._repr_html_() and "shared, input" in net._repr_html_()
+    Sequential([layers.Input((4,)), layers.Dense(1)]).summary()
+    assert "Connected to" not in capsys.readouterr().out
 
 
 # What is refused.

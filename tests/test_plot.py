@@ -17,6 +17,7 @@ from small_networks import X, Y, classifier
 
 from ganglion import (
     MLPClassifier,
+    Model,
     NeuralClassifier,
     NotFittedError,
     Sequential,
@@ -26,6 +27,7 @@ from ganglion import (
     plot,
 )
 from ganglion.callbacks import GradualUnfreezing, LambdaCallback, LayerRecorder
+from ganglion.plot.layering import Place, arrange, join
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -200,10 +202,64 @@ def test_the_parts_of_a_diagram_do_not_overlap(branches):
         assert axes.get_window_extent().fully_contains(*box.max)
 
 
+def graph_of_everything():
+    """Two inputs, two heads, a layer used twice, skips, operations, and states that are passed on."""
+    a, b = layers.Input((4,), name="a"), layers.Input((6, 3), name="b")
+    shared = layers.Dense(5, activation="relu", name="shared")
+    left, right = shared(a), shared(layers.Dense(4)(layers.Flatten()(b)))
+    _, *states = layers.LSTM(5, return_state=True)(b)
+    read = layers.LSTM(5)(b, initial_state=[states[1], layers.Residual([layers.Dense(5)])(left)])
+    joined = layers.Concatenate()([left, right, layers.Multiply()([left, right]), read])
+    heads = {"size": layers.Dense(1)(joined), "kind": layers.Dense(3)(joined - 0.5), "less": 1 - a}
+    return Model([a, b], heads)
+
+
+def test_the_diagram_of_a_graph_shows_inputs_heads_operations_and_shared_layers():
+    axes = plot.network(graph_of_everything())
+    shown = texts(axes)
+    for text in (
+        "a", "b", "size", "kind", "less", "− 0.5", "1 −", "shared, 25 params",
+        "shared, same weights", "residual (Residual)", "(None, 18)", "(None, 6, 3)",
+    ):  # fmt: skip
+        assert shown.count(text) == 1
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert heights["a"] == heights["b"] == max(heights[text] for text in shown if text != "Input")
+    assert heights["size"] == heights["kind"] == heights["less"] == min(heights.values())
+
+
+def test_the_boxes_of_a_graph_do_not_overlap_and_stand_within():
+    axes = plot.network(graph_of_everything())
+    axes.figure.canvas.draw()
+    boxes = [
+        patch.get_window_extent()
+        for patch in axes.patches
+        if isinstance(patch, matplotlib.patches.FancyBboxPatch)
+    ]
+    assert len(boxes) == 15
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+        assert axes.get_window_extent().fully_contains(*box.min)
+        assert axes.get_window_extent().fully_contains(*box.max)
+
+
+def test_places_are_ordered_so_that_arrows_do_not_cross():
+    upper, lower = ([Place(1.0, rank) for _ in range(4)] for rank in (0, 1))
+    for place, other in zip(upper, reversed(lower), strict=True):
+        join(place, other)
+    first, second = arrange([*upper, *lower], gap=0.5)
+    assert [place.below[0] for place in first] == second
+    for place in first:  # straight, and apart
+        assert place.x == pytest.approx(place.below[0].x)
+    for rank in (first, second):
+        assert all(b.x - a.x >= 1.5 - 1e-9 for a, b in zip(rank, rank[1:], strict=False))
+
+
 def test_what_has_no_diagram_is_named():
     with pytest.raises(NotFittedError, match=r"\[network\]"):
         plot.network(classifier())
-    with pytest.raises(TypeError, match=r"\[network\] model must be a Sequential, .* got list"):
+    with pytest.raises(
+        TypeError, match=r"\[network\] model must be a Sequential, a Model, .* got list"
+    ):
         plot.network([layers.Dense(1)])
 
 

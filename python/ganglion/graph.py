@@ -298,15 +298,18 @@ class Graph:
             known.update(zip(call.nodes, results, strict=True))
         return [known[node] for node in self.outputs]
 
-    def names(self) -> tuple[list[str], list[str]]:
-        """Return the names of inputs and outputs: those of the layers, as a network has them."""
+    def layer_names(self) -> dict[Call, str]:
+        """Return the name of each call's layer, as a network has it; of operations, their kind."""
         trace = Trace(training=False, variables=Variables())
         trace.reserve(self.layers)
-        known: dict[Call, str] = {}
-        for call in self.calls:
-            known[call] = call.kind
-            if call.layer is not None:
-                known[call] = trace.name_of(call.layer, call.layer.name)
+        return {
+            call: call.kind if call.layer is None else trace.name_of(call.layer, call.layer.name)
+            for call in self.calls
+        }
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the names of inputs and outputs: those of the layers, as a network has them."""
+        known = self.layer_names()
         outputs: list[str] = []
         for node in self.outputs:
             name = known[node.call]
@@ -315,6 +318,24 @@ class Graph:
                 name if name not in outputs else next(n for n in others if n not in outputs)
             )
         return [known[node.call] for node in self.inputs], outputs
+
+    def connections(self) -> dict[str, list[str]]:
+        """Return which layers each layer reads, in all its places, by their names.
+
+        What operations make of layers is told as those layers.
+        """
+        names = self.layer_names()
+        before: dict[Call, dict[str, None]] = {}
+        found: dict[str, dict[str, None]] = {}
+        for call in self.calls:
+            read = [
+                [names[node.call]] if node.call.layer is not None else before[node.call]
+                for node in call.operands()
+            ]
+            before[call] = dict.fromkeys(name for part in read for name in part)
+            if call.layer is not None:
+                found.setdefault(names[call], {}).update(before[call])
+        return {name: list(read) for name, read in found.items()}
 
     def get_config(self) -> dict[str, Any]:
         """Return how the layers are joined, in what JSON can hold; layers by their places."""

@@ -224,5 +224,45 @@ class Model(Showing):
         network._gives_dict = bool(config["gives_dict"])
         return network
 
+    # From other libraries. What these need is loaded when they are called.
+
+    @classmethod
+    def from_keras(cls, model: Any) -> Model:
+        """Return the network that a Keras 3 model is, with its weights, names and settings.
+
+        Read is any functional model: of several inputs and outputs, with layers used in several
+        places, models within it, states from layer to layer, and operations of ``keras.ops`` that
+        `ganglion.ops` has too. Of layers, those that ganglion has. How the model was compiled is
+        not taken over: call `compile` to train.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Built, with any of Keras's backends. Its weights are copied, and the names of its
+            inputs.
+
+        Returns
+        -------
+        Model
+            Without a loss, of float64 where weights are.
+
+        Raises
+        ------
+        TypeError
+            When it is no Keras model.
+        ValueError
+            When it is not built, is a class of your own, or has a layer, an operation or a setting
+            that is not supported; the message names it.
+
+        Examples
+        --------
+        >>> model = keras.models.load_model("model.keras")  # doctest: +SKIP
+        >>> net = Model.from_keras(model)  # doctest: +SKIP
+        """
+        from ganglion.interop.keras_graphs import load
+
+        network: Model = load(cls, model)
+        return network
+
     def __repr__(self) -> str:
         return f"Model({self.input_names} -> {self.output_names}, {len(self.layers)} layers)"

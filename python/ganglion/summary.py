@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganglion.built import Built
+from ganglion.graph import Graph
 from ganglion.tables import Table
 from ganglion.value import Shape
 
@@ -13,7 +14,14 @@ def _table(built: Built) -> Table:
         for row in built.rows
         if row.depth == 0
     ]
-    return Table(("Layer (type)", "Output Shape", "Param #"), rows, right=[2])
+    header = ("Layer (type)", "Output Shape", "Param #")
+    graph = built.recipe.graph
+    if not isinstance(graph, Graph):
+        return Table(header, rows, right=[2])
+    read = graph.connections()
+    names = (row.name for row in built.rows if row.depth == 0)
+    joined = [(*row, ", ".join(read[name])) for row, name in zip(rows, names, strict=True)]
+    return Table((*header, "Connected to"), joined, right=[2])
 
 
 def shape_text(shape: Shape) -> str:

@@ -33,13 +33,17 @@ StepFunction = Callable[[list[Value], list[Value]], Stepped]
 
 
 class LayerCall(NamedTuple):
-    """A layer as it was applied in a trace, and how many rows it took for each sample."""
+    """A layer as it was applied in a trace, and how many rows it took for each sample.
+
+    And whether it was given the states that it starts with.
+    """
 
     path: str
     layer: object
     input: Value
     output: Value
     fold: int = 1
+    has_initial_state: bool = False
 
 
 class ActivationCall(NamedTuple):

@@ -100,18 +100,14 @@ def model_of(
         names[value] = nodes.unique(program.values[value]["name"])
         if program.values[value]["batched"]:
             nodes.batch = names[value]
-    for output, _ in description["outputs"]:
-        nodes.unique(output)
+    ends = [(nodes.unique(output), value) for output, value in description["outputs"]]
     written = program.write(nodes, names, forms)
-    results = dict(zip((output for output, _ in description["outputs"]), written, strict=True))
+    results = dict(zip((output for output, _ in ends), written, strict=True))
     kept, initializers = nodes.finish(results)
     inputs = [
         _tensor_info(onnx, nodes, names[value], program.values[value]) for value in program.inputs
     ]
-    outputs = [
-        _tensor_info(onnx, nodes, output, program.values[value])
-        for output, value in description["outputs"]
-    ]
+    outputs = [_tensor_info(onnx, nodes, output, program.values[value]) for output, value in ends]
     graph = onnx.helper.make_graph(kept, "ganglion", inputs, outputs, initializers)
     return onnx.helper.make_model(
         graph,

@@ -67,6 +67,8 @@ def _fits(layer: Recurrent, call: LayerCall) -> bool:
 def directions(call: LayerCall) -> list[Recurrent] | None:
     """Return the layers, one or two, of a call that is one operator in ONNX, or None."""
     layer = call.layer
+    if call.has_initial_state:
+        return None
     if isinstance(layer, layers.Bidirectional):
         both = [layer.layer, layer._backward]
         alike = type(both[0]) is type(both[1]) and both[0].units == both[1].units

@@ -192,7 +192,8 @@ class Layer(Spec, kind="layer"):
             y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
-            trace.calls.append(LayerCall(trace.path, self, first, y, trace.fold))
+            carries = any(name.startswith(f"{trace.path}/") for name in trace.carried)
+            trace.calls.append(LayerCall(trace.path, self, first, y, trace.fold, carries))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:
