@@ -34,6 +34,8 @@ from ganglion.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ganglion import applications, attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
+        GAN,
+        VAE,
         Autoencoder,
         MLPClassifier,
         MLPRegressor,
@@ -54,6 +56,8 @@ _LAZY_MODULES = frozenset(
 )
 _LAZY_NAMES = {
     "Autoencoder": "ganglion.estimators",
+    "GAN": "ganglion.estimators",
+    "VAE": "ganglion.estimators",
     "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
@@ -69,6 +73,8 @@ _LAZY_NAMES = {
 }
 
 __all__ = [
+    "GAN",
+    "VAE",
     "Autoencoder",
     "DivergenceWarning",
     "ImageFolder",

@@ -8,7 +8,7 @@ require("sklearn", "ganglion.estimators", extra="sklearn", distribution="scikit-
 
 from ganglion.estimators.classifier import NeuralClassifier  # noqa: E402  after the check above
 from ganglion.estimators.forecasting import NeuralForecaster  # noqa: E402
-from ganglion.estimators.generative import Autoencoder  # noqa: E402
+from ganglion.estimators.generative import GAN, VAE, Autoencoder  # noqa: E402
 from ganglion.estimators.mlp import MLPClassifier, MLPRegressor  # noqa: E402
 from ganglion.estimators.regressor import NeuralRegressor  # noqa: E402
 from ganglion.estimators.tabular import TabularPreprocessor  # noqa: E402
@@ -16,6 +16,8 @@ from ganglion.estimators.text import TextVectorization  # noqa: E402
 from ganglion.estimators.transformer import NeuralTransformer  # noqa: E402
 
 __all__ = [
+    "GAN",
+    "VAE",
     "Autoencoder",
     "MLPClassifier",
     "MLPRegressor",
