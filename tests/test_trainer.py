@@ -196,3 +196,87 @@ def test_wrong_stores_are_refused() -> None:
         _core.Executable(program, "float32", None, None)
     with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'int8'"):
         _core.Store(8, "int8")
+
+
+# Turns.
+
+
+def two_turns(every: int = 1) -> tuple[Regression, Any, Any]:
+    """A regression that takes every batch, and one of other weights that takes some of them."""
+    first, second = Regression(100, dtype="float64"), Regression(100, dtype="float64")
+    turns = [_core.Turn([first.executable]), _core.Turn([second.executable], every)]
+    trainer = _core.Trainer(turns, [first.X, first.y], 8)
+    return first, second, trainer
+
+
+def rates(*turns: float, steps: int = 100) -> list[dict[str, np.ndarray]]:
+    return [{"learning_rate": np.full(steps, rate)} for rate in turns]
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_a_turn_takes_the_batches_that_are_its(every: int) -> None:
+    first, second, trainer = two_turns(every)
+    trainer.start_epoch(None, 0)
+    assert trainer.run(100, 0, 0, rates(0.1, 0.02)) == (13, True)
+    for regression, rate, step in ((first, 0.1, 1), (second, 0.02, every)):
+        alone = Regression(100, dtype="float64")
+        rows = 0
+        for number in range(step, 14, step):
+            batch = slice(8 * (number - 1), 8 * number)
+            part = [alone.X[batch], alone.y[batch]]
+            rows += len(part[0])
+            alone.executable.run(part, len(part[0]), {"learning_rate": rate})
+        np.testing.assert_array_equal(regression.weights.array, alone.weights.array)
+        weight = trainer.loss_weights[0 if regression is first else 1]
+        assert weight == trainer.sums[0 if regression is first else 1]["rows"] == rows
+    assert trainer.rows == 100
+
+
+def test_turns_see_what_the_one_before_left() -> None:
+    shared, alone = Regression(64, dtype="float64"), Regression(64, dtype="float64")
+    program = shared.executable.program
+    again = _core.Executable(program, "float64", shared.weights, None)
+    turns = [_core.Turn([shared.executable]), _core.Turn([again])]
+    trainer = _core.Trainer(turns, [shared.X, shared.y], 64)
+    trainer.run(1, 0, 0, rates(0.1, 0.2))
+    for rate in (0.1, 0.2):
+        alone.executable.run([alone.X, alone.y], 64, {"learning_rate": rate})
+    np.testing.assert_array_equal(shared.weights.array, alone.weights.array)
+
+
+def test_accumulation_counts_the_batches_of_its_turn() -> None:
+    first, second, _ = two_turns()
+    turns = [_core.Turn([first.executable]), _core.Turn([second.executable], 2, 3)]
+    trainer = _core.Trainer(turns, [first.X, first.y], 8)
+    updates = []
+    for step in range(12):
+        before = np.array(second.weights.array)
+        trainer.run(1, step, 0, rates(0.1, 0.1))
+        updates.append(bool(np.any(before != second.weights.array)))
+    assert updates == [step in (5, 11) for step in range(12)]
+
+
+def test_the_first_loss_that_is_not_finite_stops_whosever_it_is() -> None:
+    first, second, trainer = two_turns()
+    second.weights.array[:] = np.nan
+    assert trainer.run(5, 0, 0, rates(0.1, 0.1)) == (0, False)
+    assert trainer.rows == 0
+    assert np.isfinite(first.weights.array).all() and first.weights.array.any()
+
+
+def test_wrong_turns_are_refused() -> None:
+    first, second, trainer = two_turns()
+    turn, data = _core.Turn([first.executable]), [first.X, first.y]
+    with pytest.raises(ValueError, match=r"\[Turn\] every must be positive, got 0"):
+        _core.Turn([first.executable], 0)
+    with pytest.raises(ValueError, match=r"\[Turn\] needs an executable"):
+        _core.Turn([])
+    with pytest.raises(ValueError, match=r"\[Trainer\] needs a turn"):
+        _core.Trainer([], data, 8)
+    with pytest.raises(ValueError, match="an executable can stand in one place only"):
+        _core.Trainer([turn, turn], data, 8)
+    other = _core.Turn([Regression().executable])
+    with pytest.raises(ValueError, match="as many executables each, of one dtype"):
+        _core.Trainer([turn, other], data, 8)
+    with pytest.raises(ValueError, match="there are 2 turns, and scalars for 1"):
+        trainer.run(1, 0, 0, rates(0.1))

@@ -134,12 +134,6 @@ class JointFit(Epochs["Joint", Arrays]):
             )
         self._programs.pull()
 
-    def _run_epoch(self, epoch: int) -> bool:
-        try:
-            return super()._run_epoch(epoch)
-        finally:  # also when it was interrupted
-            self._programs.push()
-
     def _judge(self, epoch: int, logs: Logs) -> None:
         # Losses of several objectives, often against each other, say nothing about the best.
         self._last_epoch = epoch
@@ -149,6 +143,7 @@ class JointFit(Epochs["Joint", Arrays]):
         """Go back to the weights of the epoch before, with the optimizers as they are at first."""
         step = self._net.step_
         np.copyto(self._programs.parameters.array, self._last_weights)
+        self._programs.push()
         self._programs.reset_optimizers()
         self._net.step_ = 0
         kept = (

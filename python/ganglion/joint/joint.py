@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -263,12 +264,44 @@ class Joint:
         programs.pull()
         return programs
 
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, network by network, as each of them gives its own."""
+        return [weight for network in self.networks.values() for weight in network.get_weights()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace all weights, given as `get_weights` returns them.
+
+        Raises
+        ------
+        ValueError
+            For another number of arrays, or one that does not fit.
+        """
+        counts = [len(network.weights) for network in self.networks.values()]
+        if len(weights) != sum(counts):
+            raise ValueError(
+                f"[set_weights] the networks have {sum(counts)} weights, got {len(weights)}"
+            )
+        ends = itertools.accumulate(counts)
+        for network, count, end in zip(self.networks.values(), counts, ends, strict=True):
+            network.set_weights(weights[end - count : end])
+
     # What a fit and its callbacks ask for.
+
+    def need_settable_learning_rate(self) -> None:
+        """Raise `TypeError`: each objective has an optimizer, and a learning rate, of its own."""
+        raise TypeError(
+            "[learning_rate] a Joint has one for each objective: set that of its optimizer, or give"
+            " it a schedule"
+        )
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While the batches of an epoch run, nothing is to be held back here."""
-        yield
+        """While the batches of an epoch run the weights are here; then the networks have them."""
+        assert self._programs is not None  # `fit` made them
+        try:
+            yield
+        finally:
+            self._programs.push()
 
     def begin_callbacks(self, callbacks: Sequence[Callback]) -> None:
         """Begin a fit; no states of callbacks are kept."""
@@ -278,15 +311,10 @@ class Joint:
 
     def finalize(self) -> None:
         """End a fit: optimizers that keep averages of the weights set them to those."""
-        programs = self._programs
-        assert programs is not None  # `fit` made them
-        for part in programs.parts:
-            objective = part.objective
-            updates = self.step_ // objective.every // objective.optimizer.batches_per_update
-            objective.optimizer.finalize(
-                programs.parameters.array, part.states.array, part.slots, updates
-            )
-        programs.push()
+        assert self._programs is not None  # `fit` made them
+        self._programs.pull()
+        self._programs.finalize_optimizers(self.step_)
+        self._programs.push()
 
 
 def _check_networks(networks: Any) -> None:

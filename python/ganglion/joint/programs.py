@@ -66,6 +66,7 @@ class Part:
         self.reported = reported
         self._programs = programs
         program, self.variables, self.slots = programs.train_program(objective)
+        objective.optimizer.settle()
         self.states = new_store(self.slots.size, programs.dtype)
         self.slots.fill(self.states.array)
         self.train = _core.Executable(program, programs.dtype, programs.parameters, self.states)
@@ -257,6 +258,13 @@ class JointPrograms(Weights):
         """Set the state of all optimizers to what it is before training."""
         for part in self.parts:
             part.slots.fill(part.states.array)
+
+    def finalize_optimizers(self, step: int) -> None:
+        """Have those that keep averages of the weights set them to these, after so many batches."""
+        for part in self.parts:
+            optimizer = part.objective.optimizer
+            updates = step // part.objective.every // optimizer.batches_per_update
+            optimizer.finalize(self.parameters.array, part.states.array, part.slots, updates)
 
 
 def _network_of(weight: Variable) -> str:

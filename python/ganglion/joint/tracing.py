@@ -134,7 +134,9 @@ class Networks:
 
     def __getitem__(self, name: str) -> Applied:
         if name not in self._applied:
-            raise KeyError(f"[Joint] no network is named {name!r}{suggestion(name, self._applied)}")
+            raise ValueError(
+                f"[Joint] no network is named {name!r}{suggestion(name, self._applied)}"
+            )
         return self._applied[name]
 
     def __getattr__(self, name: str) -> Applied:
@@ -225,7 +227,7 @@ def located(objective: Objective) -> Iterator[None]:
     """Have an error say in which objective it arose, and in which line of the user's."""
     try:
         yield
-    except (TypeError, ValueError, IndexError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if _PACKAGE not in Path(frame.filename).parents]
         where = f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
