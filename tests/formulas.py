@@ -33,6 +33,11 @@ def gelu(s: Any, x: Array) -> Array:
     return x * special.ndtr(x)
 
 
+def squash(x: Array) -> Array:
+    length = np.linalg.norm(x, axis=-1, keepdims=True)
+    return np.asarray(x * length / (1 + length**2))
+
+
 ACTIVATIONS: dict[str, Callable[[Any, Array], Array]] = {
     "linear": lambda s, x: x,
     "sigmoid": lambda s, x: special.expit(x),
@@ -52,6 +57,7 @@ ACTIVATIONS: dict[str, Callable[[Any, Array], Array]] = {
     "exponential": lambda s, x: np.exp(x),
     "softmax": lambda s, x: special.softmax(x, axis=-1),
     "log_softmax": lambda s, x: special.log_softmax(x, axis=-1),
+    "squash": lambda s, x: squash(x),
 }
 
 
@@ -127,6 +133,12 @@ def signs(y: Array) -> Array:
     return np.where(y == 0, -1.0, y) if set(np.unique(y)) <= {0.0, 1.0} else y
 
 
+def margin(s: Any, y: Array, p: Array) -> Array:
+    present = y * np.maximum(s.m_plus - p, 0) ** 2
+    absent = (1 - y) * np.maximum(p - s.m_minus, 0) ** 2
+    return (present + s.absent_weight * absent).sum(axis=-1)
+
+
 def categorical_hinge(s: Any, y: Array, p: Array) -> Array:
     right, wrong = (y * p).sum(axis=-1), ((1 - y) * p).max(axis=-1)
     return np.maximum(wrong - right + 1, 0)
@@ -168,6 +180,7 @@ LOSSES: dict[str, Callable[[Any, Array, Array], Array]] = {
     "hinge": lambda s, y, p: np.maximum(1 - signs(y) * p, 0).mean(axis=-1),
     "squared_hinge": lambda s, y, p: (np.maximum(1 - signs(y) * p, 0) ** 2).mean(axis=-1),
     "categorical_hinge": categorical_hinge,
+    "margin": margin,
     "cosine_similarity": cosine_similarity,
     "quantile": quantile,
     "bernoulli_nll": lambda s, y, p: binary_terms(y, p, s.from_logits).sum(axis=-1),

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import convolution_cases
+import foreign_cases
 import loop_cases
 import numpy as np
+import routing_cases
 import table_cases
 from programs import (
     Array,
@@ -457,7 +459,9 @@ CASES: dict[str, list[Case]] = {
     "matmul": matmul_cases(),
     **convolution_cases.CASES,
     **loop_cases.CASES,
+    **routing_cases.CASES,
     **table_cases.CASES,
+    **foreign_cases.CASES,
     "assign": [assign_case(shape) for shape in [(33,), (3, 5), (1,)]],
     "stop_gradient": [operation_case("stop_gradient", [Operand(s)]) for s in UNARY_SHAPES],
 }

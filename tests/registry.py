@@ -12,18 +12,18 @@ from ganglion import spec
 
 def classes(kind: str) -> dict[str, type[Any]]:
     """The classes of a kind that are ganglion's own, by registered name."""
-    ours = {}
-    for name, cls in spec.registry(kind).items():
-        if cls.__module__.partition(".")[0] == "ganglion":
-            ours[name] = cls
-    return ours
+    return spec.built_in(kind)
 
 
 def examples(kind: str) -> list[Any]:
-    """One parameter for each example of each class of a kind, with its name and position as id."""
+    """One parameter for each example of each class of a kind, with its name and position as id.
+
+    Layers that take several values are not among them: test_merging.py has those.
+    """
     return [
         pytest.param(example, id=f"{name}-{position}")
         for name, cls in classes(kind).items()
+        if not getattr(cls, "takes_several", False)
         for position, example in enumerate(cls.examples())
     ]
 

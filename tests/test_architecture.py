@@ -26,9 +26,12 @@ CPP_KNOWS = {
 # Part of the package -> its level. A part knows its own level and those below.
 FOUNDATION, PARTS, NETWORK, ESTIMATORS, LEAVES = range(5)
 LEVELS = {
-    **dict.fromkeys(["_core", "atomic", "errors", "optional", "spec", "arguments"], FOUNDATION),
+    **dict.fromkeys(
+        ["_core", "atomic", "errors", "lines", "optional", "spec", "arguments"], FOUNDATION
+    ),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
+    **dict.fromkeys(["graph", "nodes"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics", "decorators"], PARTS),
     "gradient_check": NETWORK,
@@ -37,6 +40,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["inputs", "frames", "sparse", "source", "streaming", "endings"], NETWORK),
     **dict.fromkeys(["callbacks", "progress", "files", "summary", "network", "keeping"], NETWORK),
+    **dict.fromkeys(["bundle", "chain", "chosen", "gate", "model", "showing"], NETWORK),
     **dict.fromkeys(["sequential", "interop", "range_test", "figure", "joint", "epochs"], NETWORK),
     **dict.fromkeys(["transfer", "attribution", "stepping", "generation", "sequences"], NETWORK),
     **dict.fromkeys(

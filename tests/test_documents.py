@@ -34,7 +34,7 @@ def test_the_first_example_of_the_readme_is_short():
 
 
 @pytest.mark.parametrize(
-    "code", blocks("README.md", "python"), ids=["first", "estimator", "network", "text"]
+    "code", blocks("README.md", "python"), ids=["first", "estimator", "network", "graph", "text"]
 )
 def test_the_code_of_the_readme_runs(code, capsys):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

@@ -14,6 +14,7 @@ from ganglion.examples import (
     adult,
     california,
     characters,
+    custom,
     digits,
     fashion_mnist,
     forecast,
@@ -65,6 +66,19 @@ def test_a_text_goes_on(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "nats a character, 20 epochs" in printed and "|" in printed
     assert "[UNK]" not in printed
+
+
+def test_parts_of_one_s_own_are_checked_and_learn(tmp_path, capsys):
+    picture = tmp_path / "custom.png"
+    found = custom.main(["--epochs", "15", "--networks", "2", "--output", str(picture)])
+    assert picture.read_bytes().startswith(PNG)
+    printed = capsys.readouterr().out
+    slopes, few, channels, capsules, variance = found
+    assert max(slopes.own, channels.own, capsules.own) < 0.06
+    assert few.own > 0.85
+    assert variance.own < 1.3
+    for one in found:
+        assert f"\n{one.part} " in printed
 
 
 def test_regression_compares_every_method(tmp_path, capsys):
@@ -343,6 +357,6 @@ def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
     on_images = (digits, fashion_mnist, gallery, transfer, xray)
     on_sequences = (characters, forecast, names, sentiment, sums, tagging, waves)
-    for example in (adult, california, regression, search, *on_images, *on_sequences):
+    for example in (adult, california, custom, regression, search, *on_images, *on_sequences):
         name = example.__name__.rpartition(".")[2]
         assert f"\n{name}\n    {example.__doc__.splitlines()[0]}\n" in listed

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ganglion import Joint, Objective, Sequential, callbacks, layers, ops, optimizers
+from ganglion import (
+    DivergenceWarning,
+    Joint,
+    Objective,
+    Sequential,
+    Source,
+    callbacks,
+    layers,
+    ops,
+    optimizers,
+)
 
 Array = np.ndarray
 
@@ -28,6 +43,14 @@ def judge(networks: Any, x: Any, z: Any) -> Any:
 
 def deceive(networks: Any, x: Any, z: Any) -> Any:
     return -ops.mean(networks["discriminator"](networks["generator"](z)))
+
+
+def pull(networks: Any, x: Any) -> Any:
+    return ops.mean(networks.discriminator(x) ** 2)
+
+
+def push(networks: Any, x: Any) -> Any:
+    return ops.mean((networks.discriminator(x) - 1.0) ** 2)
 
 
 def data(rows: int = 40) -> tuple[Array, Array]:
@@ -148,3 +171,260 @@ def test_weights_are_written_back_after_each_epoch() -> None:
     assert len(seen) == 3
     assert not np.array_equal(seen[0], seen[1])
     np.testing.assert_array_equal(seen[-1], nets["generator"].get_weights()[0])
+
+
+# What optimizers see of it.
+
+
+def three(seed: int = 0) -> dict[str, Sequential]:
+    """Three networks in a row, of which the second stands between the weights of the others."""
+    return {
+        name: Sequential(
+            [layers.Dense(3, kernel_regularizer="l2", activation="tanh"), layers.Dense(2)],
+            random_state=seed + number,
+            dtype="float64",
+        )
+        for number, name in enumerate("abc")
+    }
+
+
+def in_a_row(networks: Any, x: Any, y: Any) -> Any:
+    return ops.mean((networks.c(networks.b(networks.a(x))) - y) ** 2)
+
+
+RULES = {
+    "adam": optimizers.Adam(0.05),
+    "clipnorm": optimizers.SGD(0.1, momentum=0.9, clipnorm=0.05),
+    "global_clipnorm": optimizers.RMSprop(0.01, global_clipnorm=0.05),
+    "accumulation": optimizers.Adam(0.05, gradient_accumulation_steps=2),
+    "average": optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5),
+    "decay": optimizers.AdamW(0.05, weight_decay=0.1),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_any_optimizer_of_some_networks_does_what_it_does_of_one(rule: str) -> None:
+    """Against one chain of the same layers, those of the second network frozen."""
+    draw = np.random.default_rng(0)
+    X, y = draw.normal(size=(24, 4)), draw.normal(size=(24, 2))
+    nets, others = three(), three()
+    chain = Sequential(
+        [layer for net in others.values() for layer in net.layers],
+        loss="mse",
+        optimizer=RULES[rule],
+        random_state=0,
+        dtype="float64",
+    )
+    for layer in others["b"].layers:
+        layer.trainable = False
+    for layer in nets["a"].layers:
+        layer.learning_rate_multiplier = 0.5
+    for layer in others["a"].layers:
+        layer.learning_rate_multiplier = 0.5
+    trained = Joint(nets, [Objective(in_a_row, ["a", "c"], RULES[rule])], random_state=0)
+    for net, width in zip(nets.values(), (4, 2, 2), strict=True):
+        net.build((None, width))
+    chain.build((None, 4))
+    chain.set_weights(trained.get_weights())
+    settings = {"epochs": 3, "batch_size": 6, "shuffle": False}
+    trained.fit(X, y, **settings)
+    chain.fit(X, y, **settings)
+    for found, expected in zip(trained.get_weights(), chain.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(trained.history_["in_a_row"], chain.history_["loss"], rtol=1e-10)
+
+
+def test_two_objectives_with_one_optimizer_keep_two_states() -> None:
+    X, Z = data()
+    rule = optimizers.Adam(0.05)
+    shared, apart = networks(), networks()
+    for nets, rules in ((shared, (rule, rule)), (apart, (rule, optimizers.Adam(0.05)))):
+        objectives = [
+            Objective(judge, "discriminator", rules[0]),
+            Objective(deceive, "generator", rules[1]),
+        ]
+        Joint(nets, objectives, random_state=0).fit((X, Z), epochs=2)
+    for name, net in shared.items():
+        for a, b in zip(net.get_weights(), apart[name].get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_learning_rate_that_is_set_is_followed() -> None:
+    X, Z = data()
+    nets = networks()
+    trained = joint(nets)
+    trained.fit((X, Z))
+    for objective in trained.objectives:
+        objective.optimizer.learning_rate = 0.0
+    before = trained.get_weights()
+    trained.fit((X, Z))
+    for a, b in zip(trained.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# Bits.
+
+SCRIPT = """
+import hashlib
+import numpy as np
+from ganglion import Joint, Objective, Sequential, layers, ops
+
+def judge(networks, x):
+    made = networks.generator(ops.random_normal((None, 8)))
+    true = networks.discriminator(x)
+    return ops.mean(ops.softplus(-true)) + ops.mean(ops.softplus(networks.discriminator(made)))
+
+def deceive(networks, x):
+    made = networks.generator(ops.random_normal((None, 8)))
+    return ops.mean(ops.softplus(-networks.discriminator(made)))
+
+wide = [layers.Dense(64, activation="relu"), layers.BatchNormalization(), layers.Dense(96)]
+judging = [layers.Dense(64, activation="leaky_relu"), layers.Dropout(0.2), layers.Dense(1)]
+nets = {"generator": Sequential(wide, random_state=0),
+        "discriminator": Sequential(judging, random_state=1)}
+objectives = [Objective(judge, "discriminator"), Objective(deceive, "generator", every=2)]
+X = np.random.default_rng(0).normal(size=(500, 96)).astype(np.float32)
+joint = Joint(nets, objectives, random_state=3).fit(X, epochs=2, batch_size=64, verbose=0)
+print(hashlib.sha256(b"".join(w.tobytes() for w in joint.get_weights())).hexdigest())
+print(joint.history_)
+"""
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={**os.environ, "GANGLION_NUM_THREADS": threads, "GANGLION_SHARE_ALL": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "3")
+    }
+    assert len(outputs) == 1 and outputs != {""}
+
+
+# How a fit ends.
+
+
+def test_divergence_goes_back_to_the_last_epoch() -> None:
+    X, Z = data()
+    nets = networks()
+    trained = joint(nets)
+    kept = []
+
+    def look(epoch: int, logs: Any) -> None:
+        kept.append(trained.get_weights())
+        if epoch == 1:
+            trained.objectives[1].optimizer.learning_rate = 1e200
+            trained.objectives[0].optimizer.learning_rate = 1e200
+
+    with pytest.warns(DivergenceWarning, match="the weights are those of epoch 2") as caught:
+        trained.fit((X, Z), epochs=9, callbacks=[callbacks.LambdaCallback(on_epoch_end=look)])
+    assert caught[0].filename == __file__
+    assert len(kept) < 9 and len(trained.history_["judge"]) == len(kept)
+    for a, b in zip(trained.get_weights(), kept[-1], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert trained.step_ == 0
+
+
+def test_ctrl_c_leaves_networks_as_far_as_they_were_trained() -> None:
+    X = np.broadcast_to(data()[0][:1], (5_000_000, 3))
+    net = networks()["discriminator"]
+    objectives = [Objective(pull), Objective(push, every=3)]
+    trained = Joint({"discriminator": net}, objectives, random_state=0)
+    trained.fit(X[:8])
+    before = trained.get_weights()
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        trained.fit(X, batch_size=1, shuffle=False)
+    assert trained.step_ > 1 and len(trained.history_["pull"]) == trained.epoch_ == 1
+    after = trained.get_weights()
+    assert not np.array_equal(before[0], after[0]) and np.isfinite(after[0]).all()
+    trained.fit(X[:8])
+
+
+def test_callbacks_that_stop_and_restore() -> None:
+    X, Z = data()
+    nets = networks()
+    trained = joint(nets)
+    stop = callbacks.EarlyStopping("judge", patience=0, mode="min", restore_best_weights=True)
+    seen = []
+    look = callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append((logs["judge"], trained.get_weights()))
+    )
+    trained.fit((X, Z), epochs=5, callbacks=[look, stop])
+    assert len(seen) == 2
+    best = min(seen, key=lambda pair: pair[0])[1]
+    for a, b in zip(trained.get_weights(), best, strict=True):
+        np.testing.assert_array_equal(a, b)
+    batches = []
+    step = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(logs))
+    trained.fit((X, Z), callbacks=[step], batch_size=10)
+    assert len(batches) == 4 and set(batches[0]) == {"judge", "made", "deceive"}
+    with pytest.raises(TypeError, match="one for each objective"):
+        trained.fit((X, Z), callbacks=[callbacks.ReduceLROnPlateau("judge")])
+
+
+# Data.
+
+
+def test_arrays_by_name() -> None:
+    X, Z = data()
+    found = []
+    for given in ({"image": X, "noise": Z}, {"noise": Z.tolist(), "image": X.astype(np.float32)}):
+        nets = networks()
+        objective = Objective(named, "discriminator", optimizers.SGD(0.1))
+        trained = Joint(nets, [objective], random_state=0)
+        found.append(trained.fit(given, np.zeros(len(X)), epochs=2).history_["named"])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def named(networks: Any, noise: Any, y: Any, image: Any) -> Any:
+    return judge(networks, image, noise)["judge"] + ops.mean(y)
+
+
+def test_validation_is_reported_beside() -> None:
+    X, Z = data()
+    nets = networks()
+    trained = joint(nets).fit((X, Z), epochs=2, validation_data=(X[:7], Z[:7]))
+    reported = ["judge", "made", "deceive"]
+    assert list(trained.history_) == [*reported, *(f"val_{name}" for name in reported)]
+    last = {name: trained.history_[f"val_{name}"][-1] for name in reported}
+    assert trained.evaluate((X[:7], Z[:7])) == last
+
+
+def test_layers_act_as_asked() -> None:
+    def mean(networks: Any, x: Any) -> Any:
+        usual, still = networks.net(x), networks.net(x, training=False)
+        return {"mean": ops.mean(usual), "apart": ops.mean(ops.absolute(usual - still))}
+
+    nets = {"net": Sequential([layers.Dense(3), layers.Dropout(0.5)], random_state=0)}
+    X = data()[0]
+    trained = Joint(nets, [Objective(mean)], random_state=0).fit(X)
+    assert trained.history_["apart"][0] > 0
+    assert trained.evaluate(X)["apart"] == 0
+
+
+def test_sources_are_read_once_a_batch() -> None:
+    X = data()[0]
+
+    class Rows(Source):
+        sample_shape = (3,)
+        dtype = np.dtype("float64")
+
+        def __len__(self) -> int:
+            return len(X)
+
+        def read(self, rows: Array, out: Array) -> None:
+            out[...] = X[rows]
+
+    found = []
+    for given in (X, Rows()):
+        nets = networks()
+        objectives = [Objective(pull, "discriminator"), Objective(push, "discriminator", every=2)]
+        trained = Joint({"discriminator": nets["discriminator"]}, objectives, random_state=0)
+        found.append(trained.fit(given, epochs=2, batch_size=8).get_weights())
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)

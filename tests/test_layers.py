@@ -9,6 +9,7 @@ import convolution_formulas
 import numpy as np
 import pytest
 from attention_formulas import ATTENTION_LAYERS
+from capsule_formulas import CAPSULE_LAYERS
 from formulas import ACTIVATIONS
 from image_formulas import IMAGE_LAYERS
 from layer_grid import EVERY, RANDOM, is_random, samples
@@ -184,6 +185,7 @@ LAYERS: dict[str, Callable[[Any, Weights, Array, bool], Array]] = {
     **IMAGE_LAYERS,
     **RECURRENT_LAYERS,
     **ATTENTION_LAYERS,
+    **CAPSULE_LAYERS,
     "bidirectional": bidirectional,
     "gaussian_sampling": lambda s, w, x, training: x[..., : x.shape[-1] // 2],
     "spectral_normalization": spectral_normalization,
@@ -209,7 +211,8 @@ def data(layer: Any, shape: Shape, rows: int) -> Array:
 
 
 def test_every_layer_has_a_formula() -> None:
-    assert set(classes("layer")) == set(LAYERS)
+    merging = {name for name, cls in classes("layer").items() if cls.takes_several}
+    assert set(classes("layer")) == set(LAYERS) | merging  # test_merging.py has those
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["prediction", "training"])

@@ -20,7 +20,14 @@ KINDS = sorted(_core.operation_kinds())
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_reference_and_cases(kind: str) -> None:
-    known = {*reference.ELEMENTWISE, *reference.OPERATIONS, *reference.RANDOM, "assign", "scan"}
+    known = {
+        *reference.ELEMENTWISE,
+        *reference.OPERATIONS,
+        *reference.RANDOM,
+        "assign",
+        "scan",
+        "call",
+    }
     assert kind in known, f"tests/reference lacks {kind}"
     assert kind in CASES, f"tests/op_cases.py lacks {kind}"
 

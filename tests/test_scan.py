@@ -379,5 +379,5 @@ def test_a_value_of_a_step_must_not_leave_it() -> None:
     trace = Trace(training=True, variables=Variables())
     with trace:
         ops.scan(step, [], [trace.input("x", (None, 5, 4))])
-        with pytest.raises(ValueError, match="another trace"):
+        with pytest.raises(ValueError, match="a step of a loop from outside"):
             ops.tanh(kept[0])

@@ -3,6 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "bindings/foreign.h"
 #include "core/error.h"
 #include "program/builder.h"
 #include "program/loop.h"
@@ -104,6 +105,11 @@ py::object expression_dict(const Operation& operation) {
   return result;
 }
 
+py::object foreign_function(const Operation& operation) {
+  const auto* const bound = dynamic_cast<const BoundForeign*>(operation.foreign.get());
+  return bound ? bound->function() : py::none();
+}
+
 py::dict describe(const Program& program);
 
 py::object loop_dict(const Operation& operation) {
@@ -138,6 +144,7 @@ py::dict describe(const Program& program) {
     entry["label"] = operation.label;
     entry["expression"] = expression_dict(operation);
     entry["loop"] = loop_dict(operation);
+    entry["foreign"] = foreign_function(operation);
     operations.append(entry);
   }
   for (const std::vector<double>& constant : program.constants) {
@@ -208,6 +215,16 @@ void bind_program(py::module_& m) {
       .def("flops", &total_flops, py::arg("rows"), "Floating point operations of one run.")
       .def("bytes", &total_bytes, py::arg("rows"), py::arg("scalar_bytes") = 4, "Bytes read and written by one run.");
 
+  py::class_<BoundForeign, std::shared_ptr<BoundForeign>>(m, "Foreign",
+                                                          "A function of Python that a program calls with arrays.")
+      .def(
+          py::init([](const std::string& name, const py::object& function, std::shared_ptr<BoundForeign> gradient) {
+            return std::make_shared<BoundForeign>(name, function, std::move(gradient));
+          }),
+          py::arg("name"), py::arg("function"), py::arg("gradient") = py::none(),
+          "function(arrays, shapes) returns a list of contiguous arrays, of these shapes and the dtype of the others;\n"
+          "the gradient takes that of the result, the operands and the result.");
+
   py::class_<Builder>(m, "Builder", "Writes a program; values are numbered.")
       .def(py::init<>())
       .def(
@@ -243,6 +260,14 @@ void bind_program(py::module_& m) {
              bool masked) { return b.scan(body.program(), carries, sequences, shared, reverse, masked); },
           py::arg("body"), py::arg("carries"), py::arg("sequences"), py::arg("shared"), py::arg("reverse"),
           py::arg("masked") = false)
+      .def(
+          "call",
+          [](Builder& b, const std::shared_ptr<BoundForeign>& function, const std::vector<int>& inputs,
+             const std::vector<int64_t>& shape, bool batched) {
+            check(!batched || !shape.empty(), "[call] a batched shape needs a first dimension");
+            return b.call(function, inputs, {Shape{batched, shape}})[0];
+          },
+          py::arg("function"), py::arg("inputs"), py::arg("shape"), py::arg("batched"))
       .def("gradient", py::overload_cast<int, const std::vector<int>&, int>(&Builder::gradient), py::arg("output"),
            py::arg("wrt"), py::arg("seed") = -1)
       .def(

@@ -29,7 +29,9 @@ class RunLock {
       owner_ = std::thread::id();
       forks_ = fork_count();
     }
-    if (mine()) throw std::runtime_error("[Executable] is running: it cannot be used from its progress callback");
+    if (mine())
+      throw std::runtime_error(
+          "[Executable] is running: it cannot be used from its progress callback, or from a function that it calls");
     if (!mutex_->try_lock()) {
       const pybind11::gil_scoped_release released;
       mutex_->lock();

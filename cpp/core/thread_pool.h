@@ -15,7 +15,7 @@
 //
 // One caller has the team at a time: a second one, or a body that calls parallel, gets a team of one and runs at
 // once, so many Python threads neither wait for each other nor oversubscribe the cores. Threads start with the first
-// use, and again after fork. Bodies must not throw.
+// use, and again after fork. Bodies of more than one thread must not throw.
 #pragma once
 
 #include <atomic>

@@ -148,6 +148,10 @@ struct KernelTable {
                                       int64_t first, int64_t filters, T* sums, const T* x, const T* d_y,
                                       T* thread_workspace);
 
+  // out (+)= a b, element by element, for rows of `columns`.
+  void (*multiply_rows)(T* out, int64_t out_row, const T* a, int64_t a_row, const T* b, int64_t b_row, int64_t rows,
+                        int64_t columns, bool accumulate);
+
   // elementwise[opcode](out, a, b, c, count): operands contiguous, `out` may be any of them.
   // Unused operands are null. Comparisons give 1 or 0; where is a != 0 ? b : c.
   // Not for random_uniform and random_normal (null).

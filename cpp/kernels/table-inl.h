@@ -6,6 +6,7 @@
 #include "kernels/elementwise-inl.h"
 #include "kernels/gather_sparse-inl.h"
 #include "kernels/matmul_plan-inl.h"
+#include "kernels/multiply_rows-inl.h"
 #include "kernels/pooling-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/reduce-inl.h"
@@ -72,6 +73,7 @@ KernelTable<T> make_table() {
   table.convolution_weight_cut = convolution_weight_cut<T>;
   table.convolution_sum_rows = convolution_sum_rows;
   table.convolution_weight_gradient = convolution_weight_gradient<T>;
+  table.multiply_rows = multiply_rows<T>;
   enter_elementwise(&table);
   table.random_uniform = random<T, uniform_chunk<T>>;
   table.random_normal = random<T, normal_chunk<T>>;

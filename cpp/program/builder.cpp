@@ -114,7 +114,7 @@ std::vector<int> Builder::apply(const std::string& kind, const std::vector<int>&
   const auto key = std::make_tuple(kind, inputs, attributes, section);
   if (const auto found = emitted_.find(key); found != emitted_.end()) return found->second;
 
-  Operation operation{kind, inputs, {}, attributes, section, backward_, label, {}, 0, nullptr};
+  Operation operation{kind, inputs, {}, attributes, section, backward_, label, {}, 0, nullptr, nullptr};
   const std::vector<Shape> shapes = rule.infer(program_, operation);
   if (rule.simplify) {
     const int same = rule.simplify(*this, operation);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -37,6 +38,10 @@ class Builder {
   // Returns the last carries, the results of all steps (n, steps, ...), and whatever else its gradient will need.
   std::vector<int> scan(const Program& body, const std::vector<int>& carries, const std::vector<int>& sequences,
                         const std::vector<int>& shared, bool reverse, bool masked);
+
+  // Appends a call of a function from outside, which makes results of these shapes.
+  std::vector<int> call(std::shared_ptr<const Foreign> function, const std::vector<int>& inputs,
+                        const std::vector<Shape>& shapes);
 
   // Gradient of sum(output * seed) with respect to each of `wrt`; a seed of -1 is ones. Zeros where output does
   // not depend on it.

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <set>
 
+#include "program/foreign.h"
 #include "program/loop.h"
 #include "program/program.h"
 #include "program/rule.h"
@@ -16,6 +17,7 @@ bool fused(const Operation& operation) { return !operation.expression.instructio
 
 std::string kind_text(const Program& program, const Operation& operation) {
   if (operation.loop) return operation.kind + ", " + std::to_string(operation.loop->steps) + " steps";
+  if (operation.foreign) return operation.kind + " " + operation.foreign->name();
   if (!fused(operation)) return operation.kind == "expression" ? "copy" : operation.kind;
   std::string text = operation.kind == "expression" ? "" : operation.kind + " + ";
   const size_t shown = 6;

@@ -28,6 +28,7 @@ void check_body(const Program& program, const Loop& loop, const std::vector<int>
     check(operation.kind != "assign", "[scan] a step cannot assign weights or state");
     check(operation.kind.rfind("random_", 0) != 0,
           "[scan] a step cannot draw random numbers: draw them for all steps, as a sequence");
+    check(!operation.foreign, "[scan] a step cannot call a function of Python: call it for all steps, as a sequence");
     check(!joins_samples(body, operation), "[scan] a step cannot compute '", operation.kind,
           "' over the batch: each sample goes through the steps by itself");
   }

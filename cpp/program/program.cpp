@@ -53,6 +53,8 @@ const RuleTable& rule_table() {
     add_loop_rules(rules);
     add_resampling_rules(rules);
     add_table_rules(rules);
+    add_foreign_rules(rules);
+    add_routing_rules(rules);
     return rules;
   }();
   return table;

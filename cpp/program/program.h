@@ -61,7 +61,8 @@ struct Expression {
   std::vector<int> results;
 };
 
-struct Loop;  // loop.h
+class Foreign;  // foreign.h
+struct Loop;    // loop.h
 
 struct Operation {
   std::string kind;
@@ -74,8 +75,9 @@ struct Operation {
   // kind "expression": the chain. Otherwise its epilogue when not empty: operand 0 is the product, which is stored
   // only when one of the results is register 0; the other operands are the inputs behind the operation's own.
   Expression expression;
-  int stage = 0;                     // when it runs; set by `schedule`
-  std::shared_ptr<const Loop> loop;  // kind "scan"
+  int stage = 0;                           // when it runs; set by `schedule`
+  std::shared_ptr<const Loop> loop;        // kind "scan"
+  std::shared_ptr<const Foreign> foreign;  // kind "call"
 };
 
 struct Program {

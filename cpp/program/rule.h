@@ -69,6 +69,8 @@ void add_state_rules(RuleTable& rules);
 void add_loop_rules(RuleTable& rules);
 void add_resampling_rules(RuleTable& rules);
 void add_table_rules(RuleTable& rules);
+void add_foreign_rules(RuleTable& rules);
+void add_routing_rules(RuleTable& rules);
 
 // Of the expression that is a part of an operation.
 int64_t epilogue_flops(const Operation& operation, int64_t rows);

@@ -118,7 +118,7 @@ bool reads_batch(const Program& program, const Operation& operation) {
 }
 
 bool is_scalar(const Program& program, const Operation& operation) {
-  return std::all_of(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
+  return !operation.foreign && std::all_of(operation.outputs.begin(), operation.outputs.end(), [&](int value) {
     return !program.shape(value).batched && program.shape(value).sample_size() == 1;
   });
 }

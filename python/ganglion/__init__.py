@@ -27,6 +27,7 @@ from ganglion.decorators import activation, loss, metric
 from ganglion.errors import DivergenceWarning, NotFittedError
 from ganglion.gradient_check import check_gradient
 from ganglion.joint import Joint, Objective
+from ganglion.model import Model
 from ganglion.sequential import Sequential
 from ganglion.source import Source
 from ganglion.threads import get_num_threads, set_num_threads
@@ -81,6 +82,7 @@ __all__ = [
     "Joint",
     "MLPClassifier",
     "MLPRegressor",
+    "Model",
     "NeuralClassifier",
     "NeuralForecaster",
     "NeuralRegressor",

@@ -32,6 +32,16 @@ class Program:
     def flops(self, rows: int) -> int: ...
     def bytes(self, rows: int, scalar_bytes: int = 4) -> int: ...
 
+class Foreign:
+    """A function of Python that a program calls with arrays."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Sequence[_Array], Sequence[tuple[int, ...]]], list[_Array]],
+        gradient: Foreign | None = ...,
+    ) -> None: ...
+
 class Builder:
     """Writes a program; values are numbered."""
 
@@ -55,6 +65,9 @@ class Builder:
         reverse: bool,
         masked: bool = ...,
     ) -> list[int]: ...
+    def call(
+        self, function: Foreign, inputs: Sequence[int], shape: Sequence[int], batched: bool
+    ) -> int: ...
     def gradient(self, output: int, wrt: Sequence[int], seed: int = -1) -> list[int]: ...
     def shape(self, value: int) -> _Shape: ...
     def producer(self, value: int) -> tuple[str, list[int], dict[str, Any]] | None: ...

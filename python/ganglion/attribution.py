@@ -192,7 +192,10 @@ def _built(place: str, net: Any) -> Built:
 
 def _checked(place: str, net: Passes, X: Any) -> Array:
     built = _built(place, net)
-    shape = built.recipe.input_shape
+    recipe = built.recipe
+    if len(recipe.input_names) > 1 or len(recipe.output_names) > 1:
+        raise TypeError(f"[{place}] net must have one input and one output")
+    shape = recipe.input_shapes[0]
     inputs = check_inputs(place, X, shape, net.dtype, names=net.feature_names_in_)
     if isinstance(inputs, _core.RaggedRows):
         raise TypeError(f"[{place}] X must be an array, got a list of sequences")

@@ -131,9 +131,9 @@ class LookedAtBatches:
         self._built = built
         self._plan: tuple[Rows, Rows] | None = None
         buckets = None
-        if isinstance(samples.X, _core.RaggedRows):
+        if samples.lengths is not None:
             assert samples.form.steps is not None
-            buckets = looked_at_buckets(samples.X, samples.form.steps)
+            buckets = looked_at_buckets(samples.lengths, samples.form.steps)
             together = ragged_together(batch_size, samples.form.steps)
             self._plan = buckets.one_by_one(together)
             self.count = len(self._plan[1])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core, compile
+from ganglion.bundle import arrays_of
 from ganglion.compile import Form, Recipe
 from ganglion.endings import ending_of, mismatch
 from ganglion.errors import warn
@@ -77,8 +78,8 @@ class Built(Programs):
     ----------
     forms : Forms
         What it makes of sequences of different numbers of steps.
-    output_shape : tuple
-        (None, ...); None too for what follows a number of steps that is open.
+    output_shapes : list of tuple
+        (None, ...) of each output; None too for what follows a number of steps that is open.
     rows : list of LayerRow
         The layers in the order in which they are applied; those within another come before it.
     batch_size : int or None
@@ -88,32 +89,37 @@ class Built(Programs):
     """
 
     def __init__(self, recipe: Recipe, dtype: str) -> None:
-        example, trace, (x, prediction), shapes = trace_once(recipe)
+        example, trace, (inputs, predictions), shapes = trace_once(recipe)
         example.variables.lay_out()
         super().__init__(replace(recipe, variables=example.variables), example, dtype)
-        self.output_shape: Shape = shapes[-1]
-        self._ending = ending_of(trace, prediction)
+        calls = len(trace.calls)
+        self.output_shapes = shapes[calls:]
+        self._endings = [ending_of(trace, prediction) for prediction in predictions]
         self._mask_loser = compile.mask_loser(trace)
-        self.forms = Forms(self.recipe, self.output_shape)
-        self.rows = [
-            self._row(call.path, call.layer, shape)
-            for call, shape in zip(trace.calls, shapes[:-1], strict=True)
-            if isinstance(call.layer, Layer)
-        ]
+        self.forms = Forms(self.recipe, self.output_shapes)
+        rows: dict[str, LayerRow] = {}  # a layer used in several places has one
+        for call, shape in zip(trace.calls, shapes[:calls], strict=True):
+            if isinstance(call.layer, Layer):
+                rows.setdefault(call.path, self._row(call.path, call.layer, shape))
+        self.rows = list(rows.values())
         self._learning = self._learning_of_layers()
-        # By path, of the layers that read the network's input as it is.
+        # Of the layers that read an input of the network as it is: which, by path.
+        places = {value.id: index for index, value in enumerate(inputs)}
+        reading = [
+            (call.path, call.layer, places[call.input.id])
+            for call in trace.calls
+            if isinstance(call.layer, Layer) and call.input.id in places
+        ]
         self._vocabularies = {
-            call.path: call.layer.vocabulary
-            for call in trace.calls
-            if isinstance(call.layer, Layer) and call.layer.vocabulary and call.input.id == x.id
+            path: (index, layer.vocabulary)
+            for path, layer, index in reading
+            if layer.vocabulary is not None
         }
-        # By path, of those that take steps of the network's input for padding.
+        # Of those that take steps of it for padding.
         self._paddings = {
-            call.path: call.layer.padding_value
-            for call in trace.calls
-            if isinstance(call.layer, Layer)
-            and call.layer.padding_value is not None
-            and call.input.id == x.id
+            path: (index, layer.padding_value)
+            for path, layer, index in reading
+            if layer.padding_value is not None
         }
         self.kept_states = [
             f"{row.name}/{state}"
@@ -128,7 +134,8 @@ class Built(Programs):
     @cached_property
     def stepper(self) -> Stepper:
         """How the network goes on with sequences of ids."""
-        return Stepper(self.recipe, min(self._vocabularies.values(), default=None))
+        sizes = (vocabulary for _, vocabulary in self._vocabularies.values())
+        return Stepper(self.recipe, min(sizes, default=None))
 
     def _make(self, name: str, flag: int, form: Form) -> _core.Executable:
         if name in PROGRAMS:
@@ -140,10 +147,11 @@ class Built(Programs):
         return executable
 
     def _check_ending(self) -> None:
-        assert self.recipe.loss is not None
-        wrong = mismatch(self.recipe.loss, self._ending, self.output_shape[-1])
-        if wrong is not None:
-            warn(wrong)
+        ends = zip(self.recipe.heads, self._endings, self.output_shapes, strict=True)
+        for head, ending, shape in ends:
+            wrong = mismatch(head.loss, ending, shape[-1])
+            if wrong is not None:
+                warn(wrong)
         call = self._mask_loser
         if call is not None:
             warn(
@@ -181,16 +189,18 @@ class Built(Programs):
         ----------
         place : str
             What was called, for the error.
-        X : ndarray, SparseRows or Stream, shape (n, ...)
+        X : ndarray, SparseRows, RaggedRows, Stream or Bundle, shape (n, ...)
             Checked inputs.
         """
-        for path, vocabulary in self._vocabularies.items():
-            check_ids(place, X, vocabulary, path, self.dtype)
+        arrays = arrays_of(X)
+        for path, (index, vocabulary) in self._vocabularies.items():
+            check_ids(place, arrays[index], vocabulary, path, self.dtype)
         if self.kept_states:  # of a stream that has ended there may be nothing but padding
-            check_one_length(place, X)
+            for array in arrays:
+                check_one_length(place, array)
             return
-        for path, padding in self._paddings.items():
-            check_steps(place, X, padding, path)
+        for path, (index, padding) in self._paddings.items():
+            check_steps(place, arrays[index], padding, path)
 
     @property
     def is_frozen(self) -> bool:
@@ -261,15 +271,18 @@ class Built(Programs):
 
         Parameters
         ----------
-        X : ndarray, SparseRows or Stream, shape (n, ...)
+        X : ndarray, SparseRows, Stream or Bundle, shape (n, ...)
             Read in batches.
         seed : int
             What the weights were drawn with.
         """
-        for path, layer in self._adapting.items():
-            if self._as_drawn(path, seed):
-                for name, value in layer.adapt(self._reaching(path, X)).items():
-                    self.view(self.layout[f"{path}/{name}"])[...] = value
+        for path in self.unadapted(seed):
+            for name, value in self._adapting[path].adapt(self._reaching(path, X)).items():
+                self.view(self.layout[f"{path}/{name}"])[...] = value
+
+    def unadapted(self, seed: int) -> list[str]:
+        """Return the paths of the layers that have yet to learn from data."""
+        return [path for path in self._adapting if self._as_drawn(path, seed)]
 
     def _as_drawn(self, path: str, seed: int) -> bool:
         return all(

@@ -14,8 +14,9 @@ layers      x[, lengths]            what each layer puts out
 score       x, d_score              what a layer puts out, and its gradient
 ==========  ======================  ==========================================================
 
-A program is written for one number of steps. With ``lengths``, (None,), only so many steps of each
-sequence count, and the rest is padding.
+A network of several inputs or outputs has several x, y and predictions, under the names of its
+layers. A program is written for one number of steps. With ``lengths``, (None,), only so many steps
+of each sequence count, and the rest is padding.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 
 from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
+from ganglion.graph import Chain, Graph
 from ganglion.layers import Layer
 from ganglion.losses import Loss
 from ganglion.losses.weights import aligned
@@ -54,46 +56,85 @@ class Form(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Head:
+    """What an output of a network is trained for.
+
+    Attributes
+    ----------
+    loss : Loss
+        To be minimised.
+    metrics : dict of str to Metric
+        By the names under which they are reported.
+    weight : float
+        How many times the loss counts in the sum of those of all outputs.
+    """
+
+    loss: Loss
+    metrics: dict[str, Metric]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What programs are made of.
 
     Attributes
     ----------
-    layers : sequence of Layer
-        Applied one after the other.
-    input_shape : tuple
-        (None, ...); (None, None, ...) where the number of steps is open.
+    graph : Chain or Graph
+        How the layers are joined.
+    input_shapes : tuple of tuple
+        (None, ...) of each input; (None, None, ...) where the number of steps is open.
     variables : Variables
         The weights, laid out.
-    loss : Loss or None
-        None for prediction alone.
+    heads : tuple of Head
+        One for each output; none for prediction alone.
     optimizer : Optimizer
         Makes the update section.
-    metrics : dict of str to Metric
-        By the names under which they are reported.
-    ragged : bool
-        See `Form`.
+    input_names, output_names : tuple of str
+        In programs.
+    ragged : tuple of int
+        Which inputs are sequences that each have a length of their own.
     """
 
-    layers: Sequence[Layer]
-    input_shape: Shape
+    graph: Chain | Graph
+    input_shapes: tuple[Shape, ...]
     variables: Variables
-    loss: Loss | None
+    heads: tuple[Head, ...]
     optimizer: Optimizer
-    metrics: dict[str, Metric]
-    ragged: bool = False
+    input_names: tuple[str, ...] = ("x",)
+    output_names: tuple[str, ...] = ("prediction",)
+    ragged: tuple[int, ...] = ()
+
+    @property
+    def open_inputs(self) -> tuple[int, ...]:
+        """Which inputs are sequences whose number of steps is open."""
+        shapes = enumerate(self.input_shapes)
+        return tuple(i for i, shape in shapes if len(shape) > 1 and shape[1] is None)
 
     @property
     def is_open(self) -> bool:
-        """Whether the number of steps is open: no program can be written before it is chosen."""
-        return len(self.input_shape) > 1 and self.input_shape[1] is None
+        """Whether a number of steps is open: no program can be written before it is chosen."""
+        return bool(self.open_inputs)
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """What is reported beside the loss, by name: of several outputs, the loss of each too."""
+        reported: dict[str, Metric] = {}
+        for name, head in zip(self.output_names, self.heads, strict=False):
+            if len(self.heads) > 1:
+                reported[f"{name}_loss"] = Metric()  # the mean, see `_objective`
+            reported |= head.metrics
+        return reported
 
     def of(self, form: Form) -> Recipe:
-        """Return the recipe for sequences of some form."""
+        """Return the recipe for sequences of some form; those of all inputs are equally long."""
         if form.steps is None:
             return self
-        shape = (None, form.steps, *self.input_shape[2:])
-        return replace(self, input_shape=shape, ragged=form.ragged)
+        shapes = list(self.input_shapes)
+        for index in self.open_inputs:
+            shapes[index] = (None, form.steps, *shapes[index][2:])
+        ragged = self.open_inputs if form.ragged else ()
+        return replace(self, input_shapes=tuple(shapes), ragged=ragged)
 
 
 class _Look(Trace):
@@ -106,28 +147,26 @@ class _Look(Trace):
         return super().apply(kind, *operands, **attributes)
 
 
-def trace_layers(recipe: Recipe, trace: Trace) -> tuple[Value, Value]:
-    """Apply the layers to a new input; return input and prediction."""
-    x = trace.input("x", recipe.input_shape)
-    prediction = _with_lengths(x, trace) if recipe.ragged else x
-    trace.reserve(recipe.layers)
-    for layer in recipe.layers:
-        prediction = layer(prediction)
+def trace_layers(recipe: Recipe, trace: Trace) -> tuple[list[Value], list[Value]]:
+    """Apply the layers to new inputs; return inputs and predictions."""
+    named = zip(recipe.input_names, recipe.input_shapes, strict=True)
+    inputs = [trace.input(name, shape) for name, shape in named]
+    values = list(inputs)
+    if recipe.ragged:
+        lengths = ops.expand_dims(trace.input("lengths", (None,)), 1)
+        for index in recipe.ragged:
+            steps = np.arange(inputs[index].shape[1] or 0)[np.newaxis]
+            values[index] = ops.with_mask(inputs[index], ops.constant(steps) < lengths)
+    predictions = recipe.graph.write(trace, values)
     if recipe.ragged:
         _check_padding(trace)
-    if not prediction.shape or prediction.shape[0] is not None:
-        raise ValueError(
-            f"[Sequential] the layers must give a result for each sample, shape (None, ...), "
-            f"got {prediction.shape}"
-        )
-    return x, prediction
-
-
-def _with_lengths(x: Value, trace: Trace) -> Value:
-    """Return sequences, (None, steps, ...), of which an input says where the padding begins."""
-    lengths = trace.input("lengths", (None,))
-    steps = np.arange(x.shape[1] or 0)[np.newaxis]
-    return ops.with_mask(x, ops.constant(steps) < ops.expand_dims(lengths, 1))
+    for prediction in predictions:
+        if not prediction.shape or prediction.shape[0] is not None:
+            raise ValueError(
+                f"[Sequential] the layers must give a result for each sample, shape (None, ...), "
+                f"got {prediction.shape}"
+            )
+    return inputs, predictions
 
 
 def mask_loser(trace: Trace) -> LayerCall | None:
@@ -158,7 +197,9 @@ def predict_trace(recipe: Recipe, training: bool = False) -> Trace:
     """Return the trace from x to prediction."""
     trace = Trace(training=training, variables=recipe.variables)
     with trace:
-        trace.output("prediction", trace_layers(recipe, trace)[1])
+        predictions = trace_layers(recipe, trace)[1]
+        for name, prediction in zip(recipe.output_names, predictions, strict=True):
+            trace.output(name, prediction)
     return trace
 
 
@@ -177,35 +218,66 @@ def reaching_program(recipe: Recipe, path: str) -> tuple[_core.Program, bool]:
         trace_layers(recipe, trace)
         reaching = next(call.input for call in trace.calls if call.path == path)
         trace.output("reaching", reaching)
-    return trace.finish(), recipe.ragged and reaching.mask is not None
+    return trace.finish(), bool(recipe.ragged) and reaching.mask is not None
 
 
 def _objective(recipe: Recipe, trace: Trace, weight_axes: int, reported: bool = True) -> Value:
-    """Add inputs, layers, loss and metrics if they are reported; return the loss, a scalar.
+    """Add inputs, layers, losses and metrics if they are reported; return the loss, a scalar.
 
     With its penalties. Weights are of samples, (None,), or of their steps, (None, steps).
     """
-    assert recipe.loss is not None
-    _, prediction = trace_layers(recipe, trace)
-    target = trace.input("y", recipe.loss.target_shape(prediction.shape))
-    weight = trace.input("weight", prediction.shape[:weight_axes]) if weight_axes else None
+    _, predictions = trace_layers(recipe, trace)
+    several = len(recipe.heads) > 1
+    names = [f"_{name}" if several else "" for name in recipe.output_names]
+    targets = [
+        trace.input(f"y{name}", head.loss.target_shape(prediction.shape))
+        for name, head, prediction in zip(names, recipe.heads, predictions, strict=True)
+    ]
+    axes = predictions[0].shape[:weight_axes]
+    weight = trace.input("weight", axes) if weight_axes else None
+    ends = list(zip(recipe.heads, targets, predictions, strict=True))
     with trace.scope("loss"):
-        if trace.target_shares:
-            loss = _mixed_loss(recipe.loss, trace, target, prediction, weight)
-        else:
-            losses = recipe.loss(target, prediction)  # (None, ...)
-            loss = recipe.loss.reduce(losses, weight, trace.penalties)
+        alone = not several and recipe.heads[0].weight == 1.0
+        inside = trace.penalties if alone else []  # some losses scale them
+        parts = [
+            _loss(head.loss, trace, target, prediction, weight, inside)
+            for head, target, prediction in ends
+        ]
+        loss = _total(recipe.heads, parts, [] if alone else trace.penalties)
     trace.output("loss", loss)
     if not reported:
         return loss
-    mask = prediction.mask if len(prediction.shape) > 2 else None
+    # Of several outputs the mean is over the samples, since one may have padding and another none.
+    mask = predictions[0].mask if len(predictions[0].shape) > 2 and not several else None
     if mask is not None:
         trace.output("loss_weight", ops.sum(mask))
-    counted = _counted(mask, weight)
-    for name, metric in recipe.metrics.items():
-        with trace.scope(name):
-            trace.output(name, metric.update(target, prediction, counted))
+    for name, part, (head, target, prediction) in zip(
+        recipe.output_names, parts, ends, strict=True
+    ):
+        if several:
+            samples = ops.axis_size(prediction, axis=0)
+            trace.output(f"{name}_loss", _statistics(part * samples, samples))
+        counted = _counted(prediction.mask if len(prediction.shape) > 2 else None, weight)
+        for label, metric in head.metrics.items():
+            with trace.scope(label):
+                trace.output(label, metric.update(target, prediction, counted))
     return loss
+
+
+def _statistics(*numbers: Value) -> Value:
+    return ops.concat([ops.reshape(number, (1,)) for number in numbers], axis=0)
+
+
+def _total(heads: Sequence[Head], parts: Sequence[Value], penalties: Sequence[Value]) -> Value:
+    """Return the weighted sum of the losses of all outputs, with the penalties."""
+    scaled = [
+        part if head.weight == 1.0 else head.weight * part
+        for head, part in zip(heads, parts, strict=True)
+    ]
+    total = scaled[0]
+    for value in (*scaled[1:], *penalties):
+        total = total + value
+    return total
 
 
 def _counted(mask: Value | None, weight: Value | None) -> Value | None:
@@ -215,17 +287,27 @@ def _counted(mask: Value | None, weight: Value | None) -> Value | None:
     return mask * (weight if len(weight.shape) > 1 else ops.expand_dims(weight, 1))
 
 
-def _mixed_loss(
-    loss: Loss, trace: Trace, target: Value, prediction: Value, weight: Value | None
+def _loss(
+    loss: Loss,
+    trace: Trace,
+    target: Value,
+    prediction: Value,
+    weight: Value | None,
+    penalties: Sequence[Value],
 ) -> Value:
-    """Return the loss where a layer mixed samples: each target, with its weight, for its share."""
+    """Return the loss of an output, a scalar.
+
+    Where a layer mixed samples it is that against each target, with its weight, for its share.
+    """
+    if not trace.target_shares:
+        return loss.reduce(loss(target, prediction), weight, penalties)
     total = None
     for distance, share in trace.target_shares.items():
         losses = loss(ops.roll(target, distance), prediction)
         shared = losses * aligned(share, losses)
         shared = shared if losses.mask is None else ops.with_mask(shared, losses.mask)
         moved = None if weight is None else ops.roll(weight, distance)
-        part = loss.reduce(shared, moved, [] if total is not None else trace.penalties)
+        part = loss.reduce(shared, moved, penalties if total is None else [])
         total = part if total is None else total + part
     assert total is not None
     return total
@@ -264,10 +346,16 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
     """Return the program from x and d_prediction to d_x and the gradient of each trained weight."""
     trace = _Look(training=training, variables=recipe.variables)
     with trace:
-        x, prediction = trace_layers(recipe, trace)
-        seed = trace.input("d_prediction", prediction.shape)
-        gradients = trace.gradient(prediction, [x, *_trained_weights(recipe, trace)], seed)
-        names = ["x", *(variable.name for variable in recipe.variables.trainable)]
+        inputs, predictions = trace_layers(recipe, trace)
+        named = zip(recipe.output_names, predictions, strict=True)
+        pairs = [(value, trace.input(f"d_{name}", value.shape)) for name, value in named]
+        wanted = [*inputs, *_trained_weights(recipe, trace)]
+        if len(pairs) == 1:
+            gradients = trace.gradient(pairs[0][0], wanted, pairs[0][1])
+        else:
+            parts = [ops.reshape(ops.sum(value * seed), (1,)) for value, seed in pairs]
+            gradients = trace.gradient(ops.sum(ops.concat(parts, axis=0)), wanted)
+        names = [*recipe.input_names, *(variable.name for variable in recipe.variables.trainable)]
         for name, gradient in zip(names, gradients, strict=True):
             trace.output(f"d_{name}", gradient)
     return trace.finish()
@@ -276,13 +364,15 @@ def backward_program(recipe: Recipe, training: bool) -> _core.Program:
 def layers_trace(recipe: Recipe) -> Trace:
     """Return the trace from x to the output of each layer, those within another too.
 
-    But those to which steps are samples, within `TimeDistributed`.
+    But those to which steps are samples, within `TimeDistributed`. Of a layer that is applied in
+    several places, the first.
     """
     trace = _Look(training=False, variables=recipe.variables)
     with trace:
         trace_layers(recipe, trace)
+        calls = {call.path: call for call in reversed(trace.calls)}  # of several the first
         for call in trace.calls:
-            if call.fold == 1:
+            if call.fold == 1 and call is calls[call.path]:
                 trace.output(call.path, call.output)
     return trace
 
@@ -295,7 +385,7 @@ def score_program(recipe: Recipe, path: str | None) -> _core.Program:
     """
     trace = _Look(training=False, variables=recipe.variables)
     with trace:
-        seen, score = trace_layers(recipe, trace)
+        (seen,), (score,) = trace_layers(recipe, trace)
         last = trace.activations[-1] if trace.activations else None
         if last and last.output.id == score.id and isinstance(last.activation, (Softmax, Sigmoid)):
             score = last.input
@@ -308,4 +398,7 @@ def score_program(recipe: Recipe, path: str | None) -> _core.Program:
 
 
 def _trained_weights(recipe: Recipe, trace: Trace) -> list[Value]:
+    for variable in recipe.variables.trainable:
+        if variable.name not in trace.weights:
+            raise trace.missing_weight(variable.name)
     return [trace.weights[variable.name] for variable in recipe.variables.trainable]

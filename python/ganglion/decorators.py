@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -139,6 +140,7 @@ def _spec_class(
         for parameter in parameters:
             setattr(self, parameter.name, bound.arguments[parameter.name])
 
+    @functools.wraps(function)  # so that errors name its lines
     def call(self: Any, *operands: Value) -> Value:
         return function(*operands, **{one.name: getattr(self, one.name) for one in parameters})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,11 +36,10 @@ def save(
     """Write a network to a file; see `Sequential.save`."""
     description: dict[str, Any] = {
         "class": type(net).__name__,
-        "layers": spec.serialize(net.layers),
+        **net.get_config(),
         "loss": spec.serialize(net.loss),
         "optimizer": spec.serialize(net.optimizer),
         "metrics": spec.serialize(net.metrics),
-        "input_shape": list(built.recipe.input_shape),
         "feature_names": net.feature_names_in_,
         "dtype": net.dtype,
         "seed": net.seed_,
@@ -64,28 +63,27 @@ def save(
     tensors.write(path, arrays, metadata)
 
 
-def load(make: Callable[..., Any], path: str | os.PathLike[str]) -> Any:
+def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the network of a file; see `Sequential.load`.
 
     Parameters
     ----------
-    make : callable
-        The class, called with the settings that the file describes.
+    cls : type
+        `Sequential` or `Model`.
     path : str or path
         The file.
     """
     arrays, metadata = tensors.read(path)
     description = _description(os.fspath(path), metadata)
     try:
-        net = make(
-            layers=spec.deserialize(description["layers"]),
+        net = cls.from_config(
+            description,
             loss=spec.deserialize(description["loss"]),
             optimizer=spec.deserialize(description["optimizer"]),
             metrics=spec.deserialize(description["metrics"]),
             random_state=description["seed"],
             dtype=description["dtype"],
         )
-        net.build(description["input_shape"])
         net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
         net.feature_names_in_ = description.get("feature_names")
         rate = description.get("learning_rate")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ganglion import _core
+from ganglion.chain import Chained
 from ganglion.data import as_array, non_negative, whole_number
 from ganglion.stepping import STEPS, Stepper
-from ganglion.transfer import Transfer
 
 Array = NDArray[Any]
 
@@ -21,7 +21,7 @@ _HOTTEST = 1e6
 _NUMBERS = 1 << 24
 
 
-class Generation(Transfer):
+class Generation(Chained):
     """Going on with sequences of ids. `Sequential` documents what a user sees of it."""
 
     def generate(

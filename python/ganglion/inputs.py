@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
+from ganglion.bundle import Bundle
 from ganglion.data import as_array, check_finite, describe_position, describe_value
 from ganglion.frames import (
     check_feature_names,
@@ -25,7 +26,9 @@ from ganglion.value import Shape, fits
 
 # What a program reads: an array, the rows of a sparse matrix or sequences in place, or a source as
 # it goes on.
-Inputs = NDArray[Any] | _core.SparseRows | _core.RaggedRows | Stream
+Input = NDArray[Any] | _core.SparseRows | _core.RaggedRows | Stream
+# Of a network of several inputs a bundle of them.
+Inputs = Input | Bundle
 
 # Rows copied at once where some are looked at.
 _ROWS_TOGETHER = 1024
@@ -39,8 +42,8 @@ def check_inputs(
     *,
     finite: bool = True,
     names: Sequence[str] | None = None,
-) -> Inputs:
-    """Return inputs that a network of the given input shape can read.
+) -> Input:
+    """Return an input that a network of the given input shape can read.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ def check_inputs(
     check_feature_names(place, X, names)
     if is_sparse_frame(X):
         X = X.sparse.to_coo()
-    inputs: Inputs
+    inputs: Input
     if is_ragged(X, shape):
         inputs = ragged_rows(place, X, shape)
     elif isinstance(X, Source):
@@ -121,7 +124,7 @@ def check_inputs(
     return inputs
 
 
-def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: str) -> None:
+def check_ids(place: str, inputs: Input, vocabulary: int, layer: str, dtype: str) -> None:
     """Raise for the first input that is no id of the vocabulary of a layer that reads them.
 
     Parameters
@@ -180,7 +183,7 @@ def check_ids(place: str, inputs: Inputs, vocabulary: int, layer: str, dtype: st
     )
 
 
-def check_steps(place: str, inputs: Inputs, padding: float, layer: str) -> None:
+def check_steps(place: str, inputs: Input, padding: float, layer: str) -> None:
     """Raise for the first sample of which no step counts.
 
     Parameters
@@ -232,7 +235,7 @@ def _is_all(rows: NDArray[Any], value: float) -> NDArray[np.bool_]:
     return found
 
 
-def check_one_length(place: str, inputs: Inputs) -> None:
+def check_one_length(place: str, inputs: Input) -> None:
     """Raise for sequences of different lengths, which batches that follow each other cannot be.
 
     Examples
@@ -283,7 +286,7 @@ def _remedy(given: Shape, sample: Shape) -> str:
 
 
 def check_inputs_finite(
-    place: str, inputs: Inputs, dtype: str, columns: Sequence[Any] | None = None
+    place: str, inputs: Input, dtype: str, columns: Sequence[Any] | None = None
 ) -> None:
     """Raise for the first input that is NaN or infinite, or would be in the network's dtype.
 

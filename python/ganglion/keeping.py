@@ -139,7 +139,7 @@ class Keeping(Network):
         if self._built is not None:
             built = self._built
             states = built.get_states(), built.first_updates
-            state["_kept"] = built.recipe.input_shape, self.get_weights(), states
+            state["_kept"] = built.recipe.input_shapes, self.get_weights(), states
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -149,8 +149,8 @@ class Keeping(Network):
         self._callbacks = ()
         self._set_built(None)
         if kept is not None:
-            input_shape, weights, states = kept
-            built = self._make_built(input_shape)
+            input_shapes, weights, states = kept
+            built = self._make_built(input_shapes)
             built.set_weights(weights)
             built.set_states(*states)
             self._set_built(built)

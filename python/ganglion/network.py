@@ -9,44 +9,32 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from ganglion import losses, optimizers
-from ganglion import metrics as metric_library
-from ganglion.arguments import names_arguments
 from ganglion.built import Built
 from ganglion.callbacks.base import Callback
-from ganglion.compile import Recipe
+from ganglion.compile import Head, Recipe
 from ganglion.data import whole_number
-from ganglion.errors import check_choice, not_fitted
+from ganglion.errors import check_choice, not_fitted, place
 from ganglion.inputs import Inputs
-from ganglion.layers import Input, Layer
-from ganglion.layers.base import check_single_output
+from ganglion.layers import Layer
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
-from ganglion.value import Shape, fits
-from ganglion.variables import Variables
+from ganglion.value import Shape
 
 Array = NDArray[Any]
 LearningRate = float | Callable[[Any], Any]
 
 
 class Network:
-    """Base of the networks. `Sequential` documents what a user sees of it."""
+    """Base of the networks. `Sequential` and `Model` document what a user sees of it."""
 
-    loss: Loss | None
+    layers: list[Layer]
     optimizer: Optimizer
-    metrics: list[Metric]
+    # Of each output; no loss of any for prediction alone.
+    _losses: list[Loss]
+    _metrics: list[list[Metric]]
 
-    def __init__(
-        self,
-        layers: Sequence[Layer],
-        loss: str | Loss | None,
-        optimizer: str | Optimizer,
-        metrics: Sequence[str | Metric] | None,
-        random_state: int | None,
-        dtype: str,
-        device: str,
-    ) -> None:
+    def __init__(self, random_state: int | None, dtype: str, device: str) -> None:
         self.dtype = dtype
         self.device = device
         self.random_state = random_state
@@ -54,24 +42,19 @@ class Network:
         check_choice(self, ["auto", "cpu", "cuda", "gpu"], "device")
         if device in ("cuda", "gpu"):
             raise ValueError(
-                f"[Sequential] device {device!r}: no CUDA engine is installed; use 'auto' or 'cpu'"
+                f"{place(self)} device {device!r}: no CUDA engine is installed; use 'auto' or 'cpu'"
             )
         if random_state is None:
             self.seed_ = int.from_bytes(os.urandom(4), "little")
         else:
             self.seed_ = whole_number(
-                "Sequential", "random_state", random_state, minimum=0, below=2**64
+                type(self).__name__, "random_state", random_state, minimum=0, below=2**64
             )
-        if not isinstance(layers, Sequence):
-            raise TypeError(f"[Sequential] layers must be a list of Layers, got {layers!r}")
-        self.layers: list[Layer] = []
         self._held = False
         self.feature_names_in_: list[str] | None = None
+        self._losses, self._metrics = [], []
         self._set_built(None)
         self._forget_training()
-        self.compile(loss=loss, optimizer=optimizer, metrics=metrics)
-        for layer in layers:
-            self._append(layer)
 
     def _forget_training(self) -> None:
         self.history_: dict[str, list[float]] = {}
@@ -88,106 +71,70 @@ class Network:
         self._built = built
         # What predict needs for one row; set by its first call.
         self._row_shape: tuple[int, ...] | None = None
-        self._predict_rows: Callable[[list[Inputs], int], list[Array]]
+        self._predict_rows: Callable[..., Any]
         if built is not None:
             layers = [row.layer for row in built.rows]
-            for part in (*layers, self.loss, self.optimizer, *self.metrics):
-                if part is not None:
-                    part.settle()
+            reported = [metric for metrics in self._metrics for metric in metrics]
+            for part in (*layers, *self._losses, self.optimizer, *reported):
+                part.settle()
 
-    def _append(self, layer: Layer) -> None:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"[Sequential] layers must be Layers, got {layer!r}")
-        if isinstance(layer, Input) and self.layers:
-            raise ValueError("[Sequential] Input must be the first layer")
-        if any(layer is known for known in self.layers):
-            raise ValueError(f"[Sequential] {layer!r} is there already: a layer can be used once")
-        check_single_output("[Sequential]", layer)
-        self.layers.append(layer)
+    # What it is trained for.
 
-    # Building.
+    @property
+    def loss(self) -> Any:
+        """What training minimises; None for prediction alone, a list for several outputs."""
+        return self._losses[0] if len(self._losses) == 1 else list(self._losses) or None
 
-    @names_arguments("compile")
-    def compile(
-        self,
-        optimizer: str | Optimizer = "rmsprop",
-        loss: str | Loss | None = None,
-        metrics: Sequence[str | Metric] | None = None,
+    @property
+    def metrics(self) -> list[Any]:
+        """What is reported beside the loss; a list for each output where there are several."""
+        return list(self._metrics[0] if len(self._metrics) == 1 else self._metrics)
+
+    def _set_objective(
+        self, optimizer: Optimizer, losses: list[Loss], metrics: list[list[Metric]]
     ) -> None:
-        """Choose how the network is trained. Weights stay; the optimizer starts anew.
-
-        Unlike in Keras, it is not needed after a layer's ``trainable`` was changed.
-
-        Parameters
-        ----------
-        optimizer : str or Optimizer, default="rmsprop"
-            Update rule.
-        loss : str, Loss or None
-            What training minimises; None for prediction alone.
-        metrics : sequence of str or Metric, optional
-            What is reported beside the loss.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For an unknown name; the nearest right one is suggested.
-        """
-        chosen = None if loss is None else losses.get(loss)
-        rule = optimizers.get(optimizer)
-        if metrics is not None and (isinstance(metrics, str) or not isinstance(metrics, Sequence)):
-            raise TypeError(f"[compile] metrics must be a list, got {metrics!r}")
-        reported = [metric_library.get(metric) for metric in metrics or ()]
-        _check_labels([metric.label for metric in reported])
-        self.loss, self.optimizer, self.metrics = chosen, rule, reported
+        """Train for this from here on; weights stay, the optimizer starts anew."""
+        self._losses, self.optimizer, self._metrics = losses, optimizer, metrics
         self._own_rate: tuple[LearningRate, float] | None = None
         self.step_ = 0
         if self._built is not None:
             self._rebuild()
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Settle all shapes and draw the weights, without data.
-
-        Parameters
-        ----------
-        input_shape : tuple
-            ``(None, ...)``: the first dimension is that of the samples. ``(None, None, ...)`` for
-            sequences of any number of steps, see `layers.Input`.
-
-        Raises
-        ------
-        ValueError
-            When the layers do not take that shape, or the network has another already.
-        """
-        shape = _check_input_shape(input_shape)
-        if self._built is None:
-            self._set_built(self._initialized(shape))
-        elif not fits(self.input_shape, shape):
-            raise ValueError(f"[build] the network takes {self.input_shape}, got {shape}")
-
-    def _make_built(self, input_shape: Shape) -> Built:
-        """Build for a shape, with weights all zero; the network itself does not change."""
-        if not self.layers:
-            raise ValueError("[Sequential] the network has no layers")
-        recipe = Recipe(
-            layers=self.layers,
-            input_shape=input_shape,
-            variables=Variables(),
-            loss=self.loss,
-            optimizer=self.optimizer,
-            metrics={m.label: m.for_loss(self.loss) for m in self.metrics} if self.loss else {},
+    def _heads(self) -> tuple[Head, ...]:
+        """Return what each output is trained for."""
+        return tuple(
+            Head(loss, {metric.label: metric.for_loss(loss) for metric in metrics})
+            for loss, metrics in zip(self._losses, self._metrics, strict=False)
         )
-        return Built(recipe, self.dtype)
 
-    def _initialized(self, input_shape: Shape) -> Built:
-        """Build for a shape, and draw the weights."""
-        built = self._make_built(input_shape)
+    # Building.
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None) -> None:
+        """Choose how the network is trained."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the layers and how they are joined, as `save` writes them."""
+        raise NotImplementedError
+
+    def _recipe(self, input_shapes: tuple[Shape, ...]) -> Recipe:
+        """Return what programs for these inputs are made of, without weights."""
+        raise NotImplementedError
+
+    def _make_built(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Build for some shapes, with weights all zero; the network itself does not change."""
+        return Built(self._recipe(input_shapes), self.dtype)
+
+    def _initialized(self, input_shapes: tuple[Shape, ...]) -> Built:
+        """Build for some shapes, and draw the weights."""
+        built = self._make_built(input_shapes)
         built.initialize(self.seed_)
         return built
 
     def _rebuild(self) -> None:
         """Build again after layers or settings changed; the weights of layers that stay, stay."""
         previous = self._need_built("compile")
-        built = self._initialized(previous.recipe.input_shape)
+        built = self._initialized(previous.recipe.input_shapes)
         built.take_weights(previous)
         self._set_built(built)
 
@@ -196,7 +143,7 @@ class Network:
         previous = self._built
         if previous is None or self._held or not previous.outdated:
             return
-        built = self._make_built(previous.recipe.input_shape)
+        built = self._make_built(previous.recipe.input_shapes)
         built.take_weights(previous)
         built.take_training(previous, self.step_ // self.optimizer.batches_per_update)
         self._set_built(built)
@@ -228,10 +175,9 @@ class Network:
             )
         return self._built
 
-    def _need_loss(self, place: str) -> Loss:
-        if self.loss is None:
+    def _need_loss(self, place: str) -> None:
+        if not self._losses:
             raise ValueError(f"[{place}] the network has no loss: call compile(loss=...)")
-        return self.loss
 
     def reset(self) -> None:
         """Start anew: the weights that the seed gives, no history, the optimizer as at first."""
@@ -249,14 +195,20 @@ class Network:
         return self._built is not None
 
     @property
-    def input_shape(self) -> Shape:
-        """``(None, ...)``; ``(None, None, ...)`` where the number of steps is open."""
-        return self._need_built("input_shape").recipe.input_shape
+    def input_shape(self) -> Any:
+        """``(None, ...)``; ``(None, None, ...)`` where the number of steps is open.
+
+        A list of them for several inputs.
+        """
+        return _alone(self._need_built("input_shape").recipe.input_shapes)
 
     @property
-    def output_shape(self) -> Shape:
-        """``(None, ...)``; None too where it follows a number of steps that is open."""
-        return self._need_built("output_shape").output_shape
+    def output_shape(self) -> Any:
+        """``(None, ...)``; None too where it follows a number of steps that is open.
+
+        A list of them for several outputs.
+        """
+        return _alone(self._need_built("output_shape").output_shapes)
 
     def reset_states(self) -> None:
         """Let layers that are ``stateful`` begin with zeros again, as before a new sequence.
@@ -323,20 +275,5 @@ class Network:
         return [variable.name for variable in built.recipe.variables.trainable]
 
 
-def _check_labels(labels: Sequence[str]) -> None:
-    for index, label in enumerate(labels):
-        if label in ("loss", "learning_rate", *labels[:index]):
-            raise ValueError(f"[compile] two metrics are named {label!r}: give one name=...")
-
-
-def _check_input_shape(input_shape: Sequence[int | None]) -> Shape:
-    if not isinstance(input_shape, Sequence):
-        raise TypeError(f"[build] input_shape must be (None, ...), got {input_shape!r}")
-    shape = tuple(input_shape)
-    if len(shape) < 2 or shape[0] is not None:
-        raise ValueError(f"[build] input_shape must be (None, ...), got {shape}")
-    known = 2 if shape[1] is None else 1
-    return (
-        *shape[:known],
-        *(whole_number("build", "input_shape", size) for size in shape[known:]),
-    )
+def _alone(shapes: Sequence[Shape]) -> Any:
+    return shapes[0] if len(shapes) == 1 else list(shapes)

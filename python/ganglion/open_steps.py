@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from ganglion import _core, compile
 from ganglion.buckets import rounded_up
+from ganglion.bundle import arrays_of
 from ganglion.compile import Form, Recipe
+from ganglion.graph import TRIED_STEPS, common_shape
 from ganglion.inputs import Inputs
 from ganglion.tracing import Trace
 from ganglion.value import Shape, Value
 from ganglion.variables import Variables
 
-# Numbers of steps that are tried, two at a time: what differs between the two follows the steps.
-# Many first, which pooling does not use up; then few, where layers have a longest sequence.
-_TRIED = ((64, 96), (1024, 1536), (16, 24), (4, 6))
+Ends = tuple[list[Value], list[Value]]  # inputs and predictions
 
 
 class Outputs(NamedTuple):
@@ -23,30 +23,31 @@ class Outputs(NamedTuple):
 
     Attributes
     ----------
-    shape : tuple
-        (None, ...) of the prediction.
+    shapes : list of tuple
+        (None, ...) of the predictions.
     by_step : dict of str to bool
-        Paths of the layers whose output is a sequence with padding, and ``"prediction"`` if that is
-        one: whether the padding stands in front, because a layer turned the sequence round.
+        Paths of the layers whose output is a sequence with padding, and names of the outputs that
+        are one: whether the padding stands in front, because a layer turned the sequence round.
     """
 
-    shape: Shape
+    shapes: list[Shape]
     by_step: dict[str, bool]
 
     @classmethod
-    def of(cls, trace: Trace) -> Outputs:
+    def of(cls, recipe: Recipe) -> Outputs:
         """Read them off a trace of the layers."""
+        trace, (_, predictions) = applied(recipe)
         masks = {call.path: call.output.mask for call in trace.calls}
-        masks["prediction"] = trace.calls[-1].output.mask
+        masks.update(zip(recipe.output_names, (value.mask for value in predictions), strict=True))
         by_step = {
             path: mask.argument_of("flip") is not None
             for path, mask in masks.items()
             if mask is not None
         }
-        return cls(trace.calls[-1].output.shape, by_step)
+        return cls([value.shape for value in predictions], by_step)
 
 
-def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, tuple[Value, Value], list[Shape]]:
+def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, Ends, list[Shape]]:
     """Apply the layers for the first time.
 
     Parameters
@@ -60,10 +61,10 @@ def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, tuple[Value, Value], list
         With the weights that the layers made, and steps that they take.
     trace : Trace
         In which they were applied.
-    x, prediction : Value
+    inputs, predictions : list of Value
         Of that trace.
     shapes : list of tuple
-        Of the output of each of the trace's calls, and of the prediction: None for sizes that
+        Of the output of each of the trace's calls, and of the predictions: None for sizes that
         follow the steps.
 
     Raises
@@ -72,38 +73,35 @@ def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, tuple[Value, Value], list
         What a layer raises; and where a weight has another shape for other numbers of steps.
     """
     if not recipe.is_open:
-        trace, values = _applied(recipe)
-        return recipe, trace, values, _shapes(trace, values)
+        trace, ends = applied(recipe)
+        return recipe, trace, ends, _shapes(trace, ends)
     refused: ValueError | None = None
-    for few, many in _TRIED:
+    for few, many in TRIED_STEPS:
         first, second = (
             replace(recipe, variables=Variables()).of(Form(steps)) for steps in (few, many)
         )
         try:
-            trace, values = _applied(first)
-            other, other_values = _applied(second)
+            trace, ends = applied(first)
+            other, other_ends = applied(second)
         except ValueError as error:
             refused = refused or error
             continue
         _check_weights(trace, first.variables, second.variables)
-        pairs = zip(_shapes(trace, values), _shapes(other, other_values), strict=True)
-        return first, trace, values, [_common(*pair) for pair in pairs]
+        pairs = zip(_shapes(trace, ends), _shapes(other, other_ends), strict=True)
+        return first, trace, ends, [common_shape(*pair) for pair in pairs]
     assert refused is not None
     raise refused
 
 
-def _applied(recipe: Recipe) -> tuple[Trace, tuple[Value, Value]]:
+def applied(recipe: Recipe) -> tuple[Trace, Ends]:
+    """Apply the layers, as in prediction."""
     trace = Trace(training=False, variables=recipe.variables)
     with trace:
         return trace, compile.trace_layers(recipe, trace)
 
 
-def _shapes(trace: Trace, values: tuple[Value, Value]) -> list[Shape]:
-    return [*(call.output.shape for call in trace.calls), values[1].shape]
-
-
-def _common(shape: Shape, other: Shape) -> Shape:
-    return tuple(a if a == b else None for a, b in zip(shape, other, strict=True))
+def _shapes(trace: Trace, ends: Ends) -> list[Shape]:
+    return [*(call.output.shape for call in trace.calls), *(value.shape for value in ends[1])]
 
 
 def _check_weights(trace: Trace, weights: Variables, others: Variables) -> None:
@@ -125,38 +123,44 @@ class Forms:
     ----------
     recipe : Recipe
         With the weights of the network. Where its number of steps is not open there is one form.
-    output_shape : tuple
+    output_shapes : list of tuple
         (None, ...), of that one.
     """
 
-    def __init__(self, recipe: Recipe, output_shape: Shape) -> None:
+    def __init__(self, recipe: Recipe, output_shapes: list[Shape]) -> None:
         self._recipe = recipe
-        self._output_shape = output_shape
+        self._output_shapes = output_shapes
         self._outputs: dict[Form, Outputs] = {}
 
     def of(self, X: Inputs) -> Form:
         """Return the form of the sequences that are the rows of some inputs."""
         if not self._recipe.is_open:
             return Form()
-        if isinstance(X, _core.RaggedRows):
-            return Form(self.longest(int(X.lengths.max())), ragged=True)
-        return Form(X.shape[1])
+        arrays = arrays_of(X)
+        first = arrays[self._recipe.open_inputs[0]]
+        if isinstance(first, _core.RaggedRows):
+            return Form(self.longest(int(first.lengths.max())), ragged=True)
+        return Form(first.shape[1])
 
-    def output_shape_of(self, X: Inputs) -> Shape:
+    def output_shapes_of(self, X: Inputs) -> list[Shape]:
         """Return (None, ...) of the predictions of some inputs.
 
         (None, None, ...) where they are sequences, each as long as its own of ``X``.
         """
         form = self.of(X)
-        shape, by_step = self.outputs(form)
-        if not form.ragged or "prediction" not in by_step:
-            return shape
-        if by_step["prediction"]:
+        shapes, by_step = self.outputs(form)
+        if not form.ragged:
+            return shapes
+        named = zip(self._recipe.output_names, shapes, strict=True)
+        return [self._by_step(shape, by_step.get(name)) for name, shape in named]
+
+    def _by_step(self, shape: Shape, in_front: bool | None) -> Shape:
+        if in_front:
             raise ValueError(
                 "[Sequential] the network ends in sequences that a layer with go_backwards turned "
                 "round, which have no targets of different lengths: layers.Bidirectional does not"
             )
-        return (None, None, *shape[2:])
+        return shape if in_front is None else (None, None, *shape[2:])
 
     def longest(self, steps: int) -> int:
         """Return to how many steps sequences of at most so many may be filled up.
@@ -174,8 +178,7 @@ class Forms:
     def outputs(self, form: Form) -> Outputs:
         """Return what the layers make of sequences of a form."""
         if not self._recipe.is_open:
-            return Outputs(self._output_shape, {})
+            return Outputs(self._output_shapes, {})
         if form not in self._outputs:
-            trace = compile.layers_trace(self._recipe.of(form))
-            self._outputs[form] = Outputs.of(trace)
+            self._outputs[form] = Outputs.of(self._recipe.of(form))
         return self._outputs[form]

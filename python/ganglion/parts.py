@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ganglion import _core
 from ganglion.buckets import Buckets, Rows
+from ganglion.bundle import arrays_of
 from ganglion.compile import Form
 from ganglion.inputs import Inputs
 from ganglion.streaming import rows_together
@@ -22,9 +23,15 @@ _BUCKET_ROWS = 64
 _STEPS_TOGETHER = 1 << 15
 
 
-def looked_at_buckets(X: _core.RaggedRows, longest: int) -> Buckets:
+def lengths_of(X: Inputs) -> Rows:
+    """Return the steps of each sequence, where they differ; those of all inputs are the same."""
+    lengths: Rows = next(a.lengths for a in arrays_of(X) if isinstance(a, _core.RaggedRows))
+    return lengths
+
+
+def looked_at_buckets(lengths: Rows, longest: int) -> Buckets:
     """Return buckets of sequences for programs that only look at them."""
-    return Buckets(X.lengths, _BUCKET_ROWS, longest)
+    return Buckets(lengths, _BUCKET_ROWS, longest)
 
 
 def ragged_together(batch_size: int, steps: int) -> int:
@@ -38,7 +45,7 @@ class Part:
 
     Attributes
     ----------
-    X : ndarray, SparseRows, RaggedRows or Stream
+    X : ndarray, SparseRows, RaggedRows, Stream or Bundle
         The samples.
     form : Form
         Of the program.
@@ -56,7 +63,8 @@ class Part:
     @property
     def arrays(self) -> list[Any]:
         """The inputs of the program, in its order."""
-        return [self.X] if self.lengths is None else [self.X, self.lengths]
+        lengths = [] if self.lengths is None else [self.lengths]
+        return [*arrays_of(self.X), *lengths]
 
     def together(self, batch_size: int) -> int:
         """Return how many samples to look at together instead of so many, to save memory."""
@@ -75,20 +83,26 @@ def parts_of(X: Inputs, form: Form) -> list[Part]:
 
     Parameters
     ----------
-    X : ndarray, SparseRows, RaggedRows or Stream
+    X : ndarray, SparseRows, RaggedRows, Stream or Bundle
         Checked inputs.
     form : Form
         Of a program that takes them all.
     """
-    if not isinstance(X, _core.RaggedRows):
+    if not form.ragged:
         return [Part(X, form)]
     assert form.steps is not None
-    buckets = looked_at_buckets(X, form.steps)
-    lengths = X.lengths
+    lengths = lengths_of(X)
+    buckets = looked_at_buckets(lengths, form.steps)
     return [
-        Part(X[rows], Form(int(end), ragged=True), lengths[rows], rows)
+        Part(_rows_of(X, rows), Form(int(end), ragged=True), lengths[rows], rows)
         for end, rows in zip(buckets.ends, buckets.rows, strict=True)
     ]
+
+
+def _rows_of(X: Inputs, rows: Rows) -> Inputs:
+    """Return some rows of inputs that are in memory, as `check_network_inputs` saw to."""
+    taken: Inputs = X[rows]  # type: ignore[index]
+    return taken
 
 
 def joined(

@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ganglion import _core
 from ganglion.built import Built
-from ganglion.compile import Form
+from ganglion.bundle import arrays_of, in_order
 from ganglion.data import as_array, check_finite, whole_number
 from ganglion.errors import not_fitted, suggestion
 from ganglion.frames import column_names
-from ganglion.inputs import Inputs, check_inputs, check_inputs_finite
+from ganglion.gate import check_network_finite, check_network_inputs, check_samples
+from ganglion.inputs import Inputs
 from ganglion.keeping import Keeping
 from ganglion.parts import joined, parts_of
-from ganglion.samples import check_samples
 from ganglion.source import Source
 from ganglion.streaming import rows_together, stop_reading
 
@@ -82,10 +82,10 @@ class Passes(Keeping):
         ):
             return self._predict_rows([X], 1)[0]
         built = self._need_built("predict")
-        array = check_inputs(
+        array = check_network_inputs(
             "predict",
             X,
-            built.recipe.input_shape,
+            built.recipe,
             self.dtype,
             finite=False,
             names=self.feature_names_in_,
@@ -93,23 +93,31 @@ class Passes(Keeping):
         built.check_data("predict", array)
         whole_number("predict", "batch_size", batch_size)
         built.check_batches("predict", len(array), batch_size)
-        if isinstance(array, _core.RaggedRows):
-            check_inputs_finite("predict", array, self.dtype)
-            return self._looked_at(built, "predict", array, batch_size)["prediction"]
-        executable = built.executable("predict", form=built.forms.of(array))
+        form = built.forms.of(array)
+        if form.ragged:
+            check_network_finite("predict", array, built.recipe, self.dtype)
+            looked_at = self._looked_at(built, "predict", array, batch_size)
+            return self._results([*looked_at.values()])
+        executable = built.executable("predict", form=form)
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
-        self._row_shape = None if built.looks_at_data else (1, *array.shape[1:])
+        plain = len(built.output_shapes) == 1 and not built.looks_at_data
+        self._row_shape = (1, *array.shape[1:]) if plain and isinstance(array, np.ndarray) else None
+        together = rows_together(array, batch_size)
         try:
-            outputs = executable.predict([array], rows_together(array, batch_size), checked=True)
+            outputs = executable.predict(arrays_of(array), together, checked=True)
         finally:
             stop_reading(array)
         if outputs is None:
-            check_inputs_finite("predict", array, self.dtype, column_names(X))
+            check_network_finite("predict", array, built.recipe, self.dtype, column_names(X))
         assert outputs is not None  # else the check has raised
-        return outputs[0]
+        return self._results(outputs)
 
-    def forward(self, X: ArrayLike, training: bool = False) -> Array:
+    def _results(self, outputs: list[Any]) -> Any:
+        """Return the predictions of all outputs as the user wants them."""
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def forward(self, X: Any, training: bool = False) -> Any:
         """Return the network's output for one batch, and remember the batch for `backward`.
 
         Parameters
@@ -137,11 +145,11 @@ class Passes(Keeping):
             self._set_built(built)
         name = "forward" if training else "predict"
         executable = built.executable(name, form=built.forms.of(array))
-        result = executable.run([array], len(array), {}, self.seed_, self.step_)[0]
+        outputs = executable.run(arrays_of(array), len(array), {}, self.seed_, self.step_)
         self._last_forward = array, training, self.step_
-        return result
+        return self._results(outputs)
 
-    def backward(self, gradient: ArrayLike) -> Array:
+    def backward(self, gradient: Any) -> Any:
         """Send a gradient back through the last `forward`.
 
         The weights do not change. Penalties of regularizers are no part of it: this is the
@@ -180,18 +188,27 @@ class Passes(Keeping):
         if self._last_forward is None:
             raise not_fitted("[backward] needs the batch of a forward: call forward first")
         X, training, step = self._last_forward
-        array = as_array("backward", "gradient", gradient)
         built = self._need_built("backward")
-        form = built.forms.of(X)
-        shape = (len(X), *built.forms.outputs(form).shape[1:])
-        if array.shape != shape:
-            raise ValueError(
-                f"[backward] gradient must have the shape of the output, {shape}, got {array.shape}"
-            )
-        check_finite("backward", "gradient", array, self.dtype)
+        form, names = built.forms.of(X), built.recipe.output_names
+        given = [gradient]
+        if len(names) > 1:
+            given = in_order("backward", "gradient", gradient, names)
+        seeds = []
+        for part, sample in zip(given, built.forms.outputs(form).shapes, strict=True):
+            array, shape = as_array("backward", "gradient", part), (len(X), *sample[1:])
+            if array.shape != shape:
+                raise ValueError(
+                    f"[backward] gradient must have the shape of the output, {shape}, got "
+                    f"{array.shape}"
+                )
+            check_finite("backward", "gradient", array, self.dtype)
+            seeds.append(array)
         executable = built.executable("backward", training, form)
-        d_x, *self.gradients_ = executable.run([X, array], len(X), {}, self.seed_, step)
-        return d_x
+        arrays = [*arrays_of(X), *seeds]
+        found = executable.run(arrays, len(X), {}, self.seed_, step)
+        inputs = len(built.recipe.input_names)
+        self.gradients_ = found[inputs:]
+        return found[0] if inputs == 1 else found[:inputs]
 
     def layer_outputs(self, X: ArrayLike) -> dict[str, Any]:
         """Return what each layer puts out in prediction.
@@ -270,7 +287,7 @@ class Passes(Keeping):
         built = self._need_built("program")
         if name != "predict":
             self._need_loss("program")
-        executable = built.executable(name, form=Form(built.example.input_shape[1]))
+        executable = built.executable(name, form=built.some_form)
         print(executable.program.listing(batch_size, self._scalar_bytes))
 
     def profile(self, X: ArrayLike, y: ArrayLike | None = None, batch_size: int = 32) -> None:
@@ -297,14 +314,16 @@ class Passes(Keeping):
         whole_number("profile", "batch_size", batch_size)
         array = self._check_inputs("profile", X)
         _need_one_array("profile", array)
-        arrays, name = [array[:batch_size]], "predict"
+        arrays, name = arrays_of(array[:batch_size]), "predict"
         built = self._built_for("profile", array)
         built.check_batches("profile", min(len(array), batch_size))
         form = built.forms.of(array)
         if y is not None:
-            shape = built.forms.outputs(form).shape
-            loss = self._need_loss("profile")
-            samples = check_samples("profile", array, y, loss, shape, self.dtype, form=form)
+            self._need_loss("profile")
+            shapes = built.forms.outputs(form).shapes
+            samples = check_samples(
+                "profile", array, y, built.recipe, shapes, self.dtype, form=form
+            )
             arrays, name = samples.rows(0, batch_size).arrays, "train"
         if self._built is None:
             self._set_built(built)
@@ -322,8 +341,8 @@ class Passes(Keeping):
         print(executable.program.listing(len(arrays[0]), self._scalar_bytes, times))
 
     def _check_inputs(self, place: str, X: Any) -> Inputs:
-        shape = None if self._built is None else self._built.recipe.input_shape
-        return check_inputs(place, X, shape, self.dtype, names=self.feature_names_in_)
+        recipe = None if self._built is None else self._built.recipe
+        return check_network_inputs(place, X, recipe, self.dtype, names=self.feature_names_in_)
 
     def _built_for(self, place: str, X: Inputs) -> Built:
         """Return what the network is, or would be built as, for checked inputs it can read."""
@@ -334,7 +353,7 @@ class Passes(Keeping):
 
     def _made_for(self, place: str, X: Inputs) -> Built:
         try:
-            return self._initialized((None, *X.shape[1:]))
+            return self._initialized(tuple((None, *part.shape[1:]) for part in arrays_of(X)))
         except ValueError as error:
             if not isinstance(X, _core.RaggedRows):
                 raise
@@ -346,7 +365,7 @@ class Passes(Keeping):
 
 
 def _need_one_array(place: str, X: Inputs) -> None:
-    if isinstance(X, _core.RaggedRows):
+    if any(isinstance(part, _core.RaggedRows) for part in arrays_of(X)):
         raise TypeError(
             f"[{place}] takes one batch as an array, got a list of sequences: bring them to one "
             "length"

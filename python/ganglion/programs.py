@@ -93,6 +93,13 @@ class Programs(Weights):
         """Return a program that trains nothing ready to run."""
         return _core.Executable(program, self.dtype, self.parameters, None)
 
+    @property
+    def some_form(self) -> Form:
+        """A form that the network takes, where it takes sequences of several."""
+        if not self.recipe.is_open:
+            return Form()
+        return Form(self.example.input_shapes[self.recipe.open_inputs[0]][1])
+
     # The state of the optimizer.
 
     def initialize(self, seed: int) -> None:
@@ -152,7 +159,7 @@ class Programs(Weights):
     def _make_states(self) -> None:
         """Lay out the optimizer's state, as the first program for training does."""
         if self.states is None:
-            self.executable("train", form=Form(self.example.input_shape[1]))
+            self.executable("train", form=self.some_form)
 
     def get_states(self) -> dict[str, Array]:
         """Return copies of the optimizer's state by name; empty before training."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
+from ganglion.bundle import Bundle, arrays_of
 from ganglion.compile import Form
 from ganglion.data import as_array, check_finite, describe_position, non_negative
 from ganglion.inputs import Inputs
@@ -28,9 +29,9 @@ class Samples:
 
     Attributes
     ----------
-    X : ndarray, SparseRows, RaggedRows or Stream, shape (n, ...)
+    X : ndarray, SparseRows, RaggedRows, Stream or Bundle, shape (n, ...)
         Inputs.
-    y : ndarray or RaggedRows, shape (n, ...)
+    y : ndarray, RaggedRows or Bundle, shape (n, ...)
         Targets, in the shape that the loss takes.
     weight : ndarray, shape (n,) or (n, steps), RaggedRows or None
         What each sample, or each of its steps, counts.
@@ -39,7 +40,7 @@ class Samples:
     """
 
     X: Inputs
-    y: Array | _core.RaggedRows
+    y: Array | _core.RaggedRows | Bundle
     weight: Array | _core.RaggedRows | None = None
     form: Form = Form()
 
@@ -49,7 +50,8 @@ class Samples:
     @property
     def lengths(self) -> NDArray[np.int64] | None:
         """Steps of each sequence, where they differ."""
-        return self.X.lengths if isinstance(self.X, _core.RaggedRows) else None
+        sequences = _sequences(self.X)
+        return None if sequences is None else sequences.lengths
 
     @property
     def weight_axes(self) -> int:
@@ -59,7 +61,7 @@ class Samples:
     @property
     def arrays(self) -> list[Any]:
         """The inputs of a program, in its order."""
-        given = [self.X, self.lengths, self.y, self.weight]
+        given = [*arrays_of(self.X), self.lengths, *arrays_of(self.y), self.weight]
         return [array for array in given if array is not None]
 
     def rows(self, start: int, stop: int) -> Samples:
@@ -68,65 +70,73 @@ class Samples:
         return Samples(self.X[start:stop], self.y[start:stop], weight, self.form)
 
 
-def check_samples(
-    place: str,
-    X: Inputs,
-    y: Any,
-    loss: Loss,
-    output_shape: Shape,
-    dtype: str,
-    sample_weight: Any = None,
-    form: Form = Form(),  # noqa: B008 (a tuple)
-) -> Samples:
-    """Return the arrays of a training or an evaluation.
+def check_target(
+    place: str, X: Inputs, y: Any, loss: Loss, output_shape: Shape, dtype: str
+) -> Array | _core.RaggedRows:
+    """Return the targets of one output, in the shape that the loss takes.
 
     Parameters
     ----------
     place : str
         What was called, for the error.
-    X : ndarray, SparseRows, RaggedRows or Stream, shape (n, ...)
+    X : ndarray, SparseRows, RaggedRows, Stream or Bundle, shape (n, ...)
         Checked inputs.
-    y : array_like, shape (n, ...)
-        Targets that fit the loss; a list of sequences where X is one, and the network gives a
-        result for each step.
+    y : array_like, shape (n, ...), or list of sequences
+        Targets.
     loss : Loss
         Tells which targets fit.
     output_shape : tuple
-        (None, ...) of the predictions; (None, None, ...) of those of each step of such sequences.
+        (None, ...) of the predictions; (None, None, ...) of those of each step of sequences.
     dtype : {"float32", "float64"}
         Of the network.
-    sample_weight : array_like, shape (n,), optional
-        Not negative. Of shape (n, steps), or a list of sequences, where predictions have steps.
-    form : Form, optional
-        Of the inputs.
 
     Raises
     ------
-    TypeError
-        When targets or weights are not numbers.
-    ValueError
-        When targets are missing or do not fit the loss, lengths differ, or a weight is negative or
-        not finite.
+    TypeError, ValueError
+        When they are no numbers, do not fit, or are not as many as the inputs.
     """
-    if y is None:
-        raise ValueError(f"[{place}] y is missing")
-    weight: Array | _core.RaggedRows | None = None
-    if isinstance(X, _core.RaggedRows) and output_shape[1] is None:
-        targets = step_targets(place, y, X, loss, output_shape, dtype)
-        if sample_weight is not None:
-            weight = _check_ragged_weight(place, sample_weight, X, dtype)
-        return Samples(X, targets, weight, form)
+    sequences = _sequences(X)
+    if sequences is not None and output_shape[1] is None:
+        return step_targets(place, y, sequences, loss, output_shape, dtype)
     target = as_array(place, "y", y)
     if target.ndim == 0 or len(target) != len(X):
         length = len(target) if target.ndim else "none"
         raise ValueError(f"[{place}] X has {len(X)} rows and y has {length}")
     check_finite(place, "y", target, dtype)
-    target = loss.prepare_target(target, output_shape)
-    if sample_weight is not None:
-        steps = output_shape[1] if len(output_shape) > 2 else None
-        weight = as_array(place, "sample_weight", sample_weight)
-        weight = _check_sample_weight(place, weight, len(X), steps, dtype)
-    return Samples(X, target, weight, form)
+    return loss.prepare_target(target, output_shape)
+
+
+def check_sample_weight(
+    place: str, X: Inputs, sample_weight: Any, output_shape: Shape, dtype: str
+) -> Array | _core.RaggedRows | None:
+    """Return what samples count, or their steps; None where nothing was said.
+
+    Parameters
+    ----------
+    place, X, output_shape, dtype
+        As for `check_target`.
+    sample_weight : array_like, shape (n,) or (n, steps), or list of sequences, optional
+        Not negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When they are no numbers, of another shape, negative or not finite.
+    """
+    if sample_weight is None:
+        return None
+    sequences = _sequences(X)
+    if sequences is not None and len(output_shape) > 1 and output_shape[1] is None:
+        return _check_ragged_weight(place, sample_weight, sequences, dtype)
+    steps = output_shape[1] if len(output_shape) > 2 else None
+    weight = as_array(place, "sample_weight", sample_weight)
+    return _check_sample_weight(place, weight, len(X), steps, dtype)
+
+
+def _sequences(X: Inputs) -> _core.RaggedRows | None:
+    """Return the inputs that are sequences of different lengths, the first if there are several."""
+    found = (part for part in arrays_of(X) if isinstance(part, _core.RaggedRows))
+    return next(found, None)
 
 
 def _check_sample_weight(
@@ -192,6 +202,8 @@ def weigh_classes(
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"[{place}] class_weight must be a dict, got {class_weight!r}")
     target, owner = samples.y, f"{place}, class_weight"
+    if isinstance(target, Bundle):
+        raise ValueError(f"[{place}] class_weight is for one output: sample_weight weighs samples")
     if isinstance(target, _core.RaggedRows) or samples.weight_axes > 1:
         raise ValueError(
             f"[{place}] class_weight is for one class a sample: sample_weight can weigh each step"
@@ -235,7 +247,7 @@ def split(samples: Samples, validation_split: float) -> tuple[Samples, Samples |
     """
     if validation_split == 0:
         return samples, None
-    if isinstance(samples.X, Stream):
+    if any(isinstance(part, Stream) for part in arrays_of(samples.X)):
         raise ValueError(
             f"[fit] validation_split {validation_split} takes the last samples, and those of a "
             "source may all be of one class: use training, validation = "

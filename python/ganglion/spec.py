@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ganglion.errors import suggestion
+from ganglion.lines import is_ours
 
 # Numbers of an array that a repr shows.
 _SHOWN = 100
@@ -159,7 +160,7 @@ class Spec:
 
 
 def _is_ours(cls: type[Spec] | None) -> bool:
-    return cls is not None and cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return cls is not None and is_ours(cls.__module__)
 
 
 def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
@@ -363,7 +364,12 @@ def serialize(value: Any) -> Any:
         return {str(key): serialize(item) for key, item in value.items()}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError(f"[serialize] {value!r} cannot be saved: it is no setting but code or data")
+    hint = (
+        "; in a class of your own, or one that a decorator makes, it can" if callable(value) else ""
+    )
+    raise TypeError(
+        f"[serialize] {value!r} cannot be saved: it is no setting but code or data{hint}"
+    )
 
 
 def deserialize(value: Any) -> Any:

@@ -69,13 +69,13 @@ class Stepper:
     def __init__(self, recipe: Recipe, vocabulary: int | None) -> None:
         self._recipe = recipe
         self._reads_ids = vocabulary is not None
-        self._layers = [layer for layer in recipe.layers if not isinstance(layer, Input)]
-        sizes = recipe.input_shape[1:]
+        self._layers = [layer for layer in recipe.graph.layers if not isinstance(layer, Input)]
+        sizes = recipe.input_shapes[0][1:]
         if len(sizes) != (1 if self._reads_ids else 2):
             raise ValueError(
                 "[generate] needs a network that reads ids, such as one that begins with "
                 "layers.Embedding, or one-hot vectors (None, steps, classes), got input shape "
-                f"{recipe.input_shape}"
+                f"{recipe.input_shapes[0]}"
             )
         self._steps = sizes[0] or _TRIED_STEPS
         shape = self._predicted((None, self._steps, *sizes[1:]))
@@ -201,8 +201,8 @@ class Stepper:
         prediction = self._apply(ids if self._reads_ids else ops.one_hot(ids, self.classes))
         logits = prediction.argument_of("softmax")
         if logits is None:
-            loss = self._recipe.loss
-            is_share = getattr(loss, "from_logits", True) is False
+            losses = [head.loss for head in self._recipe.heads]
+            is_share = any(getattr(loss, "from_logits", True) is False for loss in losses)
             logits = ops.log(prediction) if is_share else prediction
         return logits if len(logits.shape) == 2 else logits[:, -1]
 

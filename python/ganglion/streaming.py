@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
+from ganglion.bundle import arrays_of
 from ganglion.data import whole_number
 from ganglion.source import Source
 
@@ -183,18 +184,17 @@ def rows_together(X: Any, batch_size: int) -> int:
 
     Parameters
     ----------
-    X : ndarray, SparseRows or Stream
+    X : ndarray, SparseRows, Stream or Bundle
         What is read.
     batch_size : int
         How many it would be for an array.
     """
-    if not isinstance(X, Stream):
-        return batch_size
-    sample_size = math.prod(X.shape[1:])
-    return min(batch_size, max(1, _LOOKED_AT_TOGETHER // sample_size))
+    sizes = [math.prod(part.shape[1:]) for part in arrays_of(X) if isinstance(part, Stream)]
+    return min([batch_size, *(max(1, _LOOKED_AT_TOGETHER // size) for size in sizes)])
 
 
 def stop_reading(X: Any) -> None:
     """End what a stream still reads; nothing for an array."""
-    if isinstance(X, Stream):
-        X.stop()
+    for part in arrays_of(X):
+        if isinstance(part, Stream):
+            part.stop()

@@ -6,6 +6,7 @@ it and return a :class:`Value`, which knows its shape and where it came from, bu
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ganglion import _core
+from ganglion.lines import blame, current_line
 from ganglion.spec import snake_case
 from ganglion.value import Operand, Shape, Value
 from ganglion.variables import Variables
@@ -125,6 +127,7 @@ class Trace:
         self._scopes: dict[str, _Scope] = {}
         self._stack = [_Scope("")]
         self._random_ops: dict[str, int] = {}
+        self._lines: dict[tuple[str, str], str | None] = {}  # the first to write a kind in a layer
         self._tokens: list[Token[Trace | None]] = []
 
     def __enter__(self) -> Trace:
@@ -194,7 +197,17 @@ class Trace:
             if isinstance(operand, Value) and operand.trace.is_within(self):
                 return operand.trace.apply(kind, *operands, **attributes)
         inputs = [self._id(operand, kind) for operand in operands]
-        return Value(self, self.builder.apply(kind, inputs, attributes)[0])
+        made = Value(self, self.builder.apply(kind, inputs, attributes)[0])
+        if (self.path, kind) not in self._lines:
+            self._lines[self.path, kind] = current_line()
+        return made
+
+    def call(
+        self, function: _core.Foreign, operands: Sequence[Operand], shape: dict[str, Any]
+    ) -> Value:
+        """Append a call of a function of arrays, see `ops.call`."""
+        inputs = [self._id(operand, "call") for operand in operands]
+        return Value(self, self.builder.call(function, inputs, **shape))
 
     def is_within(self, trace: Trace) -> bool:
         """Whether this is the body of a loop of a trace, being written."""
@@ -259,6 +272,11 @@ class Trace:
 
     def _id(self, operand: Operand, place: str) -> int:
         if isinstance(operand, Value):
+            if operand.trace is not self and isinstance(operand.trace, _StepTrace):
+                raise ValueError(
+                    f"[{place}] got a value of a step of a loop from outside of it: let the step "
+                    "return it"
+                )
             if operand.trace is not self:
                 raise ValueError(
                     f"[{place}] got a value of another trace: a Value must not be kept from one "
@@ -275,8 +293,19 @@ class Trace:
         """Return the gradient of ``sum(output * seed)`` to each of ``wrt``."""
         ids = [self._id(value, "gradient") for value in wrt]
         seed_id = -1 if seed is None else self._id(seed, "gradient")
-        found = self.builder.gradient(self._id(output, "gradient"), ids, seed_id)
+        try:
+            found = self.builder.gradient(self._id(output, "gradient"), ids, seed_id)
+        except ValueError as error:
+            line = self._line_without_gradient(str(error))
+            if line is not None:
+                error.args = (f"{error} ({line})",)
+            raise
         return [Value(self, id) for id in found]
+
+    def _line_without_gradient(self, message: str) -> str | None:
+        """Return the user's line that wrote an operation of which an error says it has none."""
+        found = re.search(r"the operation '(\w+?)(_gradient)?' of '(.*?)'", message)
+        return found and self._lines.get((found[3], found[1]))
 
     @property
     def section(self) -> str:
@@ -393,6 +422,18 @@ class Trace:
         weight, stand_in = self.weights[path], self.stand_ins.get(path)
         return weight if stand_in is None else stand_in(weight)
 
+    def missing_weight(self, path: str) -> ValueError:
+        """Make the error of a weight that the layers made before, and did not in this trace."""
+        error = ValueError(
+            f"[{path}] is a weight that this pass through the network does not have; a layer must "
+            "make the same weights in training and in prediction"
+        )
+        layer = path.rpartition("/")[0]
+        for call in self.calls:
+            if call.path == layer:
+                blame(error, getattr(call.layer, "build", None))
+        return error
+
     def random_stream(self, seed: int | None = None) -> int:
         """Return the number that keeps the next random operation apart from all others.
 
@@ -419,7 +460,8 @@ class _StepTrace(Trace):
         self.captured: dict[Value, Value] = {}
         self.penalties = around.penalties
         self._scopes, self._stack = around._scopes, around._stack
-        self._random_ops, self.draws = around._random_ops, around.draws
+        self._random_ops, self._lines = around._random_ops, around._lines
+        self.draws = around.draws
         self.builder.label = around.path
 
     def is_within(self, trace: Trace) -> bool:
@@ -450,18 +492,17 @@ class _StepTrace(Trace):
 _current: ContextVar[Trace | None] = ContextVar("ganglion_trace", default=None)
 
 
-def current_trace() -> Trace:
-    """Return the trace that layers and ops append to.
+_outside: Trace | None = None
 
-    Raises
-    ------
-    RuntimeError
-        Outside of any.
-    """
-    trace = _current.get()
-    if trace is None:
-        raise RuntimeError(
-            "[ops] work on the values of a program; call them in a build method, or look at their "
-            "result with ops.evaluate"
-        )
+
+def set_outside(trace: Trace) -> None:
+    """Say what `current_trace` returns where no program is being written."""
+    global _outside
+    _outside = trace
+
+
+def current_trace() -> Trace:
+    """Return the trace that layers and ops append to."""
+    trace = _current.get() or _outside
+    assert trace is not None
     return trace

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ganglion.arguments import names_arguments
 from ganglion.batching import LookedAtBatches, TrainingBatches
 from ganglion.built import Built
+from ganglion.bundle import Bundle
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import non_negative, whole_number
 from ganglion.endings import targets_hint
@@ -18,12 +19,12 @@ from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle, Steps
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.fitting import Fit
 from ganglion.frames import feature_names
-from ganglion.inputs import Inputs, check_inputs
-from ganglion.losses import Loss
+from ganglion.gate import check_network_inputs, check_samples
+from ganglion.inputs import Inputs
 from ganglion.losses.targets import TargetShapeError
 from ganglion.passes import Passes
 from ganglion.progress import resolve_verbose
-from ganglion.samples import Samples, check_samples, split, weigh_classes
+from ganglion.samples import Samples, split, weigh_classes
 from ganglion.source import Source
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Training(Passes):
             validation = self._check_validation(built, validation_data, names)
         else:
             samples, validation = split(samples, validation_split)
-        samples = weigh_classes("fit", samples, built.output_shape, class_weight)
+        samples = weigh_classes("fit", samples, built.output_shapes[0], class_weight)
         batch = _check_batch_size("fit", batch_size, len(samples))
         places = ["fit", "fit, validation_data"]
         if validation_data is None and validation is not None:
@@ -210,7 +211,7 @@ class Training(Passes):
         """
         built, samples = self._check("train_on_batch", X, y, sample_weight)
         built.check_batches("train_on_batch", len(samples))
-        samples = weigh_classes("train_on_batch", samples, built.output_shape, class_weight)
+        samples = weigh_classes("train_on_batch", samples, built.output_shapes[0], class_weight)
         self._begin(built, samples, X)
         statistics = built.untrained.copy()
         batches = TrainingBatches(self, built, samples, len(samples))
@@ -308,22 +309,25 @@ class Training(Passes):
 
     def _check(self, place: str, X: Any, y: Any, sample_weight: Any) -> tuple[Built, Samples]:
         """Check the data, and build for it where that was not done; the network does not change."""
-        loss = self._need_loss(place)
+        self._need_loss(place)
         if y is None and isinstance(X, Source):
             y = X.labels
         array = self._check_inputs(place, X)
         built = self._built_for(place, array)
-        return built, self._check_targets(place, built, array, y, loss, sample_weight)
+        return built, self._check_targets(place, built, array, y, sample_weight)
 
     def _check_targets(
-        self, place: str, built: Built, X: Inputs, y: Any, loss: Loss, sample_weight: Any
+        self, place: str, built: Built, X: Inputs, y: Any, sample_weight: Any
     ) -> Samples:
-        shape = built.forms.output_shape_of(X)
+        shapes = built.forms.output_shapes_of(X)
         form = built.forms.of(X)
         try:
-            return check_samples(place, X, y, loss, shape, self.dtype, sample_weight, form)
+            return check_samples(place, X, y, built.recipe, shapes, self.dtype, sample_weight, form)
         except TargetShapeError as error:
-            hint = targets_hint([row.layer for row in built.rows], np.shape(y), shape, X.shape)
+            if isinstance(X, Bundle) or len(shapes) > 1:
+                raise ValueError(str(error)) from None
+            layers = [row.layer for row in built.rows]
+            hint = targets_hint(layers, np.shape(y), shapes[0], X.shape)
             raise ValueError(f"{error}{hint}") from None
 
     def _check_validation(
@@ -338,10 +342,9 @@ class Training(Passes):
             )
         X, y, *weight = validation_data
         place = "fit, validation_data"
-        array = check_inputs(place, X, built.recipe.input_shape, self.dtype, names=names)
+        array = check_network_inputs(place, X, built.recipe, self.dtype, names=names)
         built.check_data(place, array)
-        loss = self._need_loss("fit")
-        samples = self._check_targets(place, built, array, y, loss, *(weight or [None]))
+        samples = self._check_targets(place, built, array, y, *(weight or [None]))
         built.executable("evaluate", samples.weight_axes, samples.form)
         return samples
 

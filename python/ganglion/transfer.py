@@ -1,15 +1,11 @@
-"""Reusing what a network has learned: frozen layers, new heads, slower learning near the input."""
+"""Reusing what a network has learned: frozen layers, slower learning near the input."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ganglion import losses
 from ganglion.built import LayerRow
 from ganglion.data import non_negative, whole_number
 from ganglion.errors import suggestion
 from ganglion.layers import Layer
-from ganglion.losses import Loss
 from ganglion.training import Training
 
 # A layer of a network: its name, its place, or itself.
@@ -17,7 +13,7 @@ WhichLayer = str | int | Layer
 
 
 class Transfer(Training):
-    """Freezing, and new heads. `Sequential` documents what a user sees of it."""
+    """Freezing. `Sequential` documents what a user sees of it."""
 
     def freeze(self, upto: WhichLayer | None = None) -> None:
         """Leave the weights of the first layers as they are, from here on.
@@ -121,65 +117,6 @@ class Transfer(Training):
                 row.layer.learning_rate_multiplier = multiplier
                 multiplier *= slower
         self._follow_layers()
-
-    def replace_head(
-        self,
-        layers: Sequence[Layer],
-        upto: WhichLayer | None = None,
-        *,
-        loss: str | Loss | None = None,
-    ) -> None:
-        """Put new layers in the place of the last ones, for another task.
-
-        The network itself changes: ``copy.deepcopy(net)`` keeps one as it was. The layers before
-        keep their weights and settings, the new ones begin with weights that the seed gives.
-        History, counters and optimizer start anew.
-
-        Parameters
-        ----------
-        layers : sequence of Layer
-            The new last layers. One of those they replace may be among them, and keeps its weights.
-        upto : str, int or Layer, optional
-            The last layer to be kept, as for `freeze`. By default the last layer that has weights
-            is replaced, and what stands behind it.
-        loss : str or Loss, optional
-            Of the new task; by default the loss stays.
-
-        Raises
-        ------
-        NotFittedError
-            Before the network was built or fitted: then it has nothing to keep.
-        ValueError, TypeError
-            When there is no such layer, or the new ones do not fit; then the network stays as it
-            was.
-
-        Examples
-        --------
-        >>> from ganglion import Sequential, layers
-        >>> net = Sequential([layers.Input((4,)), layers.Dense(8, "relu"), layers.Dense(1)])
-        >>> net.replace_head([layers.Dense(3, "softmax")], loss="sparse_categorical_crossentropy")
-        >>> net.output_shape
-        (None, 3)
-        """
-        place = "replace_head"
-        previous = self._need_built(place)
-        end = self._head(place) if upto is None else self._position(place, "upto", upto) + 1
-        if not isinstance(layers, (list, tuple)) or not layers:
-            raise TypeError(f"[{place}] layers must be a list of layers, got {layers!r}")
-        chosen = self.loss if loss is None else losses.get(loss)
-        kept = self.layers, self.loss
-        self.layers, self.loss = self.layers[:end], chosen
-        try:
-            for layer in layers:
-                self._append(layer)
-            built = self._initialized(previous.recipe.input_shape)
-        except BaseException:  # whatever a layer of the user's own raises
-            self.layers, self.loss = kept
-            raise
-        built.take_weights(previous)
-        self._forget_training()
-        self._own_rate = None
-        self._set_built(built)
 
     # Which layer is meant.
 

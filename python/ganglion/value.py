@@ -32,7 +32,6 @@ class Value:
     """
 
     __slots__ = ("id", "mask", "trace")
-    __iter__ = None  # else Python would try x[0], x[1], ...
 
     def __init__(self, trace: Trace, id: int, mask: Value | None = None) -> None:
         self.trace = trace
@@ -75,11 +74,36 @@ class Value:
     def __array_function__(self, function: Any, types: Any, arguments: Any, settings: Any) -> Value:
         raise _no_numpy(function)
 
+    def __array__(self, *arguments: Any, **settings: Any) -> npt.NDArray[Any]:
+        raise _no_numbers("is no array", "write it with ganglion.ops")
+
     def __bool__(self) -> bool:
+        raise _no_numbers("has no truth value", "choose between two values with ops.where")
+
+    def __float__(self) -> float:
+        raise _no_numbers("is no number", "go on with the value itself")
+
+    __int__ = __index__ = __complex__ = __round__ = __float__
+
+    def __len__(self) -> int:
+        raise TypeError(f"[Value] has no length, but a shape, {self.shape}, None for the batch")
+
+    def __iter__(self) -> Any:
         raise TypeError(
-            "[Value] has no truth value: its numbers are known only when the program runs; "
-            "choose between two values with ops.where"
+            f"[Value] cannot be iterated over: take slices, x[:, i], of its shape {self.shape}"
         )
+
+    def __setitem__(self, key: object, value: object) -> None:
+        raise TypeError(
+            "[Value] cannot be written to: make another, as with ops.where, ops.concat or ops.pad"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        from ganglion import ops  # it needs this module
+
+        known = name in ops.__all__
+        hint = f": it is a function, ops.{name}(x)" if known else "; see ganglion.ops"
+        raise AttributeError(f"[Value] has no attribute {name!r}{hint}")
 
     def __abs__(self) -> Value:
         return self.trace.apply("absolute", self)
@@ -156,12 +180,23 @@ _REFLECTED = {
 }
 
 
+OPERATORS = (
+    *("__abs__", "__neg__", "__add__", "__sub__", "__mul__", "__truediv__", "__pow__", "__rpow__"),
+    *("__matmul__", "__gt__", "__ge__", "__lt__", "__le__", "__array_ufunc__"),
+    *(name for name in _REFLECTED.values() if name.startswith("__r")),
+)
+
+
 def _no_numpy(function: Any) -> TypeError:
     name = function.__name__
     return TypeError(
         f"[Value] np.{name} needs numbers, and a value of a program has none until it runs: "
         f"write it with ganglion.ops"
     )
+
+
+def _no_numbers(what: str, instead: str) -> TypeError:
+    return TypeError(f"[Value] {what}: its numbers are known only when the program runs; {instead}")
 
 
 Operand = Value | float | npt.NDArray[Any]

@@ -4,7 +4,7 @@ It reads `Program.describe()`, fused or not, and runs it with formulas of its ow
 purpose: every operation is one line or a few, and nothing is shared with what it judges.
 """
 
-from reference import convolution, pooling, resampling  # noqa: F401  (enter their operations)
+from reference import convolution, pooling, resampling, routing  # noqa: F401  (enter theirs)
 from reference.elementwise import ELEMENTWISE
 from reference.operations import OPERATIONS
 from reference.philox import RANDOM

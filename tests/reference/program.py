@@ -127,6 +127,9 @@ class Run:
             results = [inputs[1]]
         elif kind == "expression":
             results = self.expression(expression, inputs)
+        elif kind == "call":
+            values = (self.values[value] for value in operation["outputs"])
+            results = operation["foreign"](inputs, [full_shape(v, self.rows) for v in values])
         elif kind == "scan":
             results = self.scan(operation["loop"], inputs)
         elif expression:  # the epilogue of a product

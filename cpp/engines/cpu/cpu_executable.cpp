@@ -93,12 +93,18 @@ class CpuExecutable : public Executable<T> {
     Run now = run;
     if (binding.work <= kWatchedWork) now.watch = nullptr;
     std::atomic<bool> ended{false};
-    Ending ending = Ending::done;
-    parallel(binding.threads, [&](Team& team) {
-      const Ending mine = take_part(team, binding.phases, now, &ended);
-      if (team.thread() == 0) ending = mine;
-    });
-    return ending;
+    const std::vector<Phase<T>>& gradient = binding.phases.gradient;
+    // Python is called between two regions, by this thread, which it knows: there it can be interrupted, and may throw.
+    for (size_t begin = 0, end = 0;; begin = end + 1) {
+      for (end = begin; end < gradient.size() && gradient[end].calls.empty();) ++end;
+      Ending ending = Ending::done;
+      parallel(binding.threads, [&](Team& team) {
+        const Ending mine = take_part(team, binding.phases, begin, end, now, &ended);
+        if (team.thread() == 0) ending = mine;
+      });
+      if (ending != Ending::done || end == gradient.size()) return ending;
+      for (Step<T>* call : gradient[end].calls) call->run(0, 0, 0, run.key);
+    }
   }
 
   std::vector<double> profile(bool enable) override {
@@ -194,10 +200,12 @@ class CpuExecutable : public Executable<T> {
     memory_.require_threads(binding.threads);
   }
 
-  // What one thread of the team does. All see the same ending.
-  Ending take_part(Team& team, const Phases<T>& phases, const Run& run, std::atomic<bool>* ended) {
+  // What one thread of the team does in phases of the gradient, and behind the last of them. All see the same ending.
+  Ending take_part(Team& team, const Phases<T>& phases, size_t begin, size_t end, const Run& run,
+                   std::atomic<bool>* ended) {
     const bool watches = run.watch && team.thread() == 0;
-    for (const Phase<T>& phase : phases.gradient) {
+    for (size_t index = begin; index < end; ++index) {
+      const Phase<T>& phase = phases.gradient[index];
       for (int64_t chunk; (chunk = team.next(phase.chunks)) < phase.chunks;) {
         if (ended->load(std::memory_order_relaxed)) continue;
         phase.run(chunk, team.thread(), run);
@@ -206,6 +214,7 @@ class CpuExecutable : public Executable<T> {
       team.end_step();
     }
     if (ended->load(std::memory_order_relaxed)) return Ending::ended;
+    if (end < phases.gradient.size()) return Ending::done;
     if (run.loss >= 0 && !std::isfinite(*output(run.loss))) return Ending::not_finite;
     if (!run.update) return Ending::done;
     for (const Phase<T>& phase : phases.update) {

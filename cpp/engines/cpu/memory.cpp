@@ -8,7 +8,8 @@
 namespace ganglion {
 
 template <class T>
-Memory<T>::Memory(const Program& program, const Buffers& buffers) : program_(program), buffers_(buffers) {
+Memory<T>::Memory(const Program& program, const Buffers& buffers)
+    : program_(program), buffers_(buffers), arena_(std::make_shared<Buffer<T>>()) {
   scalars_.resize(program.scalars.size());
   lent_.resize(program.values.size());
   announced_.resize(program.values.size());
@@ -22,7 +23,8 @@ void Memory<T>::reserve(int64_t rows) {
   }
   // Nothing changes when there is not enough memory.
   MemoryPlan plan = plan_memory(program_, rows);
-  Buffer<T> arena(plan.arena), constants(plan.constants);
+  auto arena = std::make_shared<Buffer<T>>(plan.arena);
+  Buffer<T> constants(plan.constants);
   plan_ = std::move(plan);
   arena_ = std::move(arena);
   constants_ = std::move(constants);
@@ -42,12 +44,21 @@ T* Memory<T>::at(int value) {
   const Place& place = plan_.places[static_cast<size_t>(value)];
   if (T* const lent = lent_[static_cast<size_t>(place.owner)].where) return lent + place.within;
   if (place.is_local) return local_.data() + place.offset * local_samples_ + place.within;
-  T* start = arena_.data();
+  T* start = arena_->data();
   if (place.storage == Storage::parameter) start = static_cast<T*>(buffers_.parameters);
   if (place.storage == Storage::state) start = static_cast<T*>(buffers_.states);
   if (place.storage == Storage::scalar) start = scalars_.data();
   if (place.storage == Storage::constant) start = constants_.data();
   return start + place.offset + place.within;
+}
+
+template <class T>
+std::shared_ptr<const void> Memory<T>::keeper(int value) const {
+  const Place& place = plan_.places[static_cast<size_t>(value)];
+  const bool outside = lent_[static_cast<size_t>(place.owner)].where || place.is_local;
+  const bool in_arena = place.storage == Storage::arena || place.storage == Storage::input;
+  if (outside || !in_arena) return nullptr;
+  return arena_;
 }
 
 template <class T>

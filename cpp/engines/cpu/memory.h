@@ -1,6 +1,7 @@
 // The memory a program runs in: where each value stands, for the batch at hand.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "core/buffer.h"
@@ -26,6 +27,8 @@ class Memory {
 
   T* at(int value);
   const T* at(int value) const { return const_cast<Memory*>(this)->at(value); }
+  // What keeps the memory of a value alive, if that is the arena; null otherwise.
+  std::shared_ptr<const void> keeper(int value) const;
   // Whose memory a value stands in.
   int owner(int value) const { return plan_.places[static_cast<size_t>(value)].owner; }
   // Memory from outside: where the first sample stands, and how many elements later the next, 0 where they are
@@ -81,7 +84,8 @@ class Memory {
   Buffers buffers_;
   MemoryPlan plan_;
   int64_t reserved_ = 0;
-  Buffer<T> arena_, constants_, threads_, local_;
+  std::shared_ptr<Buffer<T>> arena_;
+  Buffer<T> constants_, threads_, local_;
   std::vector<T> scalars_;
   std::vector<Lent> lent_;            // for each value
   std::vector<Announced> announced_;  // likewise

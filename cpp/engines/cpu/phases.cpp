@@ -89,11 +89,15 @@ class PhaseWriter {
   }
 
   void write_stage(const std::vector<const BoundStep<T>*>& stage) {
-    std::vector<Step<T>*> chain, scalars, others;
+    std::vector<Step<T>*> chain, scalars, others, calls;
     std::vector<const Operation*> chained;
     bool others_read_batch = false, scalars_wait = false;
     for (const BoundStep<T>* bound : stage) {
       Step<T>* const step = bound->step.get();
+      if (operation(*bound).foreign) {
+        calls.push_back(step);
+        continue;
+      }
       if (is_samplewise(program_, operation(*bound))) {
         chain.push_back(step);
         chained.push_back(&operation(*bound));
@@ -127,6 +131,7 @@ class PhaseWriter {
       add(&last, {1, scalars});
       finish(&phases, std::move(last));
     }
+    if (!calls.empty()) phases.emplace_back(std::move(calls));
   }
 
   // Steps that run at once, beside what is in `first` already; those of several phases meet after each.

@@ -29,7 +29,10 @@ struct Phase {
     bool feeds = false;  // the samples are read in first
   };
   explicit Phase(int64_t batch_rows) : rows(batch_rows) {}
+  explicit Phase(std::vector<Step<T>*> steps) : calls(std::move(steps)), rows(0) {}
 
+  std::vector<Step<T>*>
+      calls;  // of Python, which the thread that runs the program makes alone; then there are no parts
   std::vector<Part> parts;
   int64_t rows;
   int64_t chunks = 0;  // of all parts

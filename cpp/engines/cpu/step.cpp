@@ -20,8 +20,13 @@ StepMaker<T> step_maker(const std::string& kind) {
                                               {"convolution", make_convolution_step<T>},
                                               {"convolution_input_gradient", make_convolution_step<T>},
                                               {"convolution_weight_gradient", make_convolution_weight_step<T>},
+                                              {"call", make_call_step<T>},
                                               {"axis_size", make_reduction_step<T>},
+                                              {"routing_weight_gradient", make_routing_weight_step<T>},
                                               {"scan", make_scan_step<T>}};
+    for (const char* name : {"routing_agreement", "routing_input_gradient", "routing_sum"}) {
+      table[name] = make_routing_step<T>;
+    }
     for (const char* name : {"reduce_sum", "reduce_max"}) table[name] = make_reduction_step<T>;
     for (const char* name : {"resample", "resample_gradient"}) table[name] = make_resampling_step<T>;
     for (const char* name : {"take", "take_gradient"}) table[name] = make_take_step<T>;

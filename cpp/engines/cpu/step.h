@@ -76,6 +76,12 @@ StepPointer<T> make_resampling_step(const StepSource<T>& source);
 template <class T>
 StepPointer<T> make_take_step(const StepSource<T>& source);
 template <class T>
+StepPointer<T> make_call_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_routing_step(const StepSource<T>& source);
+template <class T>
+StepPointer<T> make_routing_weight_step(const StepSource<T>& source);
+template <class T>
 StepPointer<T> make_scan_step(const StepSource<T>& source);
 
 // The step of any operation.

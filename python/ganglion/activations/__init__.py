@@ -29,6 +29,7 @@ from ganglion.activations.smooth import (
     Softmax,
     Softplus,
     Softsign,
+    Squash,
     Tanh,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "Squash",
     "Tanh",
     "get",
 ]

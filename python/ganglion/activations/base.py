@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ganglion.errors import place
+from ganglion.lines import blame
 from ganglion.spec import Spec
 from ganglion.tracing import ActivationCall, current_trace
 from ganglion.value import Value
@@ -30,7 +32,13 @@ class Activation(Spec, kind="activation"):
         raise NotImplementedError(f"[{type(self).__name__}] has no build method")
 
     def __call__(self, x: Value) -> Value:
-        y = self.build(x)
+        try:
+            y = self.build(x)
+            if not isinstance(y, Value):
+                raise TypeError(f"{place(self)} build must return a value, got {y!r}")
+        except Exception as error:
+            blame(error, getattr(self, "function", self.build))
+            raise
         trace = current_trace()
         trace.activations.append(ActivationCall(trace.path, self, x, y))
         return y

@@ -153,3 +153,22 @@ class LogSoftmax(Activation):
 
     def build(self, x: Value) -> Value:
         return ops.log_softmax(x, self.axis)
+
+
+class Squash(Activation):
+    """``x * |x| / (1 + |x|^2)`` along the last axis: the direction stays, the length is below 1.
+
+    Long vectors end just short of 1, and of short ones the length is squared. It is what makes the
+    length of a capsule the probability that what it stands for is there (Sabour et al. 2017).
+
+    Examples
+    --------
+    >>> ops.evaluate(Squash(), [[3.0, 4.0], [0.0, 0.0]]).round(3)
+    array([[0.577, 0.769],
+           [0.   , 0.   ]])
+    """
+
+    def build(self, x: Value) -> Value:
+        squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
+        # The root of 0 has no slope; of so little, none that counts.
+        return x * (ops.sqrt(ops.maximum(squared, 1e-30)) / (1.0 + squared))

@@ -6,6 +6,8 @@ california
     Predict what houses cost: a table with a gap and a category, from a file you have.
 characters
     Read a text character by character until one can go on with it: a model of its language.
+custom
+    Networks of your own: five parts written in a few lines each, checked, and trained on real data.
 digits
     Recognise handwritten digits: a network as the last step of a scikit-learn pipeline.
 fashion_mnist

@@ -25,6 +25,7 @@ from ganglion.interop.onnx_operations import (
 )
 from ganglion.ops.resizing import places_between
 from ganglion.optional import require
+from ganglion.value import Shape
 
 # Of 2022: what all runtimes in use read.
 OPSET = 17
@@ -40,7 +41,7 @@ def export(built: Built, path: str | os.PathLike[str]) -> None:
     onnx = require("onnx", "to_onnx", extra="onnx")
     if built.recipe.is_open:
         raise ValueError(
-            f"[to_onnx] the network takes any number of steps, {built.recipe.input_shape}, and a "
+            f"[to_onnx] the network takes any number of steps, {_open_shape(built)}, and a "
             f"file is written for one: build the same layers with Input({_with_steps(built)}), "
             "and give that network the weights, set_weights(net.get_weights())"
         )
@@ -58,7 +59,11 @@ def export(built: Built, path: str | os.PathLike[str]) -> None:
 
 
 def _with_steps(built: Built) -> str:
-    return str(("steps", *built.recipe.input_shape[2:])).replace("'", "")
+    return str(("steps", *_open_shape(built)[2:])).replace("'", "")
+
+
+def _open_shape(built: Built) -> Shape:
+    return built.recipe.input_shapes[built.recipe.open_inputs[0]]
 
 
 def model_of(

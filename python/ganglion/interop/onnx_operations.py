@@ -180,6 +180,10 @@ def _convolution_input_gradient(nodes: OnnxNodes, operation: Operation, inputs: 
     )
 
 
+def _einsum(equation: str) -> Writer:
+    return lambda nodes, operation, inputs: nodes.add("Einsum", *inputs, equation=equation)
+
+
 def _axes(operation: Operation) -> list[int]:
     return list(range(operation["attributes"]["first"], operation["attributes"]["last"] + 1))
 
@@ -354,6 +358,8 @@ OPERATIONS: dict[str, Writer] = {
     "take": _take,
     "convolution": _convolution,
     "convolution_input_gradient": _convolution_input_gradient,
+    "routing_agreement": _einsum("nki,jkid,njd->nji"),
+    "routing_sum": _einsum("nji,nki,jkid->njd"),
     "reduce_sum": _reduce_sum,
     "reduce_max": _reduce_max,
     "axis_size": _axis_size,

@@ -253,6 +253,7 @@ class Joint:
         programs = known
         if programs is None or programs.inputs != inputs or programs.outdated:
             programs = JointPrograms(self.networks, self.objectives, inputs, self.dtype)
+        programs.check_adapted()
         for samples in data:
             if samples is not None:
                 check_readable(place, samples, programs.readers, self.dtype)

@@ -13,6 +13,7 @@ from ganglion.callbacks.base import Logs
 from ganglion.joint.objective import Objective
 from ganglion.joint.tracing import Inputs, ObjectiveTrace, is_zero, trace_objective
 from ganglion.layers import Layer
+from ganglion.layers.recurrent import Recurrent
 from ganglion.ops import axis_size
 from ganglion.optimizers import Slots
 from ganglion.sequential import Sequential
@@ -137,6 +138,7 @@ class JointPrograms(Weights):
         self._networks = dict(networks)
         self.inputs = inputs
         self.readers: list[Reader] = []
+        self._adapting: set[str] = set()
         variables = Variables()
         self._shapes: dict[str, Shape] = {}
         reported: list[list[str]] = []
@@ -148,7 +150,7 @@ class JointPrograms(Weights):
             for name, shape in trace.applied.items():
                 self._shapes.setdefault(name, shape)
             reported.append(list(values))
-            self._note_readers(trace, given)
+            self._note_layers(trace, given)
         _check_names(objectives, reported)
         unused = [name for name in networks if name not in self._shapes]
         if unused:
@@ -161,14 +163,33 @@ class JointPrograms(Weights):
         ]
         self._built: dict[str, Built] = {}
 
-    def _note_readers(self, trace: ObjectiveTrace, given: Sequence[Value]) -> None:
+    def _note_layers(self, trace: ObjectiveTrace, given: Sequence[Value]) -> None:
         positions = {value.id: position for position, value in enumerate(given)}
         for call in trace.calls:
             layer = call.layer
-            if not isinstance(layer, Layer) or call.input.id not in positions:
+            if not isinstance(layer, Layer):
                 continue
-            if layer.vocabulary or layer.padding_value is not None:
+            if isinstance(layer, Recurrent) and layer.stateful:
+                raise ValueError(
+                    f"[Joint] layer {call.path!r} keeps its states from batch to batch, which only "
+                    "a network that is trained by itself can"
+                )
+            if layer.needs_adapt:
+                self._adapting.add(call.path)
+            if call.input.id in positions and (layer.vocabulary or layer.padding_value is not None):
                 self.readers.append(Reader(call.path, positions[call.input.id], layer))
+
+    def check_adapted(self) -> None:
+        """Raise for a layer that has yet to learn from data."""
+        for path in sorted(self._adapting):
+            name, _, within = path.partition("/")
+            network = self._networks[name]
+            if not network.built or within in network.current("Joint").unadapted(network.seed_):
+                raise ValueError(
+                    f"[Joint] layer {path!r} learns from data before training: give it what it "
+                    "would learn, as layers.Normalization(mean=..., variance=...), or fit its "
+                    "network first"
+                )
 
     # Programs.
 

@@ -241,5 +241,5 @@ def is_zero(trace: Trace, gradient: Value) -> bool:
     zero = trace.constant(0.0)
     producer = trace.builder.producer(gradient.id)
     return gradient.id == zero.id or (
-        producer is not None and producer[0] == "broadcast_to" and producer[1] == [zero.id]
+        producer is not None and producer[0] == "copy" and producer[1] == [zero.id]
     )

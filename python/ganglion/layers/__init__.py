@@ -5,6 +5,7 @@ from ganglion.layers.adapted import Normalization
 from ganglion.layers.attention import MultiHeadAttention
 from ganglion.layers.base import Layer
 from ganglion.layers.bidirectional import Bidirectional
+from ganglion.layers.capsules import CapsuleLayer, CapsuleLength, LongestCapsule, PrimaryCapsule
 from ganglion.layers.colors import RandomBrightness, RandomContrast, RandomErasing
 from ganglion.layers.combinators import Branches, Residual
 from ganglion.layers.convolution import Conv1D, Conv2D
@@ -12,6 +13,7 @@ from ganglion.layers.cropping import Cropping1D, Cropping2D, ZeroPadding1D, Zero
 from ganglion.layers.dense import Dense
 from ganglion.layers.dropout import Dropout, GaussianNoise, SpatialDropout1D, SpatialDropout2D
 from ganglion.layers.embedding import Embedding
+from ganglion.layers.function import Function
 from ganglion.layers.geometry import (
     RandomCrop,
     RandomFlip,
@@ -29,6 +31,16 @@ from ganglion.layers.group_normalization import GroupNormalization
 from ganglion.layers.gru import GRU
 from ganglion.layers.input import Input
 from ganglion.layers.lstm import LSTM
+from ganglion.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from ganglion.layers.mixing import CutMix, MixUp
 from ganglion.layers.normalization import BatchNormalization, LayerNormalization
 from ganglion.layers.pooling import (
@@ -52,12 +64,17 @@ from ganglion.layers.transposed import Conv2DTranspose
 __all__ = [
     "Activation",
     "ActivityRegularization",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
     "Bidirectional",
     "Branches",
+    "CapsuleLayer",
+    "CapsuleLength",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
@@ -66,10 +83,12 @@ __all__ = [
     "CutMix",
     "Dense",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "ELU",
     "Embedding",
     "Flatten",
+    "Function",
     "GRU",
     "GaussianNoise",
     "GaussianSampling",
@@ -83,16 +102,21 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LongestCapsule",
     "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
     "MixUp",
     "MultiHeadAttention",
+    "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "PositionEmbedding",
     "PositionalEncoding",
+    "PrimaryCapsule",
     "RandomBrightness",
     "RandomContrast",
     "RandomCrop",
@@ -113,6 +137,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpectralNormalization",
+    "Subtract",
     "TimeDistributed",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from ganglion import initializers, ops, regularizers
+from ganglion import graph, initializers, ops, regularizers
 from ganglion.errors import check_boolean, check_positive, place, suggestion
 from ganglion.initializers import Initializer
+from ganglion.lines import blame
 from ganglion.regularizers import Regularizer
 from ganglion.spec import Spec, parameter_names
 from ganglion.tracing import LayerCall, current_trace
@@ -84,6 +85,9 @@ class Layer(Spec, kind="layer"):
     keeps_mask: ClassVar[bool] = False
     """Whether it acts on each step of a sequence: what it makes of padding is padding too."""
 
+    takes_several: ClassVar[bool] = False
+    """Whether it is called with a list of values, which `build` gets, as those that merge are."""
+
     reads_mask: ClassVar[bool] = False
     """Whether it leaves padding out where it brings the steps of a sequence together."""
 
@@ -112,7 +116,7 @@ class Layer(Spec, kind="layer"):
         check_boolean(self, "trainable")
         check_positive(self, "learning_rate_multiplier")
 
-    def build(self, x: Value) -> Value:
+    def build(self, x: Any) -> Value:
         """Append the operations of the layer to the program being written.
 
         It runs once for every program that a network needs, never while one runs.
@@ -120,7 +124,7 @@ class Layer(Spec, kind="layer"):
         Parameters
         ----------
         x : Value
-            The input, (None, ...).
+            The input, (None, ...); a list of them for a layer that takes several.
 
         Returns
         -------
@@ -129,8 +133,19 @@ class Layer(Spec, kind="layer"):
         """
         raise NotImplementedError(f"{place(self)} has no build method")
 
-    def __call__(self, x: Value) -> Value:
-        """Apply the layer within the trace that is being written.
+    def __call__(self, x: Any) -> Any:
+        """Apply the layer within the program that is being written, or draw it in a graph.
+
+        Parameters
+        ----------
+        x : Value or Input, or list of them for a layer that takes several
+            Of a program; or, outside of one, `layers.Input` and what layers made of it, see
+            `Model`.
+
+        Returns
+        -------
+        Value
+            The output, (None, ...).
 
         Raises
         ------
@@ -139,39 +154,58 @@ class Layer(Spec, kind="layer"):
         ValueError
             ``build`` lost the batch; or whatever it raised, with the name of the layer added.
         """
+        if graph.is_drawn(x):
+            return graph.draw(self, x)
         trace = current_trace()
-        if not isinstance(x, Value):
+        values = x if self.takes_several else [x]
+        if not isinstance(values, (list, tuple)) or not values:
+            raise TypeError(f"{place(self)} must be called with a list of values, got {x!r}")
+        if not all(isinstance(value, Value) for value in values):
             raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
+        first = values[0]
         if hasattr(self, "call"):
-            raise TypeError(
+            keras_style = TypeError(
                 f"{place(self)} has a method call, as layers of Keras do: here build(x) does both, "
                 "add_weight and the operations, and returns the output"
             )
+            blame(keras_style, self.call)
+            raise keras_style
         if "trainable" not in vars(self):
-            raise TypeError(f"{place(self)} its constructor must call super().__init__")
+            unfinished = TypeError(f"{place(self)} its constructor must call super().__init__")
+            blame(unfinished, self.__init__)  # type: ignore[misc]
+            raise unfinished
         self._check_learning()  # again, since both can be set
         name = trace.name_of(self, self.name)
         with trace.scope(name, self.trainable, self.learning_rate_multiplier):
             try:
                 y = self.build(x)
-            except (TypeError, ValueError) as error:
-                if f"'{trace.path}" not in str(error):  # not named yet, by a layer within this one
-                    error.args = (f"{error} (in layer '{trace.path}', input {x.shape})",)
+                self._check_output(first, y)
+            except Exception as error:
+                named = f"'{trace.path}" in str(error)  # by a layer within this one
+                if not named and isinstance(error, (TypeError, ValueError)):
+                    shapes = ", ".join(str(value.shape) for value in values)
+                    error.args = (f"{error} (in layer '{trace.path}', input {shapes})",)
+                blame(error, self.build)
                 raise
-            self._check_output(x, y)
             y = self._masked(x, y)
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
-            trace.calls.append(LayerCall(trace.path, self, x, y, trace.fold))
+            trace.calls.append(LayerCall(trace.path, self, first, y, trace.fold))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:
         if not isinstance(y, Value):
             raise TypeError(f"{place(self)} build must return a value, got {y!r}")
+        trace = current_trace()
+        if y.trace is not trace and not trace.is_within(y.trace):
+            raise ValueError(
+                f"{place(self)} build returned a value of another trace: a Value must not be kept "
+                "from one pass through a network to the next"
+            )
         if x.shape[:1] == (None,) and y.shape[:1] != (None,):
             raise ValueError(f"{place(self)} build lost the batch: {x.shape} became {y.shape}")
 
-    def _masked(self, x: Value, y: Value) -> Value:
+    def _masked(self, x: Any, y: Value) -> Value:
         if y.mask is not None and y is not x:  # of a layer within, or made here
             return y
         as_long = len(y.shape) >= len(x.shape) and y.shape[:2] == x.shape[:2]
@@ -348,7 +382,12 @@ class Layer(Spec, kind="layer"):
 
 
 def check_single_output(place: str, layer: Layer) -> None:
-    """Raise for a layer that returns several values, in a chain, which passes on one."""
+    """Raise for a layer that takes or returns several values, in a chain, which passes on one."""
+    if layer.takes_several:
+        raise ValueError(
+            f"{place} {layer!r} takes a list of values, and a chain passes on one: join the paths "
+            "of a Model with it, or use layers.Branches"
+        )
     if not layer.single_output:
         raise ValueError(
             f"{place} {layer!r} returns several values, and a chain passes on one: call it in the "

@@ -9,6 +9,7 @@ from ganglion import ops
 from ganglion.errors import check_choice, check_integer, place
 from ganglion.layers.base import Layer, LayerSettings, check_single_output
 from ganglion.layers.dense import Dense
+from ganglion.layers.merging import Add, Average, Maximum, Merging, Minimum, Multiply
 from ganglion.tracing import current_trace
 from ganglion.value import Value
 
@@ -84,20 +85,14 @@ class Residual(Layer):
         return y + added
 
 
-def _merged(merge: str, values: Sequence[Value], axis: int) -> Value:
-    if merge == "concat":
-        return ops.concat(values, axis)
-    combine = {
-        "add": ops.add,
-        "average": ops.add,
-        "multiply": ops.multiply,
-        "maximum": ops.maximum,
-        "minimum": ops.minimum,
-    }[merge]
-    result = values[0]
-    for value in values[1:]:
-        result = combine(result, value)
-    return result / len(values) if merge == "average" else result
+# What brings results of one shape together, by the name that `Branches` has for it.
+_MERGED: dict[str, type[Merging]] = {
+    "add": Add,
+    "multiply": Multiply,
+    "average": Average,
+    "maximum": Maximum,
+    "minimum": Minimum,
+}
 
 
 class Branches(Layer):
@@ -146,7 +141,7 @@ class Branches(Layer):
         ]
         self.merge = merge
         self.axis = axis
-        check_choice(self, ("concat", "add", "multiply", "average", "maximum", "minimum"), "merge")
+        check_choice(self, ("concat", *_MERGED), "merge")
         check_integer(self, "axis")
 
     @classmethod
@@ -165,4 +160,6 @@ class Branches(Layer):
         if self.merge != "concat" and len(set(shapes)) > 1:
             listed = ", ".join(map(str, shapes))
             raise ValueError(f"[Branches] merge {self.merge!r} needs equal shapes, got {listed}")
-        return _merged(self.merge, results, self.axis)
+        if self.merge == "concat":
+            return ops.concat(results, self.axis)
+        return _MERGED[self.merge]().build(results)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ganglion.errors import check_count
+from ganglion.graph import Call, Node
 from ganglion.layers.base import Layer
 from ganglion.tracing import current_trace
-from ganglion.value import Shape, Value, fits
+from ganglion.value import OPERATORS, Shape, Value, fits
 
 
 class Input(Layer):
@@ -68,6 +71,21 @@ class Input(Layer):
         if batch_size is not None:
             check_count(self, "batch_size")
 
+    @cached_property
+    def node(self) -> Node:
+        """What it is in a graph, (None, *shape): where `Model` takes what a user gives."""
+        call = Call(self, "", (), {})
+        call.nodes = [Node(call, (None, *self.shape))]
+        return call.nodes[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "node"}
+
+    def __getitem__(self, key: object) -> Value:
+        return self.node[key]
+
+    __iter__ = None  # else Python would try x[0], x[1], ...
+
     @classmethod
     def examples(cls) -> list[Input]:
         return [cls((6,))]
@@ -78,3 +96,17 @@ class Input(Layer):
             raise ValueError(f"[Input] expected {(None, *self.shape)}, got {x.shape}")
         current_trace().batch_size = self.batch_size
         return x
+
+
+def _add_operators() -> None:
+    """Let ``+ - * /`` and the like mean what they do for the node: in a graph it stands for it."""
+    for name in OPERATORS:
+
+        def operator(self: Input, *operands: Any, _name: str = name) -> Value:
+            result: Value = getattr(self.node, _name)(*operands)
+            return result
+
+        setattr(Input, name, operator)
+
+
+_add_operators()

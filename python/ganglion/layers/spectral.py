@@ -78,7 +78,7 @@ class SpectralNormalization(Layer):
         matrices = [f"{within}/{name}" for name in _MATRICES]
         for name in matrices:
             trace.stand_ins[name] = self._normalized
-        y = self.layer(x)
+        y: Value = self.layer(x)
         if not any(name in trace.weights for name in matrices):
             raise ValueError(
                 f"{place(self)} layer must have a kernel, as Dense and Conv2D have, got "

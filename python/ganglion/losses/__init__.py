@@ -15,6 +15,7 @@ from ganglion.losses.categorical import (
 )
 from ganglion.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
 from ganglion.losses.likelihood import BernoulliNLL, GaussianNLL
+from ganglion.losses.margin import Margin
 from ganglion.losses.regression import (
     CosineSimilarity,
     Huber,
@@ -42,6 +43,7 @@ __all__ = [
     "KLDivergence",
     "LogCosh",
     "Loss",
+    "Margin",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
     "MeanSquaredError",

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ganglion import ops
+from ganglion.lines import blame
 from ganglion.losses.targets import Array, TargetShapeError, check_values
 from ganglion.losses.weights import aligned
 from ganglion.spec import Spec
@@ -72,7 +73,17 @@ class Loss(Spec, kind="loss"):
             raise ValueError(
                 f"[{self._owner}] targets must have shape {expected}, got {target.shape}"
             )
-        loss = self.build(target, prediction)
+        try:
+            loss = self.build(target, prediction)
+            self._check_losses(loss, prediction)
+        except Exception as error:
+            blame(error, getattr(self, "function", self.build))
+            raise
+        if prediction.mask is None or len(prediction.shape) < 3:
+            return loss
+        return ops.with_mask(loss, prediction.mask)
+
+    def _check_losses(self, loss: object, prediction: Value) -> None:
         if not isinstance(loss, Value):
             raise TypeError(f"[{self._owner}] must return a value, got {type(loss).__name__}")
         if loss.shape != prediction.shape[:-1]:
@@ -80,9 +91,6 @@ class Loss(Spec, kind="loss"):
                 f"[{self._owner}] must return one loss for each sample: shape "
                 f"{prediction.shape[:-1]} for predictions {prediction.shape}, got {loss.shape}"
             )
-        if prediction.mask is None or len(prediction.shape) < 3:
-            return loss
-        return ops.with_mask(loss, prediction.mask)
 
     def reduce(self, losses: Value, weight: Value | None, penalties: Sequence[Value]) -> Value:
         """Return the number that training minimises, for a batch.

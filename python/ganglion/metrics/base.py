@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ganglion import ops
 from ganglion.errors import place
+from ganglion.lines import blame
 from ganglion.losses import Loss
 from ganglion.losses.weights import aligned, axes_beyond
 from ganglion.spec import Spec
@@ -84,9 +85,15 @@ class Metric(Spec, kind="metric"):
         Value
             A vector of statistics, without the batch.
         """
-        values = self.values(target, prediction)
-        if not isinstance(values, Value) or values.shape[:1] != (None,):
-            raise ValueError(f"{place(self)} must give values of shape (None, ...), got {values!r}")
+        try:
+            values = self.values(target, prediction)
+            if not isinstance(values, Value) or values.shape[:1] != (None,):
+                raise ValueError(
+                    f"{place(self)} must give values of shape (None, ...), got {values!r}"
+                )
+        except Exception as error:
+            blame(error, getattr(self, "function", self.values))
+            raise
         return ops.concat([weighted_sum(values, weight), total_weight(values, weight)], axis=0)
 
     def result(self, sums: Sums) -> float:

@@ -10,11 +10,15 @@ Shapes that do not fit raise ``ValueError`` and name the operation.
 array([ 2., 14.])
 """
 
+from ganglion.nodes import taking_inputs
+from ganglion.ops.algebra import cumsum, einsum, norm, normalize, take_along_axis
 from ganglion.ops.convolution import convolution, convolution_transpose
 from ganglion.ops.elementwise import (
     absolute,
     add,
+    ceil,
     clip,
+    cos,
     cospi,
     divide,
     equal,
@@ -30,6 +34,10 @@ from ganglion.ops.elementwise import (
     log,
     log1p,
     log_sigmoid,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
     maximum,
     minimum,
     multiply,
@@ -41,6 +49,7 @@ from ganglion.ops.elementwise import (
     rsqrt,
     sigmoid,
     sign,
+    sin,
     sinpi,
     softplus,
     sqrt,
@@ -50,10 +59,12 @@ from ganglion.ops.elementwise import (
     where,
 )
 from ganglion.ops.evaluation import evaluate
+from ganglion.ops.foreign import call
 from ganglion.ops.loops import scan
 from ganglion.ops.pooling import average_pool, max_pool
 from ganglion.ops.products import (
     argmax,
+    argmin,
     crossentropy,
     kth_largest,
     log_softmax,
@@ -72,9 +83,19 @@ from ganglion.ops.program import (
     stop_gradient,
     with_mask,
 )
-from ganglion.ops.reductions import axis_size, logsumexp, max, mean, min, sum, variance
+from ganglion.ops.reductions import (
+    axis_size,
+    logsumexp,
+    max,
+    mean,
+    min,
+    std,
+    sum,
+    variance,
+)
 from ganglion.ops.resampling import resample
 from ganglion.ops.resizing import resize
+from ganglion.ops.routing import routing_agreement, routing_sum
 from ganglion.ops.structure import (
     as_batch,
     broadcast_to,
@@ -84,32 +105,43 @@ from ganglion.ops.structure import (
     flatten,
     flip,
     from_batch,
+    ones_like,
     pad,
     reshape,
     roll,
     rows,
     slice,
+    split,
     squeeze,
+    stack,
+    swapaxes,
     transpose,
+    zeros_like,
 )
 
 __all__ = [
     "absolute",
     "add",
     "argmax",
+    "argmin",
     "as_batch",
     "assign",
     "average_pool",
     "axis_size",
     "broadcast_to",
+    "call",
+    "ceil",
     "clip",
     "concat",
     "constant",
     "convolution",
     "convolution_transpose",
+    "cos",
     "cospi",
     "crossentropy",
+    "cumsum",
     "divide",
+    "einsum",
     "equal",
     "erf",
     "evaluate",
@@ -132,6 +164,10 @@ __all__ = [
     "log1p",
     "log_sigmoid",
     "log_softmax",
+    "logaddexp",
+    "logical_and",
+    "logical_not",
+    "logical_or",
     "logsumexp",
     "matmul",
     "max",
@@ -142,8 +178,11 @@ __all__ = [
     "minimum",
     "multiply",
     "negative",
+    "norm",
+    "normalize",
     "not_equal",
     "one_hot",
+    "ones_like",
     "pad",
     "power",
     "random_normal",
@@ -154,29 +193,42 @@ __all__ = [
     "reshape",
     "resize",
     "roll",
+    "routing_agreement",
+    "routing_sum",
     "rows",
     "rsqrt",
     "scan",
     "sigmoid",
     "sign",
+    "sin",
     "sinpi",
     "slice",
     "softmax",
     "softplus",
     "sparse_crossentropy",
+    "split",
     "sqrt",
     "square",
     "squeeze",
+    "stack",
+    "std",
     "stop_gradient",
     "subtract",
     "sum",
+    "swapaxes",
     "take",
+    "take_along_axis",
     "tanh",
     "transpose",
     "variance",
     "where",
     "with_mask",
+    "zeros_like",
 ]
+
+# In a graph that is drawn, an operation takes `layers.Input` for the node that it stands for.
+for _name in __all__:
+    globals()[_name] = taking_inputs(globals()[_name])
 
 
 def __dir__() -> list[str]:

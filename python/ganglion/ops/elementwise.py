@@ -5,6 +5,8 @@ Comparisons give 1 where true and 0 elsewhere.
 
 from __future__ import annotations
 
+import math
+
 from ganglion.tracing import current_trace
 from ganglion.value import Operand, Value
 
@@ -27,6 +29,11 @@ def sign(x: Operand) -> Value:
 def floor(x: Operand) -> Value:
     """Return the largest integer not above ``x``. No gradient passes."""
     return current_trace().apply("floor", x)
+
+
+def ceil(x: Operand) -> Value:
+    """Return the smallest integer not below ``x``. No gradient passes."""
+    return negative(floor(negative(x)))
 
 
 def square(x: Operand) -> Value:
@@ -97,6 +104,16 @@ def sinpi(x: Operand) -> Value:
 def cospi(x: Operand) -> Value:
     """Return the cosine of ``pi * x``, exact about every odd half however large."""
     return current_trace().apply("cospi", x)
+
+
+def sin(x: Operand) -> Value:
+    """Return the sine. Far from 0 it is off by that of ``x / pi``, rounded."""
+    return sinpi(multiply(x, 1.0 / math.pi))
+
+
+def cos(x: Operand) -> Value:
+    """Return the cosine. Far from 0 it is off by that of ``x / pi``, rounded."""
+    return cospi(multiply(x, 1.0 / math.pi))
 
 
 def relu(x: Operand) -> Value:
@@ -198,6 +215,27 @@ def where(condition: Operand, a: Operand, b: Operand) -> Value:
 def clip(x: Operand, low: Operand, high: Operand) -> Value:
     """Return ``x`` kept between ``low`` and ``high``."""
     return minimum(maximum(x, low), high)
+
+
+def logical_not(x: Operand) -> Value:
+    """Return 1 where ``x`` is 0, else 0. No gradient passes."""
+    return equal(x, 0.0)
+
+
+def logical_and(a: Operand, b: Operand) -> Value:
+    """Return 1 where neither is 0, else 0. No gradient passes."""
+    return not_equal(a, 0.0) * not_equal(b, 0.0)
+
+
+def logical_or(a: Operand, b: Operand) -> Value:
+    """Return 1 where one is not 0, else 0. No gradient passes."""
+    return 1.0 - logical_not(a) * logical_not(b)
+
+
+def logaddexp(a: Operand, b: Operand) -> Value:
+    """Return ``log(exp(a) + exp(b))``, which does not overflow."""
+    difference = subtract(a, b)
+    return add(b, softplus(difference))
 
 
 def log_sigmoid(x: Operand) -> Value:

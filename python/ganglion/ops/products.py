@@ -72,6 +72,11 @@ def argmax(x: Value) -> Value:
     return current_trace().apply("argmax", x)
 
 
+def argmin(x: Value) -> Value:
+    """Return the index of the smallest element of the last axis, the first of equals."""
+    return argmax(-x)
+
+
 def kth_largest(x: Value, k: Operand) -> Value:
     """Return the value of the last axis that is ``k``-th from above; it has no gradient.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganglion.ops.elementwise import exp, log, square
+from ganglion.ops.elementwise import exp, log, sqrt, square
 from ganglion.ops.structure import normalize_axes, restore_axes
 from ganglion.tracing import current_trace
 from ganglion.value import Value
@@ -97,6 +97,11 @@ def variance(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Return the mean squared deviation from the mean (biased); arguments as for :func:`sum`."""
     deviation = x - mean(x, axis, keepdims=True)
     return sum(square(deviation), axis, keepdims) / axis_size(x, axis)
+
+
+def std(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
+    """Return the standard deviation (biased); arguments as for :func:`sum`."""
+    return sqrt(variance(x, axis, keepdims))
 
 
 def logsumexp(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:

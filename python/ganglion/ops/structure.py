@@ -193,9 +193,27 @@ def transpose(x: Value, axes: Sequence[int]) -> Value:
     return current_trace().apply("transpose", x, permutation=permutation)
 
 
+def swapaxes(x: Value, first: int, second: int) -> Value:
+    """Return ``x`` with two axes, of which none is the batch, in each other's place."""
+    order = list(range(len(x.shape)))
+    a, b = normalize_axis("swapaxes", x, first), normalize_axis("swapaxes", x, second)
+    order[a], order[b] = b, a
+    return x if a == b else transpose(x, order)
+
+
 def broadcast_to(x: Value, shape: Sequence[int | None]) -> Value:
     """Return ``x`` repeated to a shape that it broadcasts to; None first for the batch."""
     return current_trace().apply("copy", x, **shape_attributes(shape))
+
+
+def zeros_like(x: Value) -> Value:
+    """Return zeros in the shape of ``x``."""
+    return broadcast_to(current_trace().constant(0.0), x.shape)
+
+
+def ones_like(x: Value) -> Value:
+    """Return ones in the shape of ``x``."""
+    return broadcast_to(current_trace().constant(1.0), x.shape)
 
 
 def slice(x: Value, axis: int, start: int, stop: int) -> Value:
@@ -339,3 +357,42 @@ def concat(values: Sequence[Value], axis: int = -1) -> Value:
     if not values:
         raise ValueError("[concat] needs at least one value")
     return current_trace().apply("concat", *values, axis=normalize_axis("concat", values[0], axis))
+
+
+def stack(values: Sequence[Value], axis: int = -1) -> Value:
+    """Return values of one shape joined along a new axis, which is axis ``axis`` of the result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda x: stack([x, -x], axis=1), np.array([[1.0, 2.0]]))
+    array([[[ 1.,  2.],
+            [-1., -2.]]])
+    """
+    if not values:
+        raise ValueError("[stack] needs at least one value")
+    return concat([expand_dims(value, axis) for value in values], axis)
+
+
+def split(x: Value, parts: int, axis: int = -1) -> list[Value]:
+    """Return parts of equal size along an axis, which is not the batch.
+
+    Raises
+    ------
+    ValueError
+        The axis has a size that they do not divide.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ganglion.ops import evaluate
+    >>> evaluate(lambda x: split(x, 2)[1], np.array([[1.0, 2.0, 3.0, 4.0]]))
+    array([[3., 4.]])
+    """
+    at = normalize_axis("split", x, axis)
+    size = x.shape[at]
+    if size is None or parts < 1 or size % parts:
+        raise ValueError(f"[split] axis {axis} of {x.shape} has no {parts} equal parts")
+    step = size // parts
+    return [slice(x, at, start, start + step) for start in range(0, size, step)]
