@@ -3,59 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from joint_networks import Array, data, deceive, joint, judge, networks
 
 from ganglion import (
-    DivergenceWarning,
     Joint,
     Objective,
     Sequential,
-    Source,
     callbacks,
     layers,
     ops,
     optimizers,
 )
-
-Array = np.ndarray
-
-
-def networks(dtype: str = "float64", seed: int = 0) -> dict[str, Sequential]:
-    """A line from 2 numbers to 3, and one from 3 to 1; without activations."""
-    return {
-        "generator": Sequential([layers.Dense(3)], random_state=seed, dtype=dtype),
-        "discriminator": Sequential([layers.Dense(1)], random_state=seed + 1, dtype=dtype),
-    }
-
-
-def judge(networks: Any, x: Any, z: Any) -> Any:
-    """What the discriminator minimises: its mean on made samples less that on true ones."""
-    made = networks.discriminator(networks.generator(z))
-    return {"judge": ops.mean(made) - ops.mean(networks.discriminator(x)), "made": ops.mean(made)}
-
-
-def deceive(networks: Any, x: Any, z: Any) -> Any:
-    return -ops.mean(networks["discriminator"](networks["generator"](z)))
-
-
-def pull(networks: Any, x: Any) -> Any:
-    return ops.mean(networks.discriminator(x) ** 2)
-
-
-def push(networks: Any, x: Any) -> Any:
-    return ops.mean((networks.discriminator(x) - 1.0) ** 2)
-
-
-def data(rows: int = 40) -> tuple[Array, Array]:
-    generator = np.random.default_rng(0)
-    return generator.normal(size=(rows, 3)) + 1, generator.normal(size=(rows, 2))
 
 
 def rounds(X: Array, Z: Array, weights: list[list[Array]], batch: int, every: int = 1) -> Any:
@@ -69,18 +33,6 @@ def rounds(X: Array, Z: Array, weights: list[list[Array]], batch: int, every: in
             a_step = -B[:, 0]
             A, a = A - 0.2 * np.outer(z.mean(0), a_step), a - 0.2 * a_step
     return [A, a], [B, b]
-
-
-def joint(nets: dict[str, Sequential], every: int = 1, **settings: Any) -> Joint:
-    return Joint(
-        nets,
-        [
-            Objective(judge, "discriminator", optimizers.SGD(0.1)),
-            Objective(deceive, "generator", optimizers.SGD(0.2), every=every),
-        ],
-        random_state=0,
-        **settings,
-    )
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
@@ -302,129 +254,3 @@ def test_threads_do_not_change_a_bit() -> None:
         for threads in ("1", "2", "3")
     }
     assert len(outputs) == 1 and outputs != {""}
-
-
-# How a fit ends.
-
-
-def test_divergence_goes_back_to_the_last_epoch() -> None:
-    X, Z = data()
-    nets = networks()
-    trained = joint(nets)
-    kept = []
-
-    def look(epoch: int, logs: Any) -> None:
-        kept.append(trained.get_weights())
-        if epoch == 1:
-            trained.objectives[1].optimizer.learning_rate = 1e200
-            trained.objectives[0].optimizer.learning_rate = 1e200
-
-    with pytest.warns(DivergenceWarning, match="the weights are those of epoch 2") as caught:
-        trained.fit((X, Z), epochs=9, callbacks=[callbacks.LambdaCallback(on_epoch_end=look)])
-    assert caught[0].filename == __file__
-    assert len(kept) < 9 and len(trained.history_["judge"]) == len(kept)
-    for a, b in zip(trained.get_weights(), kept[-1], strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert trained.step_ == 0
-
-
-def test_ctrl_c_leaves_networks_as_far_as_they_were_trained() -> None:
-    X = np.broadcast_to(data()[0][:1], (5_000_000, 3))
-    net = networks()["discriminator"]
-    objectives = [Objective(pull), Objective(push, every=3)]
-    trained = Joint({"discriminator": net}, objectives, random_state=0)
-    trained.fit(X[:8])
-    before = trained.get_weights()
-    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        trained.fit(X, batch_size=1, shuffle=False)
-    assert trained.step_ > 1 and len(trained.history_["pull"]) == trained.epoch_ == 1
-    after = trained.get_weights()
-    assert not np.array_equal(before[0], after[0]) and np.isfinite(after[0]).all()
-    trained.fit(X[:8])
-
-
-def test_callbacks_that_stop_and_restore() -> None:
-    X, Z = data()
-    nets = networks()
-    trained = joint(nets)
-    stop = callbacks.EarlyStopping("judge", patience=0, mode="min", restore_best_weights=True)
-    seen = []
-    look = callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: seen.append((logs["judge"], trained.get_weights()))
-    )
-    trained.fit((X, Z), epochs=5, callbacks=[look, stop])
-    assert len(seen) == 2
-    best = min(seen, key=lambda pair: pair[0])[1]
-    for a, b in zip(trained.get_weights(), best, strict=True):
-        np.testing.assert_array_equal(a, b)
-    batches = []
-    step = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(logs))
-    trained.fit((X, Z), callbacks=[step], batch_size=10)
-    assert len(batches) == 4 and set(batches[0]) == {"judge", "made", "deceive"}
-    with pytest.raises(TypeError, match="one for each objective"):
-        trained.fit((X, Z), callbacks=[callbacks.ReduceLROnPlateau("judge")])
-
-
-# Data.
-
-
-def test_arrays_by_name() -> None:
-    X, Z = data()
-    found = []
-    for given in ({"image": X, "noise": Z}, {"noise": Z.tolist(), "image": X.astype(np.float32)}):
-        nets = networks()
-        objective = Objective(named, "discriminator", optimizers.SGD(0.1))
-        trained = Joint(nets, [objective], random_state=0)
-        found.append(trained.fit(given, np.zeros(len(X)), epochs=2).history_["named"])
-    assert found[0] == pytest.approx(found[1], rel=1e-6)
-
-
-def named(networks: Any, noise: Any, y: Any, image: Any) -> Any:
-    return judge(networks, image, noise)["judge"] + ops.mean(y)
-
-
-def test_validation_is_reported_beside() -> None:
-    X, Z = data()
-    nets = networks()
-    trained = joint(nets).fit((X, Z), epochs=2, validation_data=(X[:7], Z[:7]))
-    reported = ["judge", "made", "deceive"]
-    assert list(trained.history_) == [*reported, *(f"val_{name}" for name in reported)]
-    last = {name: trained.history_[f"val_{name}"][-1] for name in reported}
-    assert trained.evaluate((X[:7], Z[:7])) == last
-
-
-def test_layers_act_as_asked() -> None:
-    def mean(networks: Any, x: Any) -> Any:
-        usual, still = networks.net(x), networks.net(x, training=False)
-        return {"mean": ops.mean(usual), "apart": ops.mean(ops.absolute(usual - still))}
-
-    nets = {"net": Sequential([layers.Dense(3), layers.Dropout(0.5)], random_state=0)}
-    X = data()[0]
-    trained = Joint(nets, [Objective(mean)], random_state=0).fit(X)
-    assert trained.history_["apart"][0] > 0
-    assert trained.evaluate(X)["apart"] == 0
-
-
-def test_sources_are_read_once_a_batch() -> None:
-    X = data()[0]
-
-    class Rows(Source):
-        sample_shape = (3,)
-        dtype = np.dtype("float64")
-
-        def __len__(self) -> int:
-            return len(X)
-
-        def read(self, rows: Array, out: Array) -> None:
-            out[...] = X[rows]
-
-    found = []
-    for given in (X, Rows()):
-        nets = networks()
-        objectives = [Objective(pull, "discriminator"), Objective(push, "discriminator", every=2)]
-        trained = Joint({"discriminator": nets["discriminator"]}, objectives, random_state=0)
-        found.append(trained.fit(given, epochs=2, batch_size=8).get_weights())
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)

@@ -60,7 +60,7 @@ def test_joints_check_their_networks() -> None:
         ([net()], TypeError, "networks must be a dict"),
         ({"_x": net()}, ValueError, "must be a word without '_' in front, got '_x'"),
         ({"a/b": net()}, ValueError, "must be a word"),
-        ({"a": layers.Dense(3)}, TypeError, "network 'a' must be a Sequential"),
+        ({"a": layers.Dense(3)}, TypeError, "network 'a' must be a Sequential or a Model"),
         ({"a": shared, "b": shared}, ValueError, "'a' and 'b' are one network"),
         (both(other=net(dtype="float64")), ValueError, "must be of one dtype"),
     ]:
@@ -90,7 +90,7 @@ def test_an_error_names_the_objective_and_the_line() -> None:
         return ops.mean(networks.decoder(code) - x[:, :2])
 
     line = wrong.__code__.co_firstlineno + 2
-    match = rf"objective 'wrong', test_joint_errors.py line {line}\)"
+    match = rf"\(in objective 'wrong'\) \(.*test_joint_errors.py:{line}, in wrong: `return"
     refused(wrong, match)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,33 @@ def save(
     vectorization: Any = None,
 ) -> None:
     """Write a network to a file; see `Sequential.save`."""
+    description, arrays = describe(net, built)
+    if vectorization is not None:
+        description["vectorization"] = vectorization.get_config()
+    if training_state:
+        callbacks = net.callback_states()
+        described = [{"callback": key, "state": _numbers(key, state)} for key, state in callbacks]
+        description["training"] = {**net.training_state(), "callbacks": described}
+        arrays |= {_STATES + name: array for name, array in built.get_states().items()}
+        for index, (_, state) in enumerate(callbacks):
+            arrays |= {f"{_CALLBACKS}{index}/{name}": a for name, a in _arrays(state).items()}
+    write(path, description, arrays)
+
+
+def write(
+    path: str | os.PathLike[str], description: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> None:
+    """Write a description, fit for JSON, and arrays to a file."""
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "description": json.dumps(description),
+    }
+    tensors.write(path, arrays, metadata)
+
+
+def describe(net: Training, built: Built) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return what a network is, without its training, and its weights."""
     description: dict[str, Any] = {
         "class": type(net).__name__,
         **net.get_config(),
@@ -45,22 +73,7 @@ def save(
         "seed": net.seed_,
         "learning_rate": None if net.follows_schedule else net.learning_rate,
     }
-    if vectorization is not None:
-        description["vectorization"] = vectorization.get_config()
-    arrays = {_WEIGHTS + variable.name: built.view(variable) for variable in built.variables}
-    if training_state:
-        callbacks = net.callback_states()
-        described = [{"callback": key, "state": _numbers(key, state)} for key, state in callbacks]
-        description["training"] = {**net.training_state(), "callbacks": described}
-        arrays |= {_STATES + name: array for name, array in built.get_states().items()}
-        for index, (_, state) in enumerate(callbacks):
-            arrays |= {f"{_CALLBACKS}{index}/{name}": a for name, a in _arrays(state).items()}
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "description": json.dumps(description),
-    }
-    tensors.write(path, arrays, metadata)
+    return description, {_WEIGHTS + weight.name: built.view(weight) for weight in built.variables}
 
 
 def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
@@ -73,26 +86,42 @@ def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
     path : str or path
         The file.
     """
-    arrays, metadata = tensors.read(path)
-    description = _description(os.fspath(path), metadata)
-    try:
-        net = cls.from_config(
-            description,
-            loss=spec.deserialize(description["loss"]),
-            optimizer=spec.deserialize(description["optimizer"]),
-            metrics=spec.deserialize(description["metrics"]),
-            random_state=description["seed"],
-            dtype=description["dtype"],
-        )
-        net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
-        net.feature_names_in_ = description.get("feature_names")
-        rate = description.get("learning_rate")
-        if rate is not None:
-            net.learning_rate = rate
+    with reading(path) as (description, arrays):
+        if "networks" in description:
+            raise ValueError("it holds several networks: ganglion.Joint.load reads it")
+        net = restore(cls, description, arrays)
         if "training" in description:
             training = description["training"]
             callbacks = _callback_states(training.get("callbacks", []), arrays)
-            net.restore_training(training, _with_prefix(arrays, _STATES), callbacks)
+            net.restore_training(training, with_prefix(arrays, _STATES), callbacks)
+    return net
+
+
+def restore(cls: type[Any], description: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
+    """Return the network that was described."""
+    net = cls.from_config(
+        description,
+        loss=spec.deserialize(description["loss"]),
+        optimizer=spec.deserialize(description["optimizer"]),
+        metrics=spec.deserialize(description["metrics"]),
+        random_state=description["seed"],
+        dtype=description["dtype"],
+    )
+    net.set_weights(_in_order(arrays, [f"{_WEIGHTS}{name}" for name in net.weight_names]))
+    net.feature_names_in_ = description.get("feature_names")
+    rate = description.get("learning_rate")
+    if rate is not None:
+        net.learning_rate = rate
+    return net
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
+    """Give the description and the arrays of a file; what is wrong with them names it."""
+    arrays, metadata = tensors.read(path)
+    description = _description(os.fspath(path), metadata)
+    try:
+        yield description, arrays
     except KeyError as error:
         raise tensors.unreadable(path, f"{error} is missing") from None
     except (
@@ -104,7 +133,6 @@ def load(cls: type[Any], path: str | os.PathLike[str]) -> Any:
         MemoryError,
     ) as error:
         raise tensors.unreadable(path, str(error)) from error
-    return net
 
 
 def vectorization(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -159,7 +187,7 @@ def _callback_states(
     described: list[dict[str, Any]], arrays: Mapping[str, Array]
 ) -> list[tuple[str, dict[str, Any]]]:
     return [
-        (entry["callback"], entry["state"] | _with_prefix(arrays, f"{_CALLBACKS}{index}/"))
+        (entry["callback"], entry["state"] | with_prefix(arrays, f"{_CALLBACKS}{index}/"))
         for index, entry in enumerate(described)
     ]
 
@@ -171,5 +199,6 @@ def _in_order(arrays: Mapping[str, Array], names: list[str]) -> list[Array]:
     return [arrays[name] for name in names]
 
 
-def _with_prefix(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+def with_prefix(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """Return the arrays whose names begin so, without it."""
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,14 +15,15 @@ from ganglion.arguments import names_arguments
 from ganglion.callbacks.base import Callback, check_callbacks
 from ganglion.data import whole_number
 from ganglion.epochs import EVALUATION_BATCH, Evaluation, Shuffle
-from ganglion.errors import suggestion
+from ganglion.errors import not_fitted, suggestion
+from ganglion.joint import files
 from ganglion.joint.arrays import Arrays, check_arrays, check_readable
 from ganglion.joint.fitting import JointBatches, JointFit
 from ganglion.joint.objective import Objective
-from ganglion.joint.programs import JointPrograms
+from ganglion.joint.programs import JointPrograms, State
 from ganglion.joint.tracing import Inputs
 from ganglion.progress import resolve_verbose
-from ganglion.sequential import Sequential
+from ganglion.training import Training
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,7 +50,7 @@ class Joint:
 
     Parameters
     ----------
-    networks : dict of str to Sequential
+    networks : dict of str to Sequential or Model
         By names, of one dtype. Those without weights draw them when `fit` shows which shapes they
         take.
     objectives : sequence of Objective
@@ -96,7 +98,7 @@ class Joint:
     @names_arguments("Joint")
     def __init__(
         self,
-        networks: Mapping[str, Sequential],
+        networks: Mapping[str, Training],
         objectives: Sequence[Objective],
         random_state: int | None = None,
     ) -> None:
@@ -115,6 +117,7 @@ class Joint:
         self.step_ = 0
         self.stop_training = False
         self._programs: JointPrograms | None = None
+        self._states: dict[str, State] = {}
 
     def __repr__(self) -> str:
         return f"Joint({list(self.networks)}, {self.objectives})"
@@ -224,9 +227,14 @@ class Joint:
 
         Raises
         ------
+        NotFittedError
+            Before all networks were built.
         TypeError, ValueError
             As `fit`.
         """
+        for name, network in self.networks.items():
+            if not network.built:
+                raise not_fitted(f"[evaluate] network {name!r} has no weights yet: call fit")
         size = whole_number("evaluate", "batch_size", batch_size)
         inputs, samples = check_arrays("evaluate", X, y, self.dtype)
         programs = self._programs_for("evaluate", inputs, [samples])
@@ -259,11 +267,57 @@ class Joint:
                 check_readable(place, samples, programs.readers, self.dtype)
         if programs is not known:
             programs.build_networks()
-            if known is not None and not programs.take_states(known):
+            if not programs.set_states(self.optimizer_states()):
                 self.step_ = 0
             self._programs = programs
         programs.pull()
         return programs
+
+    def save(self, path: str | os.PathLike[str], training_state: bool = False) -> None:
+        """Write all networks to a file, as a whole or not at all.
+
+        One of them alone is written by its own `Sequential.save`.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write. A file that is there is replaced once all is written.
+        training_state : bool, default=False
+            Whether to keep the optimizers' state, counters and history too, so that training goes
+            on after `load` with the same bits as if it had not stopped.
+
+        Raises
+        ------
+        NotFittedError
+            Before all networks were built.
+        TypeError
+            When a part of one, such as a function, cannot be described.
+        OSError
+            When the file cannot be written.
+        """
+        files.save(self, path, training_state)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], objectives: Sequence[Objective]) -> Self:
+        """Return the networks that `save` wrote, with objectives, which no file can hold.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        objectives : sequence of Objective
+            To go on where training stopped, they must be those that it was saved with.
+
+        Raises
+        ------
+        OSError
+            When there is no such file.
+        ValueError
+            When it is cut short, damaged, of a later version, or something else; the message names
+            the file and what is wrong.
+        """
+        joint: Self = files.load(cls, path, objectives)
+        return joint
 
     def get_weights(self) -> list[Array]:
         """Return copies of all weights, network by network, as each of them gives its own."""
@@ -285,6 +339,24 @@ class Joint:
         ends = itertools.accumulate(counts)
         for network, count, end in zip(self.networks.values(), counts, ends, strict=True):
             network.set_weights(weights[end - count : end])
+
+    # What files and copies keep. What runs is made again when it is first needed.
+
+    def optimizer_states(self) -> dict[str, State]:
+        """Return copies of the state of all optimizers, by objective; empty before training."""
+        return self._states if self._programs is None else self._programs.get_states()
+
+    def go_on(
+        self, epoch: int, step: int, history: dict[str, list[float]], states: dict[str, State]
+    ) -> None:
+        """Go on where a training was when these were taken."""
+        self.epoch_, self.step_, self.history_, self._states = epoch, step, history, states
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_programs": None, "_states": self.optimizer_states()}
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
 
     # What a fit and its callbacks ask for.
 
@@ -327,8 +399,10 @@ def _check_networks(networks: Any) -> None:
             raise ValueError(
                 f"[Joint] a network's name must be a word without '_' in front, got {name!r}"
             )
-        if not isinstance(network, Sequential):
-            raise TypeError(f"[Joint] network {name!r} must be a Sequential, got {network!r}")
+        if not isinstance(network, Training):
+            raise TypeError(
+                f"[Joint] network {name!r} must be a Sequential or a Model, got {network!r}"
+            )
         if id(network) in seen:
             raise ValueError(f"[Joint] {seen[id(network)]!r} and {name!r} are one network")
         seen[id(network)] = name
@@ -337,7 +411,7 @@ def _check_networks(networks: Any) -> None:
         raise ValueError(f"[Joint] the networks must be of one dtype, got {dtypes}")
 
 
-def _check_objectives(objectives: Any, networks: Mapping[str, Sequential]) -> None:
+def _check_objectives(objectives: Any, networks: Mapping[str, Training]) -> None:
     if not isinstance(objectives, Sequence) or not objectives:
         raise TypeError(f"[Joint] objectives must be a list of Objectives, got {objectives!r}")
     names: set[str] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ from ganglion.layers.recurrent import Recurrent
 from ganglion.ops import axis_size
 from ganglion.optimizers import Slots
 from ganglion.sequential import Sequential
+from ganglion.training import Training
 from ganglion.value import Shape, Value
 from ganglion.variables import Variable, Variables
 from ganglion.weights import Weights, new_store
@@ -41,6 +42,21 @@ class Reader:
         self.path = path
         self.position = position
         self.layer = layer
+
+
+class State(NamedTuple):
+    """What an optimizer remembers.
+
+    Attributes
+    ----------
+    trained : list of str
+        Names of the weights that it trains, in order.
+    slots : dict of str to ndarray
+        By name.
+    """
+
+    trained: list[str]
+    slots: dict[str, Array]
 
 
 class Part:
@@ -90,14 +106,24 @@ class Part:
             for name, value in zip(self.reported, values, strict=True)
         }
 
-    def continues(self, other: Part) -> bool:
-        """Whether the optimizer's state of another is that of this one."""
-        layouts = [
-            ([(slot.name, slot.shape) for slot in part.slots], list(part.variables.groups()))
-            for part in (self, other)
-        ]
-        names = [[weight.name for weight in part.variables.trainable] for part in (self, other)]
-        return layouts[0] == layouts[1] and names[0] == names[1]
+    def get_state(self) -> State:
+        """Return a copy of the optimizer's state."""
+        array = self.states.array
+        slots = {slot.name: array[slot.span].reshape(slot.shape).copy() for slot in self.slots}
+        return State([weight.name for weight in self.variables.trainable], slots)
+
+    def fits(self, state: State) -> bool:
+        """Whether a state is of this optimizer, of these weights."""
+        own = self.get_state()
+        shapes, given = (
+            {name: array.shape for name, array in of.slots.items()} for of in (own, state)
+        )
+        return own.trained == state.trained and shapes == given
+
+    def set_state(self, state: State) -> None:
+        """Replace the optimizer's state by one that fits."""
+        for slot in self.slots:
+            self.states.array[slot.span] = state.slots[slot.name].reshape(-1)
 
 
 class JointPrograms(Weights):
@@ -105,7 +131,7 @@ class JointPrograms(Weights):
 
     Parameters
     ----------
-    networks : dict of str to Sequential
+    networks : dict of str to Sequential or Model
         By their names.
     objectives : sequence of Objective
         In the order in which they take a batch.
@@ -130,7 +156,7 @@ class JointPrograms(Weights):
 
     def __init__(
         self,
-        networks: Mapping[str, Sequential],
+        networks: Mapping[str, Training],
         objectives: Sequence[Objective],
         inputs: Inputs,
         dtype: str,
@@ -140,15 +166,14 @@ class JointPrograms(Weights):
         self.readers: list[Reader] = []
         self._adapting: set[str] = set()
         variables = Variables()
-        self._shapes: dict[str, Shape] = {}
+        self._shapes: dict[str, tuple[Shape, ...]] = {}
         reported: list[list[str]] = []
         for objective in objectives:
             trace, given, values = trace_objective(
                 objective, self._networks, variables, inputs, training=False
             )
             _check_applied(objective, trace)
-            for name, shape in trace.applied.items():
-                self._shapes.setdefault(name, shape)
+            self._shapes = trace.applied | self._shapes
             reported.append(list(values))
             self._note_layers(trace, given)
         _check_names(objectives, reported)
@@ -233,7 +258,8 @@ class JointPrograms(Weights):
         """Have networks without weights draw them, for the shapes that they were applied to."""
         for name, network in self._networks.items():
             if not network.built:
-                network.build((None, *self._shapes[name][1:]))
+                assert isinstance(network, Sequential)  # a Model is built from the first
+                network.build(*self._shapes[name])
             self._built[name] = network.current("Joint")
 
     @property
@@ -266,13 +292,19 @@ class JointPrograms(Weights):
 
     # The state of the optimizers.
 
-    def take_states(self, other: JointPrograms) -> bool:
-        """Go on with the optimizers of programs made before; False where they are others."""
-        pairs = list(zip(self.parts, other.parts, strict=False))
-        if len(self.parts) != len(other.parts) or not all(a.continues(b) for a, b in pairs):
+    def get_states(self) -> dict[str, State]:
+        """Return copies of the state of all optimizers, by objective."""
+        return {part.objective.name: part.get_state() for part in self.parts}
+
+    def set_states(self, states: Mapping[str, State]) -> bool:
+        """Go on with these; False, and nothing changes, where they are of other optimizers."""
+        names = [part.objective.name for part in self.parts]
+        if names != list(states) or not all(
+            part.fits(states[part.objective.name]) for part in self.parts
+        ):
             return False
-        for part, before in pairs:
-            part.states.array[:] = before.states.array
+        for part in self.parts:
+            part.set_state(states[part.objective.name])
         return True
 
     def reset_optimizers(self) -> None:

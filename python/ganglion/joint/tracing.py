@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ganglion.errors import suggestion
+from ganglion.graph import Chain, Graph
 from ganglion.joint.objective import Objective
-from ganglion.sequential import Sequential
+from ganglion.lines import blame
 from ganglion.tracing import Trace
+from ganglion.training import Training
 from ganglion.value import Operand, Shape, Value, fits
 from ganglion.variables import Variables
-
-_PACKAGE = Path(__file__).parents[1]
 
 
 class Inputs(NamedTuple):
@@ -53,7 +51,8 @@ class ObjectiveTrace(Trace):
         self._trains = objective.trains
         self._changes = training
         self._network: str | None = None
-        self.applied: dict[str, Shape] = {}  # input shapes, by the names of the networks
+        # Shapes of their inputs, by the names of the networks.
+        self.applied: dict[str, tuple[Shape, ...]] = {}
 
     def trains(self, network: str) -> bool:
         """Whether the objective trains a network."""
@@ -87,49 +86,69 @@ class ObjectiveTrace(Trace):
 class Applied:
     """A network, to be applied to values of a batch."""
 
-    def __init__(self, name: str, network: Sequential, trace: ObjectiveTrace) -> None:
+    def __init__(self, name: str, network: Training, trace: ObjectiveTrace) -> None:
         self._name = name
         self._network = network
         self._trace = trace
 
-    def __call__(self, x: Value, training: bool | None = None) -> Value:
+    def __call__(self, *values: Value, training: bool | None = None) -> Any:
         """Apply its layers.
 
         Parameters
         ----------
-        x : Value
-            (None, ...).
+        *values : Value
+            (None, ...), one for each of its inputs.
         training : bool, optional
             Whether its layers act as in training. By default they do in `Joint.fit`, and not in
             `Joint.evaluate`.
 
+        Returns
+        -------
+        Value, or list of them for a network of several outputs
+
         Raises
         ------
         TypeError
-            ``x`` is no value.
+            What is given is no value.
         ValueError
-            The network takes another shape.
+            The network takes other shapes.
         """
-        name, network, trace = self._name, self._network, self._trace
-        if not isinstance(x, Value):
-            raise TypeError(f"[{name}] expected a value of a batch, got {x!r}")
-        known = network.input_shape if network.built else trace.applied.get(name)
-        if known is not None and not fits(known, x.shape):
-            raise ValueError(f"[{name}] the network takes {known}, got {x.shape}")
-        if not network.layers:
-            raise ValueError(f"[{name}] the network has no layers")
-        trace.applied.setdefault(name, x.shape)
+        name, trace = self._name, self._trace
+        for value in values:
+            if not isinstance(value, Value):
+                raise TypeError(f"[{name}] expected a value of a batch, got {value!r}")
+        graph, shapes = self._graph, tuple(value.shape for value in values)
+        self._check_shapes(shapes)
+        trace.applied.setdefault(name, shapes)
         with trace.applying(name, training):
-            trace.reserve(network.layers)
-            for layer in network.layers:
-                x = layer(x)
-        return x
+            results = graph.write(trace, list(values))
+        return results[0] if len(results) == 1 else results
+
+    @property
+    def _graph(self) -> Chain | Graph:
+        if self._network.built:
+            return self._network.current("Joint").recipe.graph
+        if not self._network.layers:
+            raise ValueError(f"[{self._name}] the network has no layers")
+        return Chain(self._network.layers)
+
+    def _check_shapes(self, shapes: tuple[Shape, ...]) -> None:
+        network = self._network
+        built = network.current("Joint").recipe.input_shapes if network.built else None
+        known = built or self._trace.applied.get(self._name)
+        if known is None:
+            if len(shapes) != 1:
+                raise ValueError(f"[{self._name}] the network takes one value, got {len(shapes)}")
+            return
+        if len(known) != len(shapes) or not all(map(fits, known, shapes)):
+            takes, got = (", ".join(map(str, some)) for some in (known, shapes))
+            raise ValueError(f"[{self._name}] the network takes {takes}, got {got or 'nothing'}")
 
 
 class Networks:
     """The networks of a `Joint`, as attributes or items, in the function of an objective."""
 
-    def __init__(self, networks: Mapping[str, Sequential], trace: ObjectiveTrace) -> None:
+    def __init__(self, networks: Mapping[str, Training], trace: ObjectiveTrace) -> None:
         self._applied = {name: Applied(name, net, trace) for name, net in networks.items()}
 
     def __getitem__(self, name: str) -> Applied:
@@ -140,10 +159,9 @@ class Networks:
         return self._applied[name]
 
     def __getattr__(self, name: str) -> Applied:
-        if name.startswith("__") or name not in self.__dict__.get("_applied", ()):
-            raise AttributeError(
-                f"[Joint] no network is named {name!r}{suggestion(name, self._applied)}"
-            )
+        if name.startswith("_") or name not in self._applied:
+            known = {} if name.startswith("_") else self._applied
+            raise AttributeError(f"[Joint] no network is named {name!r}{suggestion(name, known)}")
         return self._applied[name]
 
     def __dir__(self) -> list[str]:
@@ -152,7 +170,7 @@ class Networks:
 
 def trace_objective(
     objective: Objective,
-    networks: Mapping[str, Sequential],
+    networks: Mapping[str, Training],
     variables: Variables,
     inputs: Inputs,
     training: bool,
@@ -182,9 +200,9 @@ def trace_objective(
         if inputs.keywords:
             arguments, named = [called], dict(zip(inputs.keywords, given, strict=True))
         _check_arguments(objective, arguments, named, inputs)
-        with located(objective):
+        with _located(objective):
             result = objective.function(*arguments, **named)
-        return trace, given, _reported(objective, result)
+            return trace, given, _reported(result, objective.name)
 
 
 def _check_arguments(
@@ -204,35 +222,36 @@ def _check_arguments(
         ) from None
 
 
-def _reported(objective: Objective, result: Any) -> dict[str, Value]:
-    owner = f"[Joint] objective {objective.name!r}"
-    values = result if isinstance(result, Mapping) else {objective.name: result}
+def _reported(result: Any, name: str) -> dict[str, Value]:
+    """Return the scalars of an objective's function by name."""
+    values = result if isinstance(result, Mapping) else {name: result}
     if not values:
-        raise ValueError(f"{owner} must return at least one scalar, got {result!r}")
+        raise ValueError(f"[Joint] an objective must return at least one scalar, got {result!r}")
     for name, value in values.items():
         what = f" as {name!r}" if values is result else ""
         if not isinstance(name, str):
-            raise TypeError(f"{owner} must return scalars by name, got {name!r}")
+            raise TypeError(f"[Joint] an objective must return scalars by name, got {name!r}")
         if not isinstance(value, Value):
-            raise TypeError(f"{owner} must return a scalar or a dict of them, got {value!r}{what}")
+            raise TypeError(
+                f"[Joint] an objective must return a scalar or a dict of them, got {value!r}{what}"
+            )
         if value.shape != ():
             raise ValueError(
-                f"{owner} must return scalars, got shape {value.shape}{what}: ops.mean makes one"
+                f"[Joint] an objective must return scalars, got shape {value.shape}{what}: "
+                "ops.mean makes one"
             )
     return dict(values)
 
 
 @contextmanager
-def located(objective: Objective) -> Iterator[None]:
+def _located(objective: Objective) -> Iterator[None]:
     """Have an error say in which objective it arose, and in which line of the user's."""
     try:
         yield
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if _PACKAGE not in Path(frame.filename).parents]
-        where = f", {Path(own[-1].filename).name} line {own[-1].lineno}" if own else ""
-        text = error.args[0] if len(error.args) == 1 else error
-        error.args = (f"{text} (in objective {objective.name!r}{where})",)
+    except Exception as error:
+        if isinstance(error, (TypeError, ValueError, IndexError, AttributeError)):
+            error.args = (f"{error} (in objective {objective.name!r})",)
+        blame(error, objective.function)
         raise
 
 
