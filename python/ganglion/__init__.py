@@ -35,6 +35,8 @@ from ganglion.threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from ganglion import applications, attribution, datasets, examples, plot, reports
     from ganglion.estimators import (
+        GAN,
+        VAE,
         Autoencoder,
         CapsuleClassifier,
         MLPClassifier,
@@ -57,6 +59,8 @@ _LAZY_MODULES = frozenset(
 _LAZY_NAMES = {
     "Autoencoder": "ganglion.estimators",
     "CapsuleClassifier": "ganglion.estimators",
+    "GAN": "ganglion.estimators",
+    "VAE": "ganglion.estimators",
     "ImageFolder": "ganglion.images",
     "MLPClassifier": "ganglion.estimators",
     "MLPRegressor": "ganglion.estimators",
@@ -72,6 +76,8 @@ _LAZY_NAMES = {
 }
 
 __all__ = [
+    "GAN",
+    "VAE",
     "Autoencoder",
     "CapsuleClassifier",
     "DivergenceWarning",

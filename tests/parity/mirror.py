@@ -40,10 +40,14 @@ WITHOUT: dict[str, dict[str, str]] = {
         "random_crop": "Keras cuts nothing in prediction",
         "positional_encoding": "KerasHub's; tests/test_attention.py has the formula",
         "position_embedding": "KerasHub's; tests/test_attention.py has the formula",
+        "gaussian_sampling": "Keras has none; parity/test_torch_generative.py trains with it",
+        "spectral_normalization": "Keras overwrites the kernel; compared with PyTorch's",
     },
     "loss": {
         "function_loss": "made from a user's function",
         "quantile": "Keras has none; tests/test_losses.py has the formula",
+        "bernoulli_nll": "Keras has none; tests/test_losses.py has the formula",
+        "gaussian_nll": "Keras has none; tests/test_losses.py has the formula",
     },
 }
 

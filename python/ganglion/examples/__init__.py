@@ -2,6 +2,8 @@
 
 adult
     Tell who earns over 50,000 dollars: numbers, categories and gaps, from files you have.
+autoencoder
+    Write images down in a few numbers, clean noisy ones, and find those of an unknown kind.
 california
     Predict what houses cost: a table with a gap and a category, from a file you have.
 capsule
@@ -18,6 +20,8 @@ forecast
     Forecast loads and temperature of a transformer, hour by hour, from a file you have.
 gallery
     Draw every picture there is of a network, of its training and of what came out.
+gan
+    Two networks against each other: one draws images, the other tells them from real ones.
 names
     Tell which language a name is from, letter by letter.
 regression
@@ -32,6 +36,8 @@ tagging
     Name the part of speech of every word: a tag for each step of a sequence.
 transfer
     Learn from few X-rays, with and without having seen sixty thousand clothes before.
+vae
+    Learn what images look like, and draw new ones: a variational autoencoder.
 waves
     Draw a wave from three numbers: one vector goes in, a sequence comes out.
 xray

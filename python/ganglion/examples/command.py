@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
+
+from ganglion.datasets import Dataset, read_mnist
 from ganglion.optional import require
 
 
@@ -79,6 +82,31 @@ class Command(argparse.ArgumentParser):
     def add_epochs(self, default: int | None) -> None:
         """Take ``--epochs``, a positive integer."""
         self.add_count("--epochs", default, "passes over the data")
+
+    def add_images(self) -> None:
+        """Take ``--data``, a folder of MNIST's or Fashion-MNIST's files, for `read_images`."""
+        self.add_argument(
+            "--data", type=Path, help="folder of four IDX files (the digits of scikit-learn)"
+        )
+
+    def read_images(self, folder: Path | None) -> Dataset:
+        """Return images, with pixels from 0 to 1: of the folder, or scikit-learn's digits."""
+        if folder is None:
+            from sklearn.datasets import load_digits
+            from sklearn.model_selection import train_test_split
+
+            data = load_digits()
+            X_train, X_test, y_train, y_test = train_test_split(
+                data.images, data.target, test_size=0.25, stratify=data.target, random_state=0
+            )
+            return Dataset(np.float32(X_train / 16), y_train, np.float32(X_test / 16), y_test)
+        try:
+            found = read_mnist(folder)
+        except (OSError, ValueError) as error:
+            self.error(str(error))
+        return found._replace(
+            X_train=np.float32(found.X_train / 255), X_test=np.float32(found.X_test / 255)
+        )
 
     def add_output(self, default: str) -> None:
         """Take ``--output``, a picture that matplotlib can write where it shall be."""

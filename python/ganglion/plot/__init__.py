@@ -13,9 +13,11 @@ from ganglion.plot.curves import LiveCurves, learning_curves
 from ganglion.plot.diagram import network
 from ganglion.plot.distributions import dead_units, weight_histograms
 from ganglion.plot.landscape import loss_landscape
+from ganglion.plot.samples import SampleGrid, image_grid, latent_space
 
 __all__ = [
     "LiveCurves",
+    "SampleGrid",
     "activations",
     "calibration_curve",
     "capsule_dimensions",
@@ -23,6 +25,8 @@ __all__ = [
     "dead_units",
     "filters",
     "grad_cam",
+    "image_grid",
+    "latent_space",
     "learning_curves",
     "loss_landscape",
     "network",

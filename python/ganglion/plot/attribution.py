@@ -14,6 +14,7 @@ from ganglion.data import whole_number
 from ganglion.errors import suggestion
 from ganglion.figure import panels, plain
 from ganglion.layers import Conv2DTranspose, DepthwiseConv2D, Layer
+from ganglion.plot.samples import tiled
 from ganglion.sequential import Sequential
 
 if TYPE_CHECKING:
@@ -209,12 +210,7 @@ def filters(
     shown = kernel[..., :count].transpose(3, 0, 1, 2)
     # Each on its own scale: what a filter looks for, not how loud it answers.
     shown = shown / np.maximum(np.abs(shown).max(axis=(1, 2, 3), keepdims=True), 1e-12)
-    columns = int(np.ceil(np.sqrt(len(shown))))
-    rows = -(-len(shown) // columns)
-    grid = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, channels), np.nan)
-    for index, picture in enumerate(shown):
-        top, left = (index // columns) * (height + 1) + 1, (index % columns) * (width + 1) + 1
-        grid[top : top + height, left : left + width] = picture
+    grid = tiled(shown, None, np.nan)
     (panel,) = panels("filters", ax, size=(5.0, 5.0 * grid.shape[0] / grid.shape[1] + 0.4))
     if channels == 3:
         panel.imshow(np.nan_to_num((grid + 1) / 2, nan=1.0))

@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from ganglion.estimators.generative.autoencoder import Autoencoder
+from ganglion.estimators.generative.gan import GAN
+from ganglion.estimators.generative.vae import VAE
 
-__all__ = ["Autoencoder"]
+__all__ = ["GAN", "VAE", "Autoencoder"]
