@@ -67,8 +67,8 @@ std::vector<int> Builder::gradient(const std::vector<int>& outputs, const std::v
     }
     const Rule& rule = find_rule(operation.kind);
     if (!reached || rule.flat) continue;
-    check(rule.gradient != nullptr, "[gradient] no gradient is known of the operation '", operation.kind,
-          "' of '", operation.label, "'");
+    check(rule.gradient != nullptr, "[gradient] no gradient is known of the operation '", operation.kind, "' of '",
+          operation.label, "'");
     label = operation.label;
     const std::vector<int> d_inputs = rule.gradient(*this, operation, d_outputs);
     for (size_t i = 0; i < d_inputs.size(); ++i) {
