@@ -416,3 +416,81 @@ def test_a_graph_is_described_by_its_config() -> None:
     config = graph.get_config()
     again = Graph.from_config(config, graph.layers)
     assert again.get_config() == config
+
+
+# Networks within networks, and what is reused.
+
+
+def test_a_network_that_is_called_brings_its_weights_and_its_layers_once() -> None:
+    encoder = Sequential([layers.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)])
+    a, b = layers.Input((4,)), layers.Input((4,))
+    net = Model([a, b], layers.Subtract()([encoder(a), encoder(b)]), loss="mse")
+    assert net.weight_names == ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]
+    left, right = RNG.normal(size=(2, 6, 4))
+    expected = encoder.predict(left) - encoder.predict(right)
+    np.testing.assert_allclose(net.predict((left, right)), expected, atol=1e-6)
+    before = encoder.get_weights()
+    net.fit((left, right), np.ones((6, 2)), epochs=2)
+    assert equal(encoder.get_weights(), before)
+    encoder.take_weights(net)
+    assert equal(encoder.get_weights(), net.get_weights())
+    copied = pickle.loads(pickle.dumps(net))
+    assert np.array_equal(copied.predict((left, right)), net.predict((left, right)))
+
+
+def test_a_graph_within_a_graph() -> None:
+    inner = two_inputs()
+    heads = two_heads()
+    x, image = layers.Input((4,)), layers.Input((2, 3))
+    size, kind = heads(x)
+    net = Model([x, image], {"sum": inner({"image": image, "x": x}) + size, "kind": kind})
+    predicted = net.predict((X, IMAGE))
+    np.testing.assert_allclose(predicted["kind"], heads.predict(X)[1], atol=1e-6)
+    expected = inner.predict((X, IMAGE)) + heads.predict(X)[0]
+    np.testing.assert_allclose(predicted["sum"], expected, atol=1e-6)
+
+
+def test_calls_of_networks_that_do_not_fit() -> None:
+    chain, x = Sequential([layers.Input((4,)), layers.Dense(2)]), layers.Input((3,))
+    with pytest.raises(TypeError, match=r"\[Sequential\] is called on layers.Input .*; predict"):
+        chain(X)
+    with pytest.raises(ValueError, match=r"\[Sequential\] takes \(None, 4\), got \(None, 3\)"):
+        chain(x)
+    with pytest.raises(ValueError, match=r"\[Sequential\] takes 1 input, got 2"):
+        chain([x, x])
+    with pytest.raises(TypeError, match=r"\[Model\] inputs must be a tuple or a dict of 2 parts"):
+        two_inputs()(x)
+    with pytest.raises(ValueError, match="share no layer that has weights"):
+        chain.take_weights(two_inputs())
+    with pytest.raises(TypeError, match="other must be a Sequential or a Model, got None"):
+        chain.take_weights(None)
+
+
+def test_freezing_goes_along_the_graph() -> None:
+    net = two_heads()
+    net.freeze()
+    assert net.trainable_weight_names == ["size/kernel", "size/bias", "kind/kernel", "kind/bias"]
+    net.freeze("size")
+    assert net.trainable_weight_names == ["kind/kernel", "kind/bias"]
+    net.unfreeze("dense")
+    assert len(net.trainable_weight_names) == 6
+    net.discriminate(0.5)
+    assert [layer.learning_rate_multiplier for layer in net.layers] == [1.0, 0.5, 1.0, 1.0]
+    net.freeze()
+    unfreezing = callbacks.GradualUnfreezing()
+    net.fit(X, (SIZE, KIND), epochs=2, callbacks=[unfreezing])
+    assert len(net.trainable_weight_names) == 6
+    x = layers.Input((4,))
+    with pytest.raises(ValueError, match=r"\[freeze\] the network has no layer with weights befor"):
+        Model(x, [layers.Dense(1)(x), layers.Dense(2)(x)]).freeze()
+    shared = layers.Dense(4)
+    again = Model(x, layers.Dense(1)(shared(layers.Dense(4)(shared(x)))))
+    again.freeze()
+    assert again.trainable_weight_names == ["dense_2/kernel", "dense_2/bias"]
+
+
+def test_one_output_of_a_dict_is_a_dict_for_one_row_too() -> None:
+    x = layers.Input((4,))
+    net = Model(x, {"only": layers.Dense(2)(x)})
+    row = np.zeros((1, 4))
+    assert [list(net.predict(row)) for _ in range(3)] == [["only"]] * 3

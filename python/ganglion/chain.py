@@ -82,6 +82,9 @@ class Chained(Showing):
         elif not fits(self.input_shape, shape):
             raise ValueError(f"[build] the network takes {self.input_shape}, got {shape}")
 
+    def _joined(self) -> Chain:
+        return Chain([layer for layer in self.layers if not isinstance(layer, Input)])
+
     def _recipe(self, input_shapes: tuple[Shape, ...]) -> Recipe:
         if not self.layers:
             raise ValueError("[Sequential] the network has no layers")

@@ -25,8 +25,11 @@ class Model(Showing):
 
     Layers are called on `layers.Input` and on what other layers make; the operations of
     `ganglion.ops` and ``+ - * /`` can stand between. A layer that is called several times is the
-    same layer, with the same weights, in each place. What is a chain is easier written as
-    `Sequential`.
+    same layer, with the same weights, in each place. Networks can be called as layers are. What is
+    a chain is easier written as `Sequential`.
+
+    Unlike in Keras, layers hold no weights: two models of the same layers each have their own, and
+    `take_weights` copies those of one into the other.
 
     With several inputs, ``X`` is a tuple of arrays, or a dict of them by the names of the inputs;
     with several outputs so is ``y``, and `predict` returns a list. Each output has a loss, and what
@@ -105,7 +108,12 @@ class Model(Showing):
                 raise TypeError(f"[Model] inputs and outputs must have text as names, got {name!r}")
         self.layers = self._graph.layers
         self.compile(loss=loss, optimizer=optimizer, metrics=metrics, loss_weights=loss_weights)
-        self._set_built(self._initialized(tuple(node.shape for node in self._graph.inputs)))
+        built = self._initialized(tuple(node.shape for node in self._graph.inputs))
+        called = (call.network for call in self._graph.calls if call.network is not None)
+        for network in {id(one): one for one in called}.values():
+            if network.built:
+                built.take_weights(network.current("Model"))
+        self._set_built(built)
 
     @names_arguments("compile")
     def compile(
@@ -174,6 +182,9 @@ class Model(Showing):
             Head(head.loss, {f"{name}_{label}": m for label, m in head.metrics.items()}, weight)
             for name, head, weight in named
         )
+
+    def _joined(self) -> Graph:
+        return self._graph
 
     def _recipe(self, input_shapes: tuple[Shape, ...]) -> Recipe:
         one_input, one_output = len(self.input_names) == 1, len(self.output_names) == 1

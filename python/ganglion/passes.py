@@ -80,7 +80,7 @@ class Passes(Keeping):
             and batch_size == PREDICTION_BATCH
             and float(np.vdot(X, X)) < _PLAIN_SQUARES
         ):
-            return self._predict_rows([X], 1)[0]
+            return self._results(self._predict_rows([X], 1))
         built = self._need_built("predict")
         array = check_network_inputs(
             "predict",
