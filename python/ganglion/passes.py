@@ -253,7 +253,8 @@ class Passes(Keeping):
     def _looked_at(self, built: Built, program: str, X: Inputs, batch_size: int) -> dict[str, Any]:
         """Return the outputs of a program by name, whatever the form of the samples."""
         form = built.forms.of(X)
-        by_step = built.forms.outputs(form).by_step if form.ragged else {}
+        found = built.forms.outputs(form)
+        by_step = found.ends_by_step if program == "predict" else found.by_step
         parts = parts_of(X, form)
         outputs = []
         for part in parts:
