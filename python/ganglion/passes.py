@@ -43,7 +43,8 @@ class Passes(Keeping):
         Parameters
         ----------
         X : array_like, shape (n, ...), sparse matrix, data frame, Source or list of sequences
-            Finite numbers of any real type, read in place.
+            Finite numbers of any real type, read in place. For a `Model` of several inputs a tuple
+            of these, or a dict by their names.
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large. The results do
             not depend on it.
@@ -54,7 +55,8 @@ class Passes(Keeping):
         -------
         ndarray, shape (n, ...)
             Of the network's dtype. A list of arrays, (steps, ...) each, where ``X`` is a list of
-            sequences and the network gives a result for each step.
+            sequences and the network gives a result for each step. Of a `Model` of several outputs
+            a list of these, or a dict if its outputs were given as one.
 
         Raises
         ------
