@@ -78,7 +78,7 @@ def test_open_steps_are_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_one_of_each_is_named_as_in_a_chain(tmp_path: Any) -> None:
+def test_one_of_each_is_named_too(tmp_path: Any) -> None:
     x = layers.Input((4,), name="mine")
     Model(x, layers.Dense(2, name="ours")(x)).to_onnx(tmp_path / "net.onnx")
-    assert names(tmp_path / "net.onnx") == (["x"], ["prediction"])
+    assert names(tmp_path / "net.onnx") == (["mine"], ["ours"])

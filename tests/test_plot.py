@@ -203,7 +203,7 @@ def test_the_parts_of_a_diagram_do_not_overlap(branches):
 
 
 def graph_of_everything():
-    """Two inputs, two heads, a layer used twice, skips, operations, and states that are passed on."""
+    """Two inputs, three outputs, a layer used twice, skips, operations, and states passed on."""
     a, b = layers.Input((4,), name="a"), layers.Input((6, 3), name="b")
     shared = layers.Dense(5, activation="relu", name="shared")
     left, right = shared(a), shared(layers.Dense(4)(layers.Flatten()(b)))

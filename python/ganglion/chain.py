@@ -26,7 +26,12 @@ class Chained(Showing):
 
     def _append(self, layer: Layer) -> None:
         if not isinstance(layer, Layer):
-            raise TypeError(f"[Sequential] layers must be Layers, got {layer!r}")
+            hint = ""
+            if isinstance(layer, Showing):
+                hint = (
+                    ": ganglion.Model joins networks, Model(x, net(x)) with x = layers.Input(...)"
+                )
+            raise TypeError(f"[Sequential] layers must be Layers, got {layer!r}{hint}")
         if isinstance(layer, Input) and self.layers:
             raise ValueError("[Sequential] Input must be the first layer")
         if any(layer is known for known in self.layers):
@@ -81,6 +86,9 @@ class Chained(Showing):
             self._set_built(self._initialized((shape,)))
         elif not fits(self.input_shape, shape):
             raise ValueError(f"[build] the network takes {self.input_shape}, got {shape}")
+
+    def _joined(self) -> Chain:
+        return Chain([layer for layer in self.layers if not isinstance(layer, Input)])
 
     def _recipe(self, input_shapes: tuple[Shape, ...]) -> Recipe:
         if not self.layers:

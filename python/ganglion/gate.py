@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ganglion import _core
 from ganglion.bundle import Bundle, in_order
 from ganglion.compile import Form, Recipe
 from ganglion.data import as_array
+from ganglion.graph import Graph
 from ganglion.inputs import Input, Inputs, check_inputs, check_inputs_finite
 from ganglion.samples import Samples, check_sample_weight, check_target
 from ganglion.streaming import Stream
@@ -48,6 +51,7 @@ def check_network_inputs(
     """
     if recipe is None or len(recipe.input_shapes) == 1:
         shape = None if recipe is None else recipe.input_shapes[0]
+        X = _only(place, "X", X, recipe, () if recipe is None else recipe.input_names)
         return check_inputs(place, X, shape, dtype, finite=finite, names=names)
     given = zip(
         recipe.input_names,
@@ -56,13 +60,27 @@ def check_network_inputs(
         strict=True,
     )
     parts = {
-        name: check_inputs(_of(place, name), part, shape, dtype, finite=finite)
+        name: check_inputs(_of(place, name), _column(part, shape), shape, dtype, finite=finite)
         for name, shape, part in given
     }
     _check_rows(place, {name: len(part) for name, part in parts.items()})
     _check_kinds(place, parts)
     _check_steps(place, {recipe.input_names[i]: [*parts.values()][i] for i in recipe.open_inputs})
     return Bundle([*parts.values()])
+
+
+def _only(place: str, argument: str, given: Any, recipe: Recipe | None, names: Any) -> Any:
+    """Return what a user of a graph gave for its only input or output by its name."""
+    if recipe is None or not isinstance(recipe.graph, Graph) or not isinstance(given, Mapping):
+        return given
+    return in_order(place, argument, given, names)[0]
+
+
+def _column(part: Any, shape: Shape) -> Any:
+    """Return a number for each sample as the column that an input of one feature is."""
+    if len(shape) == 2 and shape[1] == 1 and getattr(part, "ndim", None) == 1:
+        return np.asarray(part)[:, np.newaxis]
+    return part
 
 
 def _of(place: str, name: str) -> str:
@@ -173,6 +191,7 @@ def check_samples(
     if y is None:
         raise ValueError(f"[{place}] y is missing")
     if len(recipe.heads) == 1:
+        y = _only(place, "y", y, recipe, recipe.output_names)
         target = check_target(place, X, y, recipe.heads[0].loss, output_shapes[0], dtype)
         weight = check_sample_weight(place, X, sample_weight, output_shapes[0], dtype)
         return Samples(X, target, weight, form)
@@ -189,6 +208,12 @@ def check_samples(
             for name, head, shape, part in given
         ]
     )
+    given_parts = [*sample_weight.values()] if isinstance(sample_weight, Mapping) else sample_weight
+    if isinstance(given_parts, (list, tuple)) and any(np.ndim(part) for part in given_parts):
+        raise TypeError(
+            f"[{place}] sample_weight must be one array, of shape {(len(X),)}, which counts in all "
+            "outputs; loss_weights weigh the outputs"
+        )
     if sample_weight is not None:
         sample_weight = as_array(place, "sample_weight", sample_weight)
     weight = check_sample_weight(place, X, sample_weight, (None,), dtype)

@@ -54,6 +54,8 @@ class Call:
         The same by name; the attributes of an operation.
     nodes : list of Node
         The results.
+    network : object
+        The network that was called, of which this is a part; None where there is none.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Call:
         self.arguments = tuple(arguments)
         self.keywords = dict(keywords)
         self.nodes: list[Node] = []
+        self.network: Any = None
 
     @property
     def is_input(self) -> bool:
@@ -218,6 +221,15 @@ class Chain:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = list(layers)
 
+    def draw(self, nodes: Sequence[Node], network: object) -> list[Node]:
+        """Return the node that the layers of a network make of another, alone in a list."""
+        (node,) = nodes
+        for layer in self.layers:
+            made = Call(layer, "", [node], {})
+            made.network = network
+            node = made.draw()
+        return [node]
+
     def write(self, trace: Trace, values: Sequence[Value]) -> list[Value]:
         """Append the layers to a program; return what the last puts out, alone in a list."""
         (value,) = values
@@ -298,6 +310,18 @@ class Graph:
             known.update(zip(call.nodes, results, strict=True))
         return [known[node] for node in self.outputs]
 
+    def draw(self, nodes: Sequence[Node], network: object) -> list[Node]:
+        """Return the outputs of a network drawn once more, with other nodes for its inputs."""
+        known = dict(zip(self.inputs, nodes, strict=True))
+        for call in self.calls[len(self.inputs) :]:
+            arguments = _mapped(call.arguments, known.__getitem__)
+            keywords = _mapped(call.keywords, known.__getitem__)
+            made = Call(call.layer, call.kind, arguments, keywords)
+            made.network = network
+            made.draw()
+            known.update(zip(call.nodes, made.nodes, strict=True))
+        return [known[node] for node in self.outputs]
+
     def layer_names(self) -> dict[Call, str]:
         """Return the name of each call's layer, as a network has it; of operations, their kind."""
         trace = Trace(training=False, variables=Variables())
@@ -336,6 +360,19 @@ class Graph:
             if call.layer is not None:
                 found.setdefault(names[call], {}).update(before[call])
         return {name: list(read) for name, read in found.items()}
+
+    def behind(self) -> list[set[int]]:
+        """Return for each layer the places of the others that what it makes goes to."""
+        places = {id(layer): index for index, layer in enumerate(self.layers)}
+        found: list[set[int]] = [set() for _ in self.layers]
+        after: dict[Call, set[int]] = {call: set() for call in self.calls}
+        for call in reversed(self.calls):
+            own = set() if call.layer is None else {places[id(call.layer)]}
+            for place in own:
+                found[place] |= after[call] - own
+            for node in call.operands():
+                after[node.call] |= after[call] | own
+        return found
 
     def get_config(self) -> dict[str, Any]:
         """Return how the layers are joined, in what JSON can hold; layers by their places."""

@@ -25,12 +25,16 @@ class Model(Showing):
 
     Layers are called on `layers.Input` and on what other layers make; the operations of
     `ganglion.ops` and ``+ - * /`` can stand between. A layer that is called several times is the
-    same layer, with the same weights, in each place. What is a chain is easier written as
-    `Sequential`.
+    same layer, with the same weights, in each place. Networks can be called as layers are. What is
+    a chain is easier written as `Sequential`.
+
+    Unlike in Keras, layers hold no weights: two models of the same layers each have their own, and
+    `take_weights` copies those of one into the other.
 
     With several inputs, ``X`` is a tuple of arrays, or a dict of them by the names of the inputs;
     with several outputs so is ``y``, and `predict` returns a list. Each output has a loss, and what
-    training minimises is their weighted sum. All else is as in `Sequential`.
+    training minimises is their weighted sum; ``sample_weight`` is one array, for all of them. All
+    else is as in `Sequential`.
 
     Parameters
     ----------
@@ -44,8 +48,9 @@ class Model(Showing):
     optimizer : str or Optimizer, default="rmsprop"
         Update rule.
     metrics : sequence of str or Metric, or sequence or dict of such, optional
-        What is reported beside the loss; for several outputs a list for each, or a dict with those
-        of some. They are reported under ``"output_metric"``, beside ``"output_loss"`` of each.
+        What is reported beside the loss; for several outputs one or a list for each, or a dict with
+        those of some. They are reported under ``"output_metric"``, beside ``"output_loss"`` of
+        each.
     loss_weights : sequence or dict of float, optional
         How many times the loss of each output counts in the sum; once by default.
     random_state : int, optional
@@ -105,7 +110,12 @@ class Model(Showing):
                 raise TypeError(f"[Model] inputs and outputs must have text as names, got {name!r}")
         self.layers = self._graph.layers
         self.compile(loss=loss, optimizer=optimizer, metrics=metrics, loss_weights=loss_weights)
-        self._set_built(self._initialized(tuple(node.shape for node in self._graph.inputs)))
+        built = self._initialized(tuple(node.shape for node in self._graph.inputs))
+        called = (call.network for call in self._graph.calls if call.network is not None)
+        for network in {id(one): one for one in called}.values():
+            if network.built:
+                built.take_weights(network.current("Model"))
+        self._set_built(built)
 
     @names_arguments("compile")
     def compile(
@@ -135,25 +145,30 @@ class Model(Showing):
 
     def _chosen_losses(self, loss: Any) -> list[Loss]:
         names = self.output_names
-        if loss is None or len(names) == 1 or not isinstance(loss, (list, tuple, Mapping)):
-            return chosen_losses(loss) * len(names)
         described = isinstance(loss, Mapping) and "class_name" in loss
-        given = [loss] * len(names) if described else in_order("compile", "loss", loss, names)
+        if described or not isinstance(loss, (list, tuple, Mapping)):
+            return chosen_losses(loss) * len(names)
+        given = in_order("compile", "loss", loss, names)
         if any(part is None for part in given):
             raise ValueError("[compile] each output needs a loss, got None for one")
         return [chosen_losses(part)[0] for part in given]
 
     def _chosen_metrics(self, metrics: Any) -> list[list[Metric]]:
         names = self.output_names
-        if len(names) == 1:
-            return [chosen_metrics(metrics)]
         if isinstance(metrics, Mapping):
             unknown = [name for name in metrics if name not in names]
             if unknown:
                 raise ValueError(f"[compile] metrics names {unknown[0]!r}, the outputs are {names}")
-            metrics = [metrics.get(name) for name in names]
-        given = in_order("compile", "metrics", metrics, names) if metrics else [None] * len(names)
-        return [chosen_metrics(part) for part in given]
+            given = [metrics.get(name) for name in names]
+        elif len(names) == 1 and not _holds_lists(metrics):
+            return [chosen_metrics(metrics)]
+        else:
+            given = (
+                in_order("compile", "metrics", metrics, names) if metrics else [None for _ in names]
+            )
+        return [
+            chosen_metrics([part] if isinstance(part, (str, Metric)) else part) for part in given
+        ]
 
     def _chosen_weights(self, loss_weights: Any) -> list[float]:
         names = self.output_names
@@ -175,16 +190,18 @@ class Model(Showing):
             for name, head, weight in named
         )
 
+    def _joined(self) -> Graph:
+        return self._graph
+
     def _recipe(self, input_shapes: tuple[Shape, ...]) -> Recipe:
-        one_input, one_output = len(self.input_names) == 1, len(self.output_names) == 1
         return Recipe(
             graph=self._graph,
             input_shapes=input_shapes,
             variables=Variables(),
             heads=self._heads(),
             optimizer=self.optimizer,
-            input_names=("x",) if one_input else tuple(self.input_names),
-            output_names=("prediction",) if one_output else tuple(self.output_names),
+            input_names=tuple(self.input_names),
+            output_names=tuple(self.output_names),
         )
 
     def _results(self, outputs: list[Any]) -> Any:
@@ -266,3 +283,7 @@ class Model(Showing):
 
     def __repr__(self) -> str:
         return f"Model({self.input_names} -> {self.output_names}, {len(self.layers)} layers)"
+
+
+def _holds_lists(metrics: Any) -> bool:
+    return isinstance(metrics, (list, tuple)) and any(isinstance(m, (list, tuple)) for m in metrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,25 +27,35 @@ class Outputs(NamedTuple):
     shapes : list of tuple
         (None, ...) of the predictions.
     by_step : dict of str to bool
-        Paths of the layers whose output is a sequence with padding, and names of the outputs that
-        are one: whether the padding stands in front, because a layer turned the sequence round.
+        Paths of the layers whose output is a sequence with padding: whether that stands in front,
+        because a layer turned the sequence round.
+    ends_by_step : dict of str to bool
+        The same of the predictions, by the names of the outputs.
     """
 
     shapes: list[Shape]
     by_step: dict[str, bool]
+    ends_by_step: dict[str, bool]
 
     @classmethod
     def of(cls, recipe: Recipe) -> Outputs:
         """Read them off a trace of the layers."""
         trace, (_, predictions) = applied(recipe)
-        masks = {call.path: call.output.mask for call in trace.calls}
-        masks.update(zip(recipe.output_names, (value.mask for value in predictions), strict=True))
-        by_step = {
-            path: mask.argument_of("flip") is not None
-            for path, mask in masks.items()
-            if mask is not None
-        }
-        return cls([value.shape for value in predictions], by_step)
+        ends = zip(recipe.output_names, predictions, strict=True)
+        return cls(
+            [value.shape for value in predictions],
+            _by_step((call.path, call.output) for call in trace.calls),
+            _by_step(ends),
+        )
+
+
+def _by_step(values: Iterable[tuple[str, Value]]) -> dict[str, bool]:
+    masks = {name: value.mask for name, value in values}
+    return {
+        name: mask.argument_of("flip") is not None
+        for name, mask in masks.items()
+        if mask is not None
+    }
 
 
 def trace_once(recipe: Recipe) -> tuple[Recipe, Trace, Ends, list[Shape]]:
@@ -148,7 +159,7 @@ class Forms:
         (None, None, ...) where they are sequences, each as long as its own of ``X``.
         """
         form = self.of(X)
-        shapes, by_step = self.outputs(form)
+        shapes, _, by_step = self.outputs(form)
         if not form.ragged:
             return shapes
         named = zip(self._recipe.output_names, shapes, strict=True)
@@ -178,7 +189,7 @@ class Forms:
     def outputs(self, form: Form) -> Outputs:
         """Return what the layers make of sequences of a form."""
         if not self._recipe.is_open:
-            return Outputs(self._output_shapes, {})
+            return Outputs(self._output_shapes, {}, {})
         if form not in self._outputs:
             self._outputs[form] = Outputs.of(self._recipe.of(form))
         return self._outputs[form]

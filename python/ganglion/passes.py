@@ -43,7 +43,8 @@ class Passes(Keeping):
         Parameters
         ----------
         X : array_like, shape (n, ...), sparse matrix, data frame, Source or list of sequences
-            Finite numbers of any real type, read in place.
+            Finite numbers of any real type, read in place. For a `Model` of several inputs a tuple
+            of these, or a dict by their names.
         batch_size : int, default=512
             Samples in memory at a time; fewer of a source whose samples are large. The results do
             not depend on it.
@@ -54,7 +55,8 @@ class Passes(Keeping):
         -------
         ndarray, shape (n, ...)
             Of the network's dtype. A list of arrays, (steps, ...) each, where ``X`` is a list of
-            sequences and the network gives a result for each step.
+            sequences and the network gives a result for each step. Of a `Model` of several outputs
+            a list of these, or a dict if its outputs were given as one.
 
         Raises
         ------
@@ -80,7 +82,7 @@ class Passes(Keeping):
             and batch_size == PREDICTION_BATCH
             and float(np.vdot(X, X)) < _PLAIN_SQUARES
         ):
-            return self._predict_rows([X], 1)[0]
+            return self._results(self._predict_rows([X], 1))
         built = self._need_built("predict")
         array = check_network_inputs(
             "predict",
@@ -253,7 +255,8 @@ class Passes(Keeping):
     def _looked_at(self, built: Built, program: str, X: Inputs, batch_size: int) -> dict[str, Any]:
         """Return the outputs of a program by name, whatever the form of the samples."""
         form = built.forms.of(X)
-        by_step = built.forms.outputs(form).by_step if form.ragged else {}
+        found = built.forms.outputs(form)
+        by_step = found.ends_by_step if program == "predict" else found.by_step
         parts = parts_of(X, form)
         outputs = []
         for part in parts:

@@ -137,11 +137,12 @@ class Showing(Transfer):
 
         Every layer is written, your own ones too, in the form it has in prediction: dropout and
         noise are gone, normalisation uses the statistics it learned. The graph has one input,
-        ``"x"``, and one output, ``"prediction"``, whose first size is the batch; where a `Model`
-        has several, they have its ``input_names`` and ``output_names``, with a number behind where
-        an output is called as an input. It is of opset 17, and of the network's dtype. An estimator's network is its ``network_``. Recurrent layers are LSTM,
-        GRU and RNN, but where ONNX has no such activation, where padding is left out or states are
-        given, and in float64, which ONNX Runtime's have not: these and other loops are Scan.
+        ``"x"``, and one output, ``"prediction"``, whose first size is the batch; those of a `Model`
+        have its ``input_names`` and ``output_names``, with a number behind where an output is
+        called as an input. It is of opset 17, and of the network's dtype. An
+        estimator's network is its ``network_``. Recurrent layers are LSTM, GRU and RNN, but where
+        ONNX has no such activation, where padding is left out or states are given, and in float64,
+        which ONNX Runtime's have not: these and other loops are Scan.
 
         In float64 the error function, which GELU uses, has the precision of float32, since ONNX
         Runtime has no other.

@@ -70,10 +70,12 @@ class Training(Passes):
             not count. SciPy's sparse matrices of shape (n, features) are
             never made dense as a whole; formats other than CSR are converted to it once. So are
             frames of pandas and polars whose columns are of several types, to one array. An
-            `ImageFolder`, or another `Source`, is read while the network trains.
+            `ImageFolder`, or another `Source`, is read while the network trains. For a `Model` of
+            several inputs a tuple of these, or a dict by their names.
         y : array_like, shape (n,) or (n, ...), optional
             Targets that fit the loss. Without them those of the source are taken. Where ``X`` is a
-            list of sequences, and the network gives a result for each step: a list too.
+            list of sequences, and the network gives a result for each step: a list too. For a
+            `Model` of several outputs a tuple or a dict of them.
         epochs : int, default=1
             Passes over the data.
         batch_size : int or None, default=32
@@ -101,7 +103,7 @@ class Training(Passes):
 
         Returns
         -------
-        Sequential
+        Sequential or Model
             Itself.
 
         Raises

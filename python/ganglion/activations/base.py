@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ganglion.errors import place
+from ganglion.graph import is_drawn
 from ganglion.lines import blame
+from ganglion.nodes import node_of
 from ganglion.spec import Spec
 from ganglion.tracing import ActivationCall, current_trace
 from ganglion.value import Value
@@ -31,7 +34,10 @@ class Activation(Spec, kind="activation"):
         """Return the activation of ``x``, any shape."""
         raise NotImplementedError(f"[{type(self).__name__}] has no build method")
 
-    def __call__(self, x: Value) -> Value:
+    def __call__(self, x: Any) -> Value:
+        if is_drawn(x):  # in a graph its operations are
+            drawn: Value = self.build(node_of(x))
+            return drawn
         try:
             y = self.build(x)
             if not isinstance(y, Value):

@@ -35,6 +35,7 @@ from ganglion.estimators.labels import weights_of_both
 from ganglion.estimators.memory import fit_memory
 from ganglion.estimators.tasks import CallbackSupport
 from ganglion.estimators.warm import adjusted, network_settings
+from ganglion.model import Model
 from ganglion.range_test import find_learning_rate
 from ganglion.sequential import Sequential
 from ganglion.spec import settings_of
@@ -322,7 +323,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
         if isinstance(self.layers, str) or not isinstance(self.layers, Iterable):
             raise TypeError(
                 f"[{type(self).__name__}] layers must be a list of widths and Layers, "
-                f"got {self.layers!r}"
+                f"got {self.layers!r}{_of_network(self.layers)}"
             )
         hidden: list[layer_library.Layer] = []
         for layer in self.layers:
@@ -346,6 +347,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
             else:
                 raise TypeError(
                     f"[{type(self).__name__}] layers must hold widths and Layers, got {layer!r}"
+                    f"{_of_network(layer)}"
                 )
         return hidden
 
@@ -441,3 +443,10 @@ class NeuralEstimator(CallbackSupport, BaseEstimator, ABC):
 def with_learning_rate(optimizer: optimizers.Optimizer, rate: Any) -> optimizers.Optimizer:
     """Return an optimizer of the same settings with another learning rate."""
     return type(optimizer)(**{**settings_of(optimizer), "learning_rate": rate})
+
+
+def _of_network(given: object) -> str:
+    """Return what to do with a network in the place of layers."""
+    if isinstance(given, Sequential):
+        return ": its layers are net.layers, without their weights"
+    return ": a Model is trained by its own fit" if isinstance(given, Model) else ""

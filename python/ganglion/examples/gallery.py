@@ -23,7 +23,15 @@ from matplotlib import pyplot
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from ganglion import NeuralClassifier, Sequential, find_learning_rate, layers, optimizers, plot
+from ganglion import (
+    Model,
+    NeuralClassifier,
+    Sequential,
+    find_learning_rate,
+    layers,
+    optimizers,
+    plot,
+)
 from ganglion.callbacks import LayerRecorder, WeightRecorder
 
 EPOCHS, IMAGE_EPOCHS = 30, 10
@@ -85,6 +93,7 @@ class Gallery:
             "occlusion": lambda: plot.occlusion(self.convolutional, self.images, 3, 1),
             "filters": lambda: plot.filters(model.network_, shape=(8, 8)),
             "network": lambda: plot.network(_network_with_branches()),
+            "graph": lambda: plot.network(_graph()),
         }
 
 
@@ -156,6 +165,22 @@ def _network_with_branches() -> Sequential:
             layers.Residual([layers.Dense(32, activation="gelu"), layers.Dropout(0.2)]),
             layers.Dense(10, activation="softmax"),
         ]
+    )
+
+
+def _graph() -> Model:
+    """Return a network of two inputs and two outputs, not trained."""
+    image, table = layers.Input((8, 8, 1), name="image"), layers.Input((5,), name="table")
+    seen = layers.Conv2D(16, 3, padding="same", activation="relu")(image)
+    seen = layers.Add()([seen, layers.Conv2D(16, 3, padding="same")(seen)])
+    joined = layers.Concatenate()([layers.GlobalAveragePooling2D()(seen), table])
+    hidden = layers.Dense(32, activation="relu")(joined)
+    return Model(
+        [image, table],
+        {
+            "digit": layers.Dense(10, activation="softmax")(hidden),
+            "slant": layers.Dense(1)(layers.Concatenate()([hidden, table])),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ganglion import layers, ops, spec
+from ganglion import activations, layers, ops
 from ganglion.spec import snake_case
 
 Settings = Mapping[str, Any]
@@ -37,11 +37,8 @@ def _kept(x: Any, dtype: str) -> Any:
     return x
 
 
-def _activation(name: str) -> Callable[..., Any]:
-    def apply(x: Any, **settings: Any) -> Any:
-        return layers.Activation(spec.built_in("activation")[name](**settings))(x)
-
-    return apply
+def _activation(cls: type[activations.Activation]) -> Callable[..., Any]:
+    return lambda x, **settings: layers.Activation(cls(**settings))(x)
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -55,19 +52,14 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "Swapaxes": lambda x, axis1, axis2: ops.swapaxes(x, axis1, axis2),
     "TrueDivide": ops.divide,
     "Var": ops.variance,
-    **{
-        kind: _activation(name)
-        for kind, name in {
-            "Elu": "elu",
-            "Gelu": "gelu",
-            "HardSigmoid": "hard_sigmoid",
-            "LeakyRelu": "leaky_relu",
-            "Relu6": "relu6",
-            "Selu": "selu",
-            "Silu": "silu",
-            "Softsign": "softsign",
-        }.items()
-    },
+    "Elu": _activation(activations.ELU),
+    "Gelu": _activation(activations.GELU),
+    "HardSigmoid": _activation(activations.HardSigmoid),
+    "LeakyRelu": _activation(activations.LeakyReLU),
+    "Relu6": _activation(activations.ReLU6),
+    "Selu": _activation(activations.SELU),
+    "Silu": _activation(activations.SiLU),
+    "Softsign": _activation(activations.Softsign),
 }
 
 

@@ -161,7 +161,10 @@ class Layer(Spec, kind="layer"):
         if not isinstance(values, (list, tuple)) or not values:
             raise TypeError(f"{place(self)} must be called with a list of values, got {x!r}")
         if not all(isinstance(value, Value) for value in values):
-            raise TypeError(f"{place(self)} expected a value of a program, got {x!r}")
+            raise TypeError(
+                f"{place(self)} expected layers.Input or a value of a program, got "
+                f"{type(x).__name__}; ops.evaluate(layer, array) computes"
+            )
         first = values[0]
         if hasattr(self, "call"):
             keras_style = TypeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganglion import ops
 from ganglion.errors import check_boolean, check_integer, place
@@ -23,6 +23,12 @@ class Merging(Layer, registered=False):
 
     operation: ClassVar[str]
     """What is done with the result so far and the next value."""
+
+    def __call__(self, x: Any, *others: Any) -> Any:
+        if others:
+            name = type(self).__name__
+            raise TypeError(f"{place(self)} must be called with a list: {name}(...)([a, b])")
+        return super().__call__(x)
 
     def build(self, x: Sequence[Value]) -> Value:
         """Return the result; ``x`` are values of shapes that broadcast together."""

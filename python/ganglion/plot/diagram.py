@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganglion.errors import not_fitted
+from ganglion.graph import Graph
 from ganglion.model import Model
 from ganglion.optional import require
 from ganglion.plot.boxes import MARGIN, Chain
@@ -57,8 +58,9 @@ def network(model: Any, *, ax: Axes | None = None) -> Axes:
         raise not_fitted("[network] the network has no shapes yet: call fit, or build((None, ...))")
     rows = {id(row.layer): row for row in net.layer_rows}
     drawn: Chain | GraphDrawing
-    if isinstance(net, Model):
-        drawn = GraphDrawing(net.current("network").recipe.graph, net.output_names, rows)
+    recipe = net.current("network").recipe
+    if isinstance(recipe.graph, Graph):
+        drawn = GraphDrawing(recipe.graph, recipe.output_names, rows)
     else:
         drawn = Chain(net.layers, rows)
     if ax is None:

@@ -83,7 +83,7 @@ class GraphDrawing:
     ----------
     graph : Graph
         How the layers are joined.
-    output_names : list of str
+    output_names : sequence of str
         In order.
     rows : dict of int to LayerRow
         The layers, by their id.
@@ -94,8 +94,8 @@ class GraphDrawing:
         last = max(item.place.rank for item in items.values()) + 1
         ends = []
         for name in output_names:
-            end = _Small(name, is_end=True)
-            ends.append(_Item(end, Place(end.width, last)))
+            label = _Small(name, is_end=True)
+            ends.append(_Item(label, Place(label.width, last)))
         self._results = _results(graph, items, ends)
         self._items = [*items.values(), *ends]
         places = [item.place for item in self._items]
