@@ -16,6 +16,7 @@ from benchmarks import (
     convolutions,
     everything,
     footprint,
+    generative,
     growth,
     machine,
     memory,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, ModuleType] = {
     "growth": growth,
     "accuracy": accuracy,
     "pipeline": pipeline,
+    "generative": generative,
     "footprint": footprint,
 }
 

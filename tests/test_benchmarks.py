@@ -76,3 +76,26 @@ def test_the_benchmark_of_time_to_accuracy_runs(digits_as_mnist: Path, tmp_path:
     (run,) = result["runs"]["ganglion"]
     assert run["accuracies"][-1] >= 0.9
     assert "1 of 1" in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["vae", "wgan"])
+def test_the_benchmark_of_generative_models_runs(
+    kind: str, digits_as_mnist: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "result.json"
+    options = ["--kind", kind, "--data", str(digits_as_mnist), "--epochs", "2", "--rows", "200"]
+    options += ["--peers", "ganglion", "--threads", "1", "--json", str(target)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "generative", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(target.read_text(encoding="utf-8"))
+    assert result["failures"] == {}
+    (run,) = result["runs"]["ganglion"]
+    assert run["seconds"] > 0 and ("bound" in run) == (kind == "vae")
+    assert "seconds an epoch" in done.stdout

@@ -12,6 +12,7 @@ import pytest
 from ganglion import plot
 from ganglion.examples import (
     adult,
+    autoencoder,
     california,
     characters,
     custom,
@@ -19,6 +20,7 @@ from ganglion.examples import (
     fashion_mnist,
     forecast,
     gallery,
+    gan,
     names,
     regression,
     search,
@@ -26,6 +28,7 @@ from ganglion.examples import (
     sums,
     tagging,
     transfer,
+    vae,
     waves,
     xray,
 )
@@ -101,7 +104,7 @@ def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
         assert picture.stat().st_size > 5000, picture
     assert capsys.readouterr().out.splitlines() == [str(path) for path in written]
     code = inspect.getsource(gallery)
-    drawn = set(plot.__all__) - {"LiveCurves"}
+    drawn = set(plot.__all__) - {"LiveCurves", "SampleGrid"}
     assert {name for name in drawn if f"plot.{name}" not in code} == set()
 
 
@@ -279,6 +282,37 @@ def test_waves_are_drawn_from_numbers(tmp_path, capsys):
     assert picture.read_bytes().startswith(PNG)
 
 
+def test_an_autoencoder_cleans_images_and_finds_strange_ones(tmp_path, capsys):
+    picture = tmp_path / "autoencoder.png"
+    found = autoencoder.main(["--output", str(picture)])
+    assert found["explained"] > 0.8 and found["cleaned"] < 0.25 and found["area"] > 0.9
+    assert picture.read_bytes().startswith(PNG)
+    assert str(picture) in capsys.readouterr().out
+
+
+def test_new_images_are_drawn_by_a_vae(tmp_path, capsys):
+    picture = tmp_path / "vae.png"
+    found = vae.main(["--output", str(picture), "--epochs", "100"])
+    assert found["bound"] > -26 and found["divergence"] > 3
+    assert picture.read_bytes().startswith(PNG)
+    assert str(picture) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loss", ["non-saturating", "wasserstein"])
+def test_the_digits_that_a_gan_draws_are_recognised(loss, tmp_path, capsys):
+    picture = tmp_path / "gan.png"
+    found = gan.main(["--output", str(picture), "--epochs", "40", "--loss", loss])
+    assert found["recognised"] > 0.6 and 0.3 < found["spread"] < 1.7
+    assert picture.read_bytes().startswith(PNG)
+    assert str(picture) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("example", [autoencoder, vae, gan], ids=lambda e: e.__name__[18:])
+def test_generative_examples_read_files(example, digits_as_mnist, tmp_path):
+    settings = ["--data", str(digits_as_mnist), "--epochs", "1"]
+    assert example.main([*settings, "--output", str(tmp_path / "x.png")])
+
+
 @pytest.mark.parametrize("way", search.SEARCHES)
 def test_every_way_to_search_finds_good_settings(way, capsys):
     assert search.main(["--by", way])[way] >= 0.95
@@ -292,6 +326,8 @@ def test_every_way_to_search_finds_good_settings(way, capsys):
         (california, ["--data", "nowhere"], "No such file or directory: 'nowhere/housing.csv'"),
         (search, ["--by", "luck"], "argument --by: invalid choice: 'luck'"),
         (fashion_mnist, ["--data", "nowhere"], "folder nowhere does not exist"),
+        (vae, ["--data", "nowhere"], "folder nowhere does not exist"),
+        (gan, ["--loss", "hinge"], "argument --loss: invalid choice: 'hinge'"),
         (characters, ["--data", "nowhere"], "No such file or directory: 'nowhere'"),
         (fashion_mnist, ["--data", "."], "holds neither train-images-idx3-ubyte nor"),
         (fashion_mnist, ["--data", ".", "--epochs", "0"], "--epochs: must be a positive integer"),
@@ -355,7 +391,7 @@ runpy.run_module("ganglion.examples.{example}", run_name="__main__")
 
 def test_the_examples_are_listed():
     listed = subprocess.check_output([sys.executable, "-m", "ganglion.examples"], text=True)
-    on_images = (digits, fashion_mnist, gallery, transfer, xray)
+    on_images = (autoencoder, digits, fashion_mnist, gallery, gan, transfer, vae, xray)
     on_sequences = (characters, forecast, names, sentiment, sums, tagging, waves)
     for example in (adult, california, custom, regression, search, *on_images, *on_sequences):
         name = example.__name__.rpartition(".")[2]

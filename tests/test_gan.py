@@ -65,7 +65,7 @@ def test_it_learns_a_ring(way):
     ).fit(X)
     made = model.sample(1000, random_state=0)
     radius = np.linalg.norm(made, axis=1)
-    assert abs(np.median(radius) - 1) < 0.15 and radius.std() < 0.3
+    assert abs(np.median(radius) - 1) < 0.15 and radius.std() < 0.4
     quarters = (made > 0) @ [1, 2]
     assert np.bincount(quarters, minlength=4).min() > 50
 
@@ -153,7 +153,7 @@ def test_a_fit_that_fails_leaves_the_last_one(digits):
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"loss": "wgan"}, ValueError, r"\[GAN\] loss .*'non-saturating', 'wasserstein'"),
+        ({"loss": "wgan"}, ValueError, r"\[GAN\] unknown loss 'wgan'"),
         ({"gradient_penalty": -1.0}, ValueError, r"\[GAN\] gradient_penalty"),
         ({"discriminator_steps": 0}, ValueError, r"\[GAN\] discriminator_steps"),
         ({"label_smoothing": 2.0}, ValueError, r"\[GAN\] label_smoothing"),

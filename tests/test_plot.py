@@ -431,3 +431,69 @@ def test_curves_are_of_one_model(models):
 
 def test_one_activation_may_be_given_by_itself():
     assert [panel.get_title() for panel in plot.activations("relu")] == ["relu"]
+
+
+def test_images_stand_in_rows():
+    images = np.linspace(0, 1, 5)[:, None, None] * np.ones((5, 4, 6))
+    (drawn,) = plot.image_grid(images, columns=3).get_images()
+    array = drawn.get_array()
+    assert array.shape == (2 * 5 + 1, 3 * 7 + 1)
+    np.testing.assert_allclose(array[1:5, 1:7], 0.0)
+    np.testing.assert_allclose(array[6:10, 8:14], 1.0)
+    assert (array[0] == 1).all()
+
+
+def test_images_have_a_scale_in_common():
+    images = np.array([[[-1.0, 0.0]], [[0.0, 1.0]]])
+    (drawn,) = plot.image_grid(images).get_images()
+    np.testing.assert_allclose(drawn.get_array()[1, [1, 2, 4, 5]], [0.0, 0.5, 0.5, 1.0])
+    flat = np.zeros((3, 12))
+    assert plot.image_grid(flat, shape=(3, 4)).get_images()[0].get_size() == (9, 11)
+    colored = np.zeros((1, 3, 4, 3))
+    assert plot.image_grid(colored).get_images()[0].get_array().shape == (5, 6, 3)
+
+
+@pytest.mark.parametrize("shape", [(3, 12), (0, 8, 8), (2, 4, 4, 2)], ids=str)
+def test_what_is_no_image_is_named(shape):
+    with pytest.raises(ValueError, match=r"\[image_grid\] images must have shape"):
+        plot.image_grid(np.zeros(shape))
+
+
+class Codes:
+    """Gives its samples back."""
+
+    def transform(self, samples):
+        return samples
+
+
+def test_codes_are_drawn_in_two_directions():
+    draw = np.random.default_rng(0)
+    flat = draw.normal(size=(50, 2))
+    panel = plot.latent_space(Codes(), flat)
+    np.testing.assert_array_equal(panel.collections[0].get_offsets(), flat)
+    codes = draw.normal(size=(200, 5)) * [0.1, 5.0, 0.1, 2.0, 0.1]
+    labels = np.arange(200) % 3
+    panel = plot.latent_space(Codes(), codes, labels)
+    assert legend(panel) == ["0", "1", "2"] and len(panel.collections) == 3
+    assert panel.get_xlabel().startswith("component 1, 8")
+    first = np.concatenate([one.get_offsets()[:, 0] for one in panel.collections])
+    assert first.std() == pytest.approx(codes[:, 1].std(), rel=0.02)
+    numbers = plot.latent_space(Codes(), codes, draw.normal(size=200))
+    assert numbers.get_legend() is None and len(numbers.figure.axes) == 2
+    assert plot.latent_space(Codes(), codes[:, :1]).get_xlabel() == "code 1"
+
+
+def test_what_has_no_codes_is_named():
+    with pytest.raises(TypeError, match=r"\[latent_space\] model must have transform"):
+        plot.latent_space(3, X)
+    with pytest.raises(ValueError, match=r"\[latent_space\] y must have shape \(4,\), got \(3,\)"):
+        plot.latent_space(Codes(), np.zeros((4, 2)), [1, 2, 3])
+
+
+def test_a_grid_of_samples_is_written_after_each_epoch(tmp_path):
+    plot.SampleGrid(tmp_path / "last.png")(3, np.zeros((4, 8, 8)))
+    each = plot.SampleGrid(str(tmp_path / "{epoch:02d}.png"), columns=2, shape=(2, 2))
+    for epoch in (1, 2):
+        each(epoch, np.zeros((4, 4)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01.png", "02.png", "last.png"]
+    assert clone(each, safe=False).columns == 2

@@ -2,7 +2,8 @@
 
 The data ships with scikit-learn: 1797 images of handwritten digits. A network is trained on three
 quarters of them, and tested on the rest with noise added, since without it hardly takes one for
-another. A second one, of convolutions, shows what it looks at. Each function of `ganglion.plot`
+another. A second one, of convolutions, shows what it looks at, and an autoencoder where digits lie
+among each other. Each function of `ganglion.plot`
 draws what it can.
 """
 
@@ -24,6 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ganglion import (
+    Autoencoder,
     Model,
     NeuralClassifier,
     Sequential,
@@ -71,6 +73,8 @@ class Gallery:
             self.X.reshape(-1, 8, 8, 1), self.y, epochs=IMAGE_EPOCHS, verbose=0
         )
 
+        self.coder = Autoencoder(8, epochs=EPOCHS, random_state=seed).fit(self.X)
+
     def pictures(self) -> dict[str, Callable[[], object]]:
         """Return what draws each picture."""
         model, seen = self.model, (self.model, self.X, self.y)
@@ -92,6 +96,10 @@ class Gallery:
             "grad_cam": lambda: plot.grad_cam(self.convolutional, self.images),
             "occlusion": lambda: plot.occlusion(self.convolutional, self.images, 3, 1),
             "filters": lambda: plot.filters(model.network_, shape=(8, 8)),
+            "latent_space": lambda: plot.latent_space(self.coder, self.X, self.y),
+            "image_grid": lambda: plot.image_grid(
+                self.coder.reconstruct(self.X[:100]), shape=(8, 8)
+            ),
             "network": lambda: plot.network(_network_with_branches()),
             "graph": lambda: plot.network(_graph()),
         }

@@ -138,7 +138,7 @@ def latent_space(
             panel.legend(
                 frameon=False,
                 fontsize="small",
-                markerscale=12 / style["s"],
+                markerscale=(40 / style["s"]) ** 0.5,
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
             )

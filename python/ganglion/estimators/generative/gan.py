@@ -342,9 +342,7 @@ class GAN(GenerativeEstimator):
             raise ValueError(f"[sample] y must have {count} labels, got {len(wanted)}")
         unknown = np.setdiff1d(wanted, self.classes_)
         if len(unknown):
-            raise ValueError(
-                f"[sample] y must be of the classes {self.classes_}, got {unknown[0]!r}"
-            )
+            raise ValueError(f"[sample] y must be of the classes {self.classes_}, got {unknown[0]}")
         return np.searchsorted(self.classes_, wanted)
 
     def _noise(self, count: int, classes: NDArray[np.int64] | None, random_state: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -289,8 +290,8 @@ class VAE(Coder):
         X : array or data frame of shape (n_samples, n_features) or (n_samples, ...)
             Of the shape that was trained on.
         draws : int, default=1
-            Codes that are drawn for each sample, over which the log-likelihood is averaged. The
-            same ones are drawn at each call.
+            Codes that are drawn for each sample, over which the log-likelihood is averaged. They
+            follow from the sample: at each call, and beside whichever others, they are the same.
 
         Returns
         -------
@@ -309,10 +310,10 @@ class VAE(Coder):
         mean, stddev = (part.astype(np.float64) for part in self.encode(X))
         samples = self._checked(X, reset=False)
         divergence = 0.5 * (mean**2 + stddev**2 - 1 - 2 * np.log(stddev)).sum(axis=1)
-        generator = np.random.default_rng(0)
+        noise = np.stack([_noise_of(sample, (draws, self.latent_dim)) for sample in samples])
         likelihoods = np.zeros(len(mean))
-        for _ in range(draws):
-            decoded = self.decode(mean + stddev * generator.normal(size=mean.shape))
+        for draw in range(draws):
+            decoded = self.decode(mean + stddev * noise[:, draw])
             likelihoods += self._log_likelihood(samples, decoded)
         bound: NDArray[np.float64] = likelihoods / draws - divergence
         return bound
@@ -323,6 +324,10 @@ class VAE(Coder):
         return np.concatenate(
             [-ops.evaluate(likelihood.of_samples, samples[part], decoded[part]) for part in parts]
         )
+
+
+def _noise_of(sample: Array, shape: tuple[int, int]) -> NDArray[np.float64]:
+    return np.random.default_rng(zlib.crc32(sample.tobytes())).normal(size=shape)
 
 
 class NegativeBound:
