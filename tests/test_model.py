@@ -166,6 +166,23 @@ def test_dicts_of_inputs_and_outputs() -> None:
     ]
 
 
+def test_one_output_of_a_dict_is_a_dict_for_one_row_too() -> None:
+    x = layers.Input((4,))
+    net = Model(x, {"out": layers.Dense(2)(x)})
+    for _ in range(2):
+        assert net.predict(X[:1])["out"].shape == (1, 2)
+
+
+def test_ids_are_checked_in_every_place_of_a_shared_layer() -> None:
+    a, b = layers.Input((2,), name="a"), layers.Input((2,), name="b")
+    embedding = layers.Embedding(10, 3)
+    net = Model([a, b], layers.Flatten()(layers.Add()([embedding(a), embedding(b)])))
+    known, unknown = np.zeros((3, 2)), np.full((3, 2), 50)
+    for given in ((unknown, known), (known, unknown)):
+        with pytest.raises(ValueError, match="has the id 50 at row 0"):
+            net.predict(given)
+
+
 def test_validation_callbacks_and_split() -> None:
     net = two_heads()
     stopping = callbacks.EarlyStopping(monitor="val_kind_loss", patience=2)

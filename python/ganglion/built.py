@@ -103,7 +103,7 @@ class Built(Programs):
                 rows.setdefault(call.path, self._row(call.path, call.layer, shape))
         self.rows = list(rows.values())
         self._learning = self._learning_of_layers()
-        # Of the layers that read an input of the network as it is: which, by path.
+        # Of the layers that read an input of the network as it is: by path, and by which.
         places = {value.id: index for index, value in enumerate(inputs)}
         reading = [
             (call.path, call.layer, places[call.input.id])
@@ -111,13 +111,13 @@ class Built(Programs):
             if isinstance(call.layer, Layer) and call.input.id in places
         ]
         self._vocabularies = {
-            path: (index, layer.vocabulary)
+            (path, index): layer.vocabulary
             for path, layer, index in reading
             if layer.vocabulary is not None
         }
         # Of those that take steps of it for padding.
         self._paddings = {
-            path: (index, layer.padding_value)
+            (path, index): layer.padding_value
             for path, layer, index in reading
             if layer.padding_value is not None
         }
@@ -134,8 +134,7 @@ class Built(Programs):
     @cached_property
     def stepper(self) -> Stepper:
         """How the network goes on with sequences of ids."""
-        sizes = (vocabulary for _, vocabulary in self._vocabularies.values())
-        return Stepper(self.recipe, min(sizes, default=None))
+        return Stepper(self.recipe, min(self._vocabularies.values(), default=None))
 
     def _make(self, name: str, flag: int, form: Form) -> _core.Executable:
         if name in PROGRAMS:
@@ -193,13 +192,13 @@ class Built(Programs):
             Checked inputs.
         """
         arrays = arrays_of(X)
-        for path, (index, vocabulary) in self._vocabularies.items():
+        for (path, index), vocabulary in self._vocabularies.items():
             check_ids(place, arrays[index], vocabulary, path, self.dtype)
         if self.kept_states:  # of a stream that has ended there may be nothing but padding
             for array in arrays:
                 check_one_length(place, array)
             return
-        for path, (index, padding) in self._paddings.items():
+        for (path, index), padding in self._paddings.items():
             check_steps(place, arrays[index], padding, path)
 
     @property

@@ -101,10 +101,6 @@ class Passes(Keeping):
             looked_at = self._looked_at(built, "predict", array, batch_size)
             return self._results([*looked_at.values()])
         executable = built.executable("predict", form=form)
-        # In this order: another thread may look at the shape at any time.
-        self._predict_rows = executable.predict
-        plain = len(built.output_shapes) == 1 and not built.looks_at_data
-        self._row_shape = (1, *array.shape[1:]) if plain and isinstance(array, np.ndarray) else None
         together = rows_together(array, batch_size)
         try:
             outputs = executable.predict(arrays_of(array), together, checked=True)
@@ -113,7 +109,12 @@ class Passes(Keeping):
         if outputs is None:
             check_network_finite("predict", array, built.recipe, self.dtype, column_names(X))
         assert outputs is not None  # else the check has raised
-        return self._results(outputs)
+        results = self._results(outputs)
+        plain = isinstance(array, np.ndarray) and results is outputs[0]
+        # In this order: another thread may look at the shape at any time.
+        self._predict_rows = executable.predict
+        self._row_shape = (1, *array.shape[1:]) if plain and not built.looks_at_data else None
+        return results
 
     def _results(self, outputs: list[Any]) -> Any:
         """Return the predictions of all outputs as the user wants them."""
