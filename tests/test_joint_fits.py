@@ -89,6 +89,9 @@ def test_callbacks_that_stop_and_restore() -> None:
     assert len(batches) == 4 and set(batches[0]) == {"judge", "made", "deceive"}
     with pytest.raises(TypeError, match="one for each objective"):
         trained.fit((X, Z), callbacks=[callbacks.ReduceLROnPlateau("judge")])
+    for one in (callbacks.GradualUnfreezing(), callbacks.LayerRecorder(X, Z)):
+        with pytest.raises(TypeError, match="looks at the layers of one network"):
+            trained.fit((X, Z), callbacks=[one])
 
 
 # Data.
@@ -101,7 +104,10 @@ def test_arrays_by_name() -> None:
         nets = networks()
         objective = Objective(named, "discriminator", optimizers.SGD(0.1))
         trained = Joint(nets, [objective], random_state=0)
-        found.append(trained.fit(given, np.zeros(len(X)), epochs=2).history_["named"])
+        whole = trained.fit(
+            given, np.zeros(len(X)), epochs=2, validation_data=(dict(image=X, noise=Z), X[:, 0])
+        )
+        found.append(whole.history_["named"])
     assert found[0] == pytest.approx(found[1], rel=1e-6)
 
 

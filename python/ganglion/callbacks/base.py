@@ -48,6 +48,9 @@ class Callback:
     comes_last: ClassVar[bool] = False
     """Whether it is called after the others, so that it sees what they did."""
 
+    of_one_network: ClassVar[bool] = False
+    """Whether it looks at the layers of a network, which a `Joint` has several of."""
+
     file_settings: ClassVar[tuple[str, ...]] = ()
     """Settings that name files: another place of a file does not make it another callback."""
 

@@ -112,6 +112,8 @@ class LayerRecorder(Callback):
     {'dense': 8}
     """
 
+    of_one_network = True
+
     def __init__(self, X: ArrayLike, y: ArrayLike, values: int = 5000) -> None:
         self.X = X
         self.y = y

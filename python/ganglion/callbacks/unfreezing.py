@@ -42,6 +42,8 @@ class GradualUnfreezing(Callback):
     epoch 3: dense is trained
     """
 
+    of_one_network = True
+
     def __init__(self, every: int = 1, layers: int = 1, verbose: int = 0) -> None:
         self.every = every
         self.layers = layers

@@ -196,6 +196,12 @@ class Joint(Keeping):
         whole_number("fit", "epochs", epochs)
         size = whole_number("fit", "batch_size", batch_size)
         called = check_callbacks("fit", callbacks)
+        for callback in called:
+            if callback.of_one_network:
+                raise TypeError(
+                    f"[fit] {type(callback).__name__} looks at the layers of one network, and these"
+                    " are several"
+                )
         if not callable(shuffle) and not isinstance(shuffle, bool):
             raise TypeError(f"[fit] shuffle must be True, False or a function, got {shuffle!r}")
         shown = resolve_verbose(verbose)
