@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ganglion import GAN, callbacks, layers
 
@@ -22,6 +23,12 @@ WAYS = {
     "wasserstein spectral": {"loss": "wasserstein", "spectral_normalization": True},
     "penalty": {"gradient_penalty": 1.0},
 }
+
+
+@parametrize_with_checks([GAN(**QUICK, dtype="float64")])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
 
 
 @pytest.fixture(scope="module")
