@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[1]
         ["table", "--cases", "10"],
         ["table", "--cases", "13"],
         ["predict"],
+        ["capsules", "--cases", "1"],
     ],
-    ids=["table", "images", "last state", "each step", "predict"],
+    ids=["table", "images", "last state", "each step", "predict", "capsules"],
 )
 def test_benchmark_runs_alone(command: list[str], tmp_path: Path) -> None:
     target = tmp_path / "result.json"

@@ -79,15 +79,16 @@ def test_margin_of_two_classes_at_once() -> None:
     assert loss == pytest.approx(0.2**2 + 0.5 * 0.2**2)
 
 
+@pytest.mark.parametrize("batch_size", [24, 70], ids=["in chunks", "in ranges"])
 @pytest.mark.parametrize("through_couplings", [False, True])
-def test_bits_do_not_depend_on_threads(through_couplings: bool) -> None:
+def test_bits_do_not_depend_on_threads(through_couplings: bool, batch_size: int) -> None:
     X, y = digits(200)
     before, trained = get_num_threads(), []
     try:
         for threads in (1, 2, 3):
             set_num_threads(threads)
             net = capsule_network(through_couplings)
-            net.fit(X[..., None] / 16, np.eye(10)[y], epochs=2, batch_size=70, verbose=0)
+            net.fit(X[..., None] / 16, np.eye(10)[y], epochs=2, batch_size=batch_size, verbose=0)
             trained.append([*net.get_weights(), net.predict(X[..., None] / 16)])
     finally:
         set_num_threads(before)

@@ -14,6 +14,7 @@ from ganglion.examples import (
     adult,
     autoencoder,
     california,
+    capsule,
     characters,
     custom,
     digits,
@@ -82,6 +83,19 @@ def test_parts_of_one_s_own_are_checked_and_learn(tmp_path, capsys):
     assert variance.own < 1.3
     for one in found:
         assert f"\n{one.part} " in printed
+
+
+def test_capsules_are_compared_with_convolutions(tmp_path, capsys):
+    picture = tmp_path / "capsule.png"
+    found = capsule.main(["--seeds", "1", "--epochs", "15", "--output", str(picture)])
+    assert picture.read_bytes().startswith(PNG)
+    for kind in ("capsules", "convolutions"):
+        for moves in ("shifts", "angles"):
+            scores = found[f"{kind} {moves}"]
+            assert scores.shape == (1, 5)
+            assert scores[0, 0] > 0.93
+            assert scores[0, 0] > scores[0, 2] > scores[0, 4]
+    assert "weights of capsules" in capsys.readouterr().out
 
 
 def test_regression_compares_every_method(tmp_path, capsys):

@@ -1,10 +1,13 @@
-// Agreements, sums and input gradients of a routing: samplewise. A block of samples goes through the panels; nothing of
-// the size of all predictions is written.
-#include "engines/cpu/routing_panels.h"
+// Agreements, sums and input gradients of a routing: samplewise. Predictions are computed where they are needed, again
+// and again, which is faster than to read them from memory.
+#include "engines/cpu/routing_parts.h"
 
 namespace ganglion {
 
 namespace {
+
+// Samples of a chunk, where they are not in ranges.
+constexpr int64_t kChunkSamples = 16;
 
 template <class T>
 class RoutingStep : public Step<T> {
@@ -13,22 +16,23 @@ class RoutingStep : public Step<T> {
       : source_(source),
         multiply_(kernels<T>().multiply),
         sizes_(routing_sizes(source.program, source.operation)),
-        chunk_(routing_chunk(sizes_)),
-        part_size_(padded_size(kBlockSamples * chunk_)) {}
+        part_inputs_(inputs_of_part(sizes_)),
+        part_size_(padded_size(kPartSamples * part_inputs_)) {}
 
   void bind(int64_t rows) override {
     const int64_t samples = sizes_.batch * (sizes_.batched ? rows : 1);
     if (samples != samples_) products_.clear();  // those of ranges are kept for the same rows
     samples_ = samples;
     of_row_ = samples_ / rows;
-    prepare(samples_);
+    prepare(kChunkSamples);
+    prepare(samples_ % kChunkSamples);
   }
 
-  int64_t chunks(int) const override { return chunk_count(samples_, kBlockSamples); }
+  int64_t chunks(int) const override { return chunk_count(samples_, kChunkSamples); }
 
   void run(int, int64_t chunk, int thread, const RunKey&) override {
-    const int64_t begin = chunk * kBlockSamples;
-    run_samples(begin, std::min(begin + kBlockSamples, samples_), {0, 0, thread});
+    const int64_t begin = chunk * kChunkSamples;
+    run_samples(begin, std::min(begin + kChunkSamples, samples_), {}, thread);
   }
 
   void bind_range(int64_t fewest) override {
@@ -37,7 +41,7 @@ class RoutingStep : public Step<T> {
   }
 
   void run_range(const Range& range, const RunKey&) override {
-    run_samples(range.begin * of_row_, range.end * of_row_, range);
+    run_samples(range.begin * of_row_, range.end * of_row_, range, range.thread);
   }
 
  private:
@@ -51,11 +55,7 @@ class RoutingStep : public Step<T> {
   }
 
   void prepare(int64_t samples) {
-    for (int64_t block : {std::min(samples, kBlockSamples), samples % kBlockSamples}) {
-      for (int64_t inputs : {chunk_, sizes_.inputs % chunk_}) {
-        if (block > 0 && inputs > 0) products_.prepare(product_of(block, inputs));
-      }
-    }
+    products_.prepare(sizes_, samples, [&](int64_t some, int64_t inputs) { return product_of(some, inputs); });
     source_.memory.require_scratch((sizes_.input_dim + 2) * part_size_ + products_.workspace());
   }
 
@@ -65,48 +65,48 @@ class RoutingStep : public Step<T> {
     return source_.at(value) + source_.shift(value, range);
   }
 
-  void run_samples(int64_t begin, int64_t end, const Range& range) {
-    for (int64_t i = 0; i < sizes_.inputs; i += chunk_) {
-      for (int64_t sample = begin; sample < end; sample += kBlockSamples) {
-        run_block({sample, std::min(kBlockSamples, end - sample), i, std::min(chunk_, sizes_.inputs - i)}, range);
+  void run_samples(int64_t begin, int64_t end, const Range& range, int thread) {
+    for (int64_t i = 0; i < sizes_.inputs; i += part_inputs_) {
+      for (int64_t sample = begin; sample < end; sample += kPartSamples) {
+        run_part({sample, std::min(kPartSamples, end - sample), i, std::min(part_inputs_, sizes_.inputs - i)}, range,
+                 thread);
       }
     }
   }
 
-  // Some samples and input capsules. Factors are copied to where they are contiguous: u as (k, sample, i), of c what
-  // belongs to a capsule.
-  struct Part {
-    int64_t sample, samples, i, inputs;
-    int64_t size() const { return samples * inputs; }
-  };
-
-  void run_block(const Part& part, const Range& range) {
-    T* const product = source_.memory.thread_scratch(range.thread);
+  // In scratch memory a product, then the part's c of a capsule, (samples, inputs), and u, (input_dim, samples,
+  // inputs).
+  void run_part(const RoutingPart& part, const Range& range, int thread) {
+    T* const product = source_.memory.thread_scratch(thread);
     T* const c = product + part_size_;
     T* const u = c + part_size_;
-    T* const scratch = u + sizes_.input_dim * part_size_;
     T* const all_u = factor(kCapsules, range) + part.sample * sizes_.columns() + part.i;
     T* const all_c = factor(kCoupling, range) + part.sample * sizes_.capsules * sizes_.inputs + part.i;
-    if (sizes_.result != kCapsules) copy_u(part, all_u, u, false);
+    const int64_t u_row = sizes_.columns(), c_row = sizes_.capsules * sizes_.inputs;
+    for (int64_t k = 0; k < sizes_.input_dim && sizes_.result != kCapsules; ++k) {
+      copy_part(part, u + k * part_size_, part.inputs, all_u + k * sizes_.inputs, u_row);
+    }
     for (int64_t capsule = 0; capsule < sizes_.capsules; ++capsule) {
       T* const of_capsule = all_c + capsule * sizes_.inputs;
-      if (sizes_.result != kCoupling) copy_rows(part, c, part.inputs, of_capsule, sizes_.capsules * sizes_.inputs);
-      for (int64_t k = 0; k < sizes_.input_dim; ++k)
-        run_product(part, capsule, k, product, c, u + k * part.size(), scratch, range);
-      if (sizes_.result == kCoupling) copy_rows(part, of_capsule, sizes_.capsules * sizes_.inputs, c, part.inputs);
+      if (sizes_.result != kCoupling) copy_part(part, c, part.inputs, of_capsule, c_row);
+      for (int64_t k = 0; k < sizes_.input_dim; ++k) run_product(part, capsule, k, product, c, u, range);
+      if (sizes_.result == kCoupling) copy_part(part, of_capsule, c_row, c, part.inputs);
     }
-    if (sizes_.result == kCapsules) copy_u(part, all_u, u, true);
+    for (int64_t k = 0; k < sizes_.input_dim && sizes_.result == kCapsules; ++k) {
+      copy_part(part, all_u + k * sizes_.inputs, u_row, u + k * part_size_, part.inputs);
+    }
   }
 
-  void run_product(const Part& part, int64_t capsule, int64_t k, T* product, T* c, T* u, T* scratch,
+  void run_product(const RoutingPart& part, int64_t capsule, int64_t k, T* product, T* c, T* all_u,
                    const Range& range) {
-    const int64_t size = part.size();
+    T* const u = all_u + k * part_size_;
+    T* const scratch = all_u + sizes_.input_dim * part_size_;
+    T* const v = factor(kOutputs, range) + part.sample * sizes_.outputs() + capsule * sizes_.dim;
     Matmul<T> multiplied = product_of(part.samples, part.inputs);
     multiplied.b = source_.at(source_.input(sizes_.place(kWeights))) +
                    ((capsule * sizes_.input_dim + k) * sizes_.inputs + part.i) * sizes_.dim;
-    T* const v = factor(kOutputs, range) + part.sample * sizes_.outputs() + capsule * sizes_.dim;
     if (sizes_.result == kOutputs) {
-      multiply_(product, u, c, size, false);
+      multiply_(product, u, c, part.size(), false);
       multiplied.a = product;
       multiplied.c = v;
       multiplied.accumulate = part.i > 0 || k > 0;
@@ -116,32 +116,16 @@ class RoutingStep : public Step<T> {
     multiplied.c = product;
     products_.run(multiplied, scratch);
     if (sizes_.result == kCoupling) {
-      multiply_(c, product, u, size, k > 0);
+      multiply_(c, product, u, part.size(), k > 0);
     } else {
-      multiply_(u, product, c, size, capsule > 0);
-    }
-  }
-
-  void copy_rows(const Part& part, T* to, int64_t to_row, const T* from, int64_t from_row) {
-    for (int64_t s = 0; s < part.samples; ++s) std::copy_n(from + s * from_row, part.inputs, to + s * to_row);
-  }
-
-  void copy_u(const Part& part, T* all, T* u, bool back) {
-    for (int64_t k = 0; k < sizes_.input_dim; ++k) {
-      T* const there = all + k * sizes_.inputs;
-      T* const here = u + k * part.size();
-      if (back) {
-        copy_rows(part, there, sizes_.columns(), here, part.inputs);
-      } else {
-        copy_rows(part, here, part.inputs, there, sizes_.columns());
-      }
+      multiply_(u, product, c, part.size(), capsule > 0);
     }
   }
 
   StepSource<T> source_;
   const decltype(KernelTable<T>::multiply) multiply_;
   const RoutingSizes sizes_;
-  const int64_t chunk_, part_size_;  // input capsules at once; elements of a sample and one of their dimensions each
+  const int64_t part_inputs_, part_size_;  // of the largest part
   PlannedProducts<T> products_;
   int64_t samples_ = 0, of_row_ = 1;
 };

@@ -1,6 +1,6 @@
-// The gradient of a routing's weights: a sum over the batch, panel by panel, each of which a thread adds up alone.
+// The gradient of a routing's weights: for a capsule and some input capsules at a time, a sum over the batch.
 #include "engines/cpu/epilogue.h"
-#include "engines/cpu/routing_panels.h"
+#include "engines/cpu/routing_parts.h"
 
 namespace ganglion {
 
@@ -12,57 +12,41 @@ class RoutingWeightStep : public Step<T> {
   explicit RoutingWeightStep(const StepSource<T>& source)
       : source_(source),
         sizes_(routing_sizes(source.program, source.operation)),
-        chunk_(routing_chunk(sizes_)),
-        part_size_(padded_size(kBlockSamples * chunk_)),
+        part_inputs_(inputs_of_part(sizes_)),
+        part_size_(padded_size(kPartSamples * part_inputs_)),
+        sum_size_(padded_size(part_inputs_ * sizes_.dim)),
         place_(place_of_product(source.program, source.operation)),
         epilogue_(make_epilogue(source)) {}
 
   void bind(int64_t rows) override {
     samples_ = sizes_.batch * (sizes_.batched ? rows : 1);
     products_.clear();
-    for (int64_t block : {std::min(samples_, kBlockSamples), samples_ % kBlockSamples}) {
-      for (int64_t inputs : {chunk_, sizes_.inputs % chunk_}) {
-        if (block > 0 && inputs > 0) products_.prepare(product_of(block, inputs));
-      }
-    }
+    products_.prepare(sizes_, samples_, [&](int64_t some, int64_t inputs) { return product_of(some, inputs); });
     if (epilogue_) epilogue_->bind(rows, source_.memory);
-    sums_ = place_ < 0 ? sizes_.input_dim * padded_size(chunk_ * sizes_.dim) : 0;
+    const int64_t sums = place_ < 0 ? sizes_.input_dim * sum_size_ : 0;
     const int64_t after = epilogue_ ? epilogue_->scratch_elements() : 0;
-    source_.memory.require_scratch(2 * part_size_ + sums_ + std::max(products_.workspace(), after));
+    scratch_ = 2 * part_size_ + sums;
+    source_.memory.require_scratch(scratch_ + std::max(products_.workspace(), after));
   }
 
-  int64_t chunks(int) const override { return sizes_.capsules * chunk_count(sizes_.inputs, chunk_); }
+  int64_t chunks(int) const override { return sizes_.capsules * chunk_count(sizes_.inputs, part_inputs_); }
 
-  // The matrices of a capsule for some input capsules.
   void run(int, int64_t chunk, int thread, const RunKey& key) override {
-    const int64_t of_capsule = chunk_count(sizes_.inputs, chunk_);
-    const int64_t capsule = chunk / of_capsule, i = chunk % of_capsule * chunk_;
-    const int64_t inputs = std::min(chunk_, sizes_.inputs - i);
-    T* const local = source_.memory.thread_scratch(thread);
-    T* const scratch = local + 2 * part_size_ + sums_;
-    const auto row = [&](int64_t k) { return (capsule * sizes_.input_dim + k) * sizes_.inputs + i; };
-    const auto sum = [&](int64_t k) {
-      return place_ < 0 ? local + 2 * part_size_ + k * padded_size(chunk_ * sizes_.dim)
-                        : source_.at(place_) + row(k) * sizes_.dim;
-    };
-    for (int64_t sample = 0; sample < samples_; sample += kBlockSamples) {
-      const int64_t samples = std::min(kBlockSamples, samples_ - sample);
-      T* const c = local + part_size_;
-      const T* const all_c = source_.at(source_.input(0)) + (sample * sizes_.capsules + capsule) * sizes_.inputs + i;
-      for (int64_t s = 0; s < samples; ++s) {
-        std::copy_n(all_c + s * sizes_.capsules * sizes_.inputs, inputs, c + s * inputs);
-      }
-      for (int64_t k = 0; k < sizes_.input_dim; ++k)
-        add_samples(sum(k), capsule, k, i, inputs, sample, samples, local, c, scratch);
+    const int64_t parts = chunk_count(sizes_.inputs, part_inputs_), capsule = chunk / parts;
+    const int64_t i = chunk % parts * part_inputs_;
+    T* const scratch = source_.memory.thread_scratch(thread);
+    for (int64_t sample = 0; sample < samples_; sample += kPartSamples) {
+      add_samples({sample, std::min(kPartSamples, samples_ - sample), i, std::min(part_inputs_, sizes_.inputs - i)},
+                  capsule, scratch);
     }
-    if (!epilogue_) return;
-    for (int64_t k = 0; k < sizes_.input_dim; ++k) {
-      Block<T> done{row(k), row(k) + inputs, 0, sizes_.dim};
+    for (int64_t k = 0; k < sizes_.input_dim && epilogue_; ++k) {
+      const int64_t row = row_of(capsule, k, i);
+      Block<T> done{row, row + std::min(part_inputs_, sizes_.inputs - i), 0, sizes_.dim};
       if (place_ < 0) {
-        done.first = sum(k);
+        done.first = sum_of(capsule, k, i, scratch);
         done.first_row = sizes_.dim;
       }
-      epilogue_->run_block(done, scratch, key);
+      epilogue_->run_block(done, scratch + scratch_, key);
     }
   }
 
@@ -71,29 +55,48 @@ class RoutingWeightStep : public Step<T> {
     return {inputs, sizes_.dim, samples, nullptr, 1, inputs, nullptr, sizes_.outputs(), 1, nullptr, sizes_.dim, false};
   }
 
-  // sum (+)= (c u)' v over a block of samples.
-  void add_samples(T* sum, int64_t capsule, int64_t k, int64_t i, int64_t inputs, int64_t sample, int64_t samples,
-                   T* product, const T* c, T* scratch) {
-    const T* const u = source_.at(source_.input(1)) + (sample * sizes_.input_dim + k) * sizes_.inputs + i;
-    for (int64_t s = 0; s < samples; ++s) {
-      multiply_(product + s * inputs, u + s * sizes_.columns(), c + s * inputs, inputs, false);
+  // Of the weights as rows of `dim`.
+  int64_t row_of(int64_t capsule, int64_t k, int64_t i) const {
+    return (capsule * sizes_.input_dim + k) * sizes_.inputs + i;
+  }
+
+  // Where it is added up: in the weights' gradient or, where nothing keeps that, behind two parts of scratch memory.
+  T* sum_of(int64_t capsule, int64_t k, int64_t i, T* scratch) const {
+    if (place_ < 0) return scratch + 2 * part_size_ + k * sum_size_;
+    return source_.at(place_) + row_of(capsule, k, i) * sizes_.dim;
+  }
+
+  // Adds (c u)' v of a part, dimension by dimension of the inputs.
+  void add_samples(const RoutingPart& part, int64_t capsule, T* scratch) {
+    T* const product = scratch;
+    T* const c = scratch + part_size_;
+    const int64_t c_row = sizes_.capsules * sizes_.inputs;
+    copy_part(
+        part, c, part.inputs,
+        static_cast<const T*>(source_.at(source_.input(0))) + part.sample * c_row + capsule * sizes_.inputs + part.i,
+        c_row);
+    Matmul<T> multiplied = product_of(part.samples, part.inputs);
+    multiplied.a = product;
+    multiplied.b = source_.at(source_.input(2)) + part.sample * sizes_.outputs() + capsule * sizes_.dim;
+    multiplied.accumulate = part.sample > 0;
+    for (int64_t k = 0; k < sizes_.input_dim; ++k) {
+      const T* const u = source_.at(source_.input(1)) + part.sample * sizes_.columns() + k * sizes_.inputs + part.i;
+      for (int64_t s = 0; s < part.samples; ++s) {
+        multiply_(product + s * part.inputs, u + s * sizes_.columns(), c + s * part.inputs, part.inputs, false);
+      }
+      multiplied.c = sum_of(capsule, k, part.i, scratch);
+      products_.run(multiplied, scratch + scratch_);
     }
-    Matmul<T> of_block = product_of(samples, inputs);
-    of_block.a = product;
-    of_block.b = source_.at(source_.input(2)) + sample * sizes_.outputs() + capsule * sizes_.dim;
-    of_block.c = sum;
-    of_block.accumulate = sample > 0;
-    products_.run(of_block, scratch);
   }
 
   StepSource<T> source_;
   const RoutingSizes sizes_;
-  const int64_t chunk_, part_size_;  // input capsules at once; elements of a block of samples for each of them
+  const int64_t part_inputs_, part_size_, sum_size_;  // of the largest part
   const int place_;
   std::optional<ExpressionRunner<T>> epilogue_;
   PlannedProducts<T> products_;
   const decltype(KernelTable<T>::multiply) multiply_ = kernels<T>().multiply;
-  int64_t samples_ = 0, sums_ = 0;
+  int64_t samples_ = 0, scratch_ = 0;  // scratch_: elements before what is free
 };
 
 }  // namespace

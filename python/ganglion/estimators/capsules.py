@@ -199,7 +199,7 @@ class CapsuleClassifier(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 "[CapsuleClassifier] y must hold two classes or more, got one: "
-                f"{self.classes_[0]!r}"
+                f"{self.classes_.tolist()[0]!r}"
             )
         validation = self._validation(X_val, y_val)
         least, greatest = float(images.min()), float(images.max())
@@ -292,7 +292,7 @@ class CapsuleClassifier(ClassifierMixin, BaseEstimator):
         unknown = ~np.isin(labels, self.classes_)
         if unknown.any():
             raise ValueError(
-                f"[CapsuleClassifier] {name} holds {labels[unknown][0]!r}, which is none of the "
+                f"[CapsuleClassifier] {name} holds {labels[unknown].tolist()[0]!r}, which is none of the "
                 f"classes {self.classes_.tolist()}"
             )
         found: NDArray[np.intp] = np.searchsorted(self.classes_, labels)

@@ -2,8 +2,8 @@
 
 The data ships with scikit-learn: 1797 images of handwritten digits. A network is trained on three
 quarters of them, and tested on the rest with noise added, since without it hardly takes one for
-another. A second one, of convolutions, shows what it looks at, and an autoencoder where digits lie
-among each other. Each function of `ganglion.plot`
+another. A second one, of convolutions, shows what it looks at; an autoencoder where digits lie among
+each other, and capsules what their numbers stand for. Each function of `ganglion.plot`
 draws what it can.
 """
 
@@ -26,6 +26,7 @@ from sklearn.model_selection import train_test_split
 
 from ganglion import (
     Autoencoder,
+    CapsuleClassifier,
     Model,
     NeuralClassifier,
     Sequential,
@@ -69,6 +70,9 @@ class Gallery:
             random_state=seed,
         ).fit(self.X, self.y)
         self.images = self.X[:12].reshape(-1, 8, 8, 1)
+        self.capsules = CapsuleClassifier(
+            decoder=(128,), epochs=IMAGE_EPOCHS, random_state=seed
+        ).fit(self.X, self.y)
         self.convolutional = _convolutional(seed).fit(
             self.X.reshape(-1, 8, 8, 1), self.y, epochs=IMAGE_EPOCHS, verbose=0
         )
@@ -95,6 +99,7 @@ class Gallery:
             "saliency": lambda: plot.saliency(self.convolutional, self.images),
             "grad_cam": lambda: plot.grad_cam(self.convolutional, self.images),
             "occlusion": lambda: plot.occlusion(self.convolutional, self.images, 3, 1),
+            "capsule_dimensions": lambda: plot.capsule_dimensions(self.capsules, self.X[0]),
             "filters": lambda: plot.filters(model.network_, shape=(8, 8)),
             "latent_space": lambda: plot.latent_space(self.coder, self.X, self.y),
             "image_grid": lambda: plot.image_grid(
