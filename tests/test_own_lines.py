@@ -269,7 +269,7 @@ def test_an_operation_without_a_gradient() -> None:
     with pytest.raises(ValueError) as caught:
         net.fit(X, X, verbose=0)
     assert_named(
-        caught.value, "no_gradient", "no gradient is known of .* 'kth_largest' of 'ranked'"
+        caught.value, "no_gradient", r"no gradient is known of .* 'kth_largest' \(in 'ranked'\)"
     )
 
 

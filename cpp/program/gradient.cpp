@@ -67,15 +67,15 @@ std::vector<int> Builder::gradient(const std::vector<int>& outputs, const std::v
     }
     const Rule& rule = find_rule(operation.kind);
     if (!reached || rule.flat) continue;
-    check(rule.gradient != nullptr, "[gradient] no gradient is known of the operation '", operation.kind, "' of '",
-          operation.label, "'");
+    check(rule.gradient != nullptr, "[gradient] no gradient is known of the operation '", operation.kind, "' (in '",
+          operation.label, "')");
     label = operation.label;
     const std::vector<int> d_inputs = rule.gradient(*this, operation, d_outputs);
     for (size_t i = 0; i < d_inputs.size(); ++i) {
       const size_t value = static_cast<size_t>(operation.inputs[i]);
       check(d_inputs[i] != kUnknownGradient || !needed[value], "[gradient] no gradient is known of the operation '",
-            operation.kind, "' of '", operation.label, "' with respect to operand ", i,
-            "; ops.stop_gradient lets none through");
+            operation.kind, "' with respect to operand ", i, " (in '", operation.label,
+            "'); ops.stop_gradient lets none through");
       if (d_inputs[i] < 0 || !needed[value]) continue;
       gradients[value] = gradients[value] < 0 ? d_inputs[i] : add(gradients[value], d_inputs[i]);
     }

@@ -300,7 +300,7 @@ class Trace:
         try:
             found = self.builder.gradient(self._id(output, "gradient"), ids, seed_id)
         except ValueError as error:
-            refused = re.search(r"the operation '(\w+?)(_gradient)?' of '(.*?)'", str(error))
+            refused = re.search(r"the operation '(\w+?)(_gradient)?'.* \(in '(.*?)'\)", str(error))
             line = self._lines.get((refused[3], refused[1])) if refused else None
             if line is not None:
                 error.args = (f"{error} ({line})",)

@@ -35,7 +35,7 @@ from ganglion.examples.custom_parts import (
     Lengths,
     Margin,
     SqueezeExcite,
-    focal,
+    focal_loss,
     squash,
 )
 
@@ -116,7 +116,7 @@ def learn_few(panel: Axes, epochs: int, seed: int) -> Found:
     precisions = []
     for gamma, label in ((2.0, "focal loss"), (0.0, "cross-entropy")):
         chain = [layers.Dense(16, activation="relu"), layers.Dense(1)]
-        net = trained(chain, focal(gamma=gamma), eights, epochs, seed)  # type: ignore[call-arg]
+        net = trained(chain, focal_loss(gamma=gamma), eights, epochs, seed)  # type: ignore[call-arg]
         logits = net.predict(eights.X_test)[:, 0]
         precision, recall, _ = precision_recall_curve(eights.y_test, logits)
         precisions.append(float(average_precision_score(eights.y_test, logits)))
@@ -124,7 +124,7 @@ def learn_few(panel: Axes, epochs: int, seed: int) -> Found:
     panel.legend(frameon=False, loc="lower left")
     panel.set(title="Focal loss", xlabel="recall of eights", ylabel="precision")
     panel.set(xlim=(0.0, 1.02), ylim=(0.4, 1.02))
-    return Found("focal", "average precision", *precisions)
+    return Found("focal loss", "average precision", *precisions)
 
 
 def learn_channels(panel: Axes, epochs: int, seed: int) -> Found:
@@ -206,7 +206,7 @@ def learn_variance(panel: Axes, epochs: int, seed: int) -> Found:
 # What is learned, and the parts whose gradients are checked, on samples of a shape.
 LEARNED: dict[Callable[[Axes, int, int], Found], list[tuple[Any, tuple[int, ...]]]] = {
     learn_slopes: [(LearnedSwish(), (5,))],
-    learn_few: [(focal(), (1,))],
+    learn_few: [(focal_loss(), (1,))],
     learn_channels: [(SqueezeExcite(2), (3, 4, 6))],
     learn_capsules: [(Capsules(3, 5), (6, 4)), (Margin(), (4,))],
     learn_variance: [(GaussianLikelihood(), (2,))],

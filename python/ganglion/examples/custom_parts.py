@@ -37,7 +37,7 @@ class LearnedSwish(layers.Layer):
 
 
 @ganglion.loss
-def focal(target: Value, prediction: Value, gamma: float = 2.0) -> Value:
+def focal_loss(target: Value, prediction: Value, gamma: float = 2.0) -> Value:
     """Binary cross-entropy in which a sample counts the less, the better it is told already.
 
     ``prediction`` holds logits; an exponent ``gamma`` of 0 is cross-entropy (Lin et al. 2017).
