@@ -171,7 +171,7 @@ def trace_layers(recipe: Recipe, trace: Trace) -> tuple[list[Value], list[Value]
 
 
 def mask_loser(trace: Trace) -> LayerCall | None:
-    """Return the call of the first layer that takes padding for data; None where all know it."""
+    """Return the first layer or operation that takes padding for data; None where all know it."""
     paths = [call.path for call in trace.calls]
     for call in trace.calls:
         if call.input.mask is None or call.output.mask is not None:
@@ -179,16 +179,15 @@ def mask_loser(trace: Trace) -> LayerCall | None:
         around = any(path.startswith(call.path + "/") for path in paths)
         if not around and not (isinstance(call.layer, Layer) and call.layer.reads_mask):
             return call
-    return None
+    return trace.unmasked[0] if trace.unmasked else None
 
 
 def _check_padding(trace: Trace) -> None:
     call = mask_loser(trace)
     if call is not None:
-        name = type(call.layer).__name__
         raise ValueError(
-            f"[{name}] takes the padding behind sequences of different lengths for data (layer "
-            f"'{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
+            f"[{call.kind}] takes the padding behind sequences of different lengths for data "
+            f"('{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
             "it, such as the recurrent ones or layers.GlobalAveragePooling1D, or bring the "
             "sequences to one length"
         )

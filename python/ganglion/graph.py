@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ganglion.masks import masked
 from ganglion.nodes import node_of
 from ganglion.tracing import Trace, set_outside
 from ganglion.value import Operand, Shape, Value
@@ -87,7 +88,8 @@ class Call:
         if self.kind == _CONSTANT:
             return [trace.constant(self.arguments[0])]
         if self.layer is None:
-            return [trace.apply(self.kind, *arguments, **self.keywords)]
+            result = trace.apply(self.kind, *arguments, **self.keywords)
+            return [masked(trace, self.kind, arguments, self.keywords, result)]
         return _as_list(self.layer(*arguments, **_mapped(self.keywords, value_of)))
 
     def draw(self) -> Any:
@@ -167,24 +169,39 @@ class _Drawing(Trace):
             raise AttributeError(name)
         raise RuntimeError(
             "[ops] work on the values of a program or a graph; call them in a build method, on "
-            "layers.Input and what layers make of it, or look at their result with ops.evaluate"
+            "layers.Input and what layers make of it (but what draws numbers), or look at their "
+            "result with ops.evaluate"
         )
+
+    # Arrays are copied: programs are written later, and the user's may have changed by then.
 
     def constant(self, array: npt.ArrayLike) -> Value:
-        node: Value = Call(None, _CONSTANT, [np.asarray(array, dtype=np.float64)], {}).draw()
+        node: Value = Call(None, _CONSTANT, [np.array(array, dtype=np.float64)], {}).draw()
         return node
-
-    def scan(self, *_: Any, **__: Any) -> Any:
-        raise TypeError(
-            "[scan] its step is written anew for every program, and a graph keeps results alone: "
-            "call it in the build method of a layer of your own"
-        )
 
     def apply(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
         if not is_drawn(operands):
             self.__getattr__(kind)
-        node: Value = Call(None, kind, operands, attributes).draw()
+        kept = [np.array(part) if isinstance(part, np.ndarray) else part for part in operands]
+        node: Value = Call(None, kind, kept, attributes).draw()
         return node
+
+    def scan(self, *arguments: Any, **_: Any) -> Any:
+        raise self._not_kept("scan", arguments)
+
+    def call(self, *arguments: Any, **_: Any) -> Any:
+        raise self._not_kept("call", arguments)
+
+    def gradient(self, *arguments: Any, **_: Any) -> Any:
+        raise self._not_kept("gradient", arguments)
+
+    def _not_kept(self, kind: str, arguments: Sequence[Any]) -> Exception:
+        if not is_drawn(arguments):
+            self.__getattr__(kind)
+        return TypeError(
+            f"[{kind}] is no single operation, and a graph keeps nothing else beside layers: call "
+            "it in the build method of a layer of your own"
+        )
 
 
 _DRAWING = _Drawing()

@@ -140,8 +140,10 @@ class Model(Showing):
         rule = optimizers.get(optimizer)
         if loss is None and loss_weights is not None:
             raise ValueError("[compile] loss_weights weigh losses, and there is none")
-        self.loss_weights = self._chosen_weights(loss_weights)
-        self._set_objective(rule, self._chosen_losses(loss), self._chosen_metrics(metrics))
+        weights, losses = self._chosen_weights(loss_weights), self._chosen_losses(loss)
+        reported = self._chosen_metrics(metrics)
+        self.loss_weights = weights  # all of it fits
+        self._set_objective(rule, losses, reported)
 
     def _chosen_losses(self, loss: Any) -> list[Loss]:
         names = self.output_names

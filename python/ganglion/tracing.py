@@ -35,7 +35,8 @@ StepFunction = Callable[[list[Value], list[Value]], Stepped]
 class LayerCall(NamedTuple):
     """A layer as it was applied in a trace, and how many rows it took for each sample.
 
-    And whether it was given the states that it starts with.
+    And whether it was given the states that it starts with. Of an operation of a graph ``layer`` is
+    the name.
     """
 
     path: str
@@ -44,6 +45,11 @@ class LayerCall(NamedTuple):
     output: Value
     fold: int = 1
     has_initial_state: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Name of the layer's class, or of the operation."""
+        return self.layer if isinstance(self.layer, str) else type(self.layer).__name__
 
 
 class ActivationCall(NamedTuple):
@@ -83,6 +89,8 @@ class Trace:
         Scalars to be added to the loss: regularizers, and what layers gave to ``add_loss``.
     calls : list of LayerCall
         The layers applied, in order, inner ones before the combinator around them.
+    unmasked : list of LayerCall
+        The operations of a graph that have no mask although what they read has one.
     target_shares : dict of int to Value
         Where samples are mixed: what the target of the sample that many places before counts in the
         loss of each, (None,). Empty where each has its own target alone.
@@ -120,6 +128,7 @@ class Trace:
         self.penalties: list[Value] = []
         self.target_shares: dict[int, Value] = {}
         self.calls: list[LayerCall] = []
+        self.unmasked: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
         self.stand_ins: dict[str, Callable[[Value], Value]] = {}

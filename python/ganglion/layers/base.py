@@ -196,7 +196,8 @@ class Layer(Spec, kind="layer"):
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
             carries = any(name.startswith(f"{trace.path}/") for name in trace.carried)
-            trace.calls.append(LayerCall(trace.path, self, first, y, trace.fold, carries))
+            read = next((value for value in values if value.mask is not None), first)
+            trace.calls.append(LayerCall(trace.path, self, read, y, trace.fold, carries))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:
