@@ -182,6 +182,11 @@ class _Drawing(Trace):
     def apply(self, kind: str, *operands: Operand, **attributes: Any) -> Value:
         if not is_drawn(operands):
             self.__getattr__(kind)
+        if None in attributes.get("shape", ()):
+            raise ValueError(
+                f"[{kind}] needs to know the number of steps, which is open: call it in the build "
+                "method of a layer of your own, where it is known"
+            )
         kept = [np.array(part) if isinstance(part, np.ndarray) else part for part in operands]
         node: Value = Call(None, kind, kept, attributes).draw()
         return node
