@@ -29,6 +29,7 @@ import numpy as np
 
 from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
+from ganglion.calls import LayerCall
 from ganglion.graph import Chain, Graph
 from ganglion.layers import Layer
 from ganglion.lines import blame
@@ -36,7 +37,7 @@ from ganglion.losses import Loss
 from ganglion.losses.weights import aligned
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer, Slots
-from ganglion.tracing import LayerCall, Trace
+from ganglion.tracing import Trace
 from ganglion.value import Shape, Value
 from ganglion.variables import Variables
 

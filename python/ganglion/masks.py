@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from ganglion.tracing import LayerCall, Trace
+from ganglion.calls import LayerCall
+from ganglion.tracing import Trace
 from ganglion.value import Value
 
 # Those that see each element by itself.
 _ELEMENTWISE = frozenset(
-    "absolute add copy cospi divide equal erf exp expm1 floor greater greater_equal is_finite log "
-    "log1p maximum minimum multiply negative power reciprocal relu rsqrt sigmoid sign sinpi "
-    "softplus sqrt square stop_gradient subtract tanh where".split()
+    {
+        *("absolute", "add", "copy", "cospi", "divide", "equal", "erf", "exp", "expm1", "floor"),
+        *("greater", "greater_equal", "is_finite", "log", "log1p", "maximum", "minimum"),
+        *("multiply", "negative", "power", "reciprocal", "relu", "rsqrt", "sigmoid", "sign"),
+        *("sinpi", "softplus", "sqrt", "square", "stop_gradient", "subtract", "tanh", "where"),
+    }
 )
 # Those of the last axis alone.
 _OF_ROWS = frozenset({"argmax", "kth_largest", "log_softmax", "softmax"})
@@ -39,13 +43,14 @@ def masked(
     result : Value
         Of it.
     """
-    values = [part for part in operands if isinstance(part, Value) and part.mask is not None]
-    if not values or (kind == "axis_size" and attributes["last"] == 0):
+    values = [part for part in operands if isinstance(part, Value)]
+    masks = list(dict.fromkeys(value.mask for value in values if value.mask is not None))
+    if not masks or (kind == "axis_size" and attributes["last"] == 0):
         return result
-    masks = list(dict.fromkeys(value.mask for value in values))
-    fit = all(mask is not None and mask.shape == result.shape[:2] for mask in masks)
+    fit = all(mask.shape == result.shape[:2] for mask in masks)
     if not fit or not _goes_step_by_step(kind, operands, attributes):
-        trace.unmasked.append(LayerCall(kind, kind, values[0], result))
+        read = next(value for value in values if value.mask is not None)
+        trace.unmasked.append(LayerCall(kind, kind, read, result))
         return result
     return Value(trace, result.id, reduce(lambda a, b: trace.apply("multiply", a, b), masks))
 

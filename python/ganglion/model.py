@@ -11,7 +11,8 @@ from ganglion.bundle import in_order
 from ganglion.chosen import chosen_losses, chosen_metrics
 from ganglion.compile import Head, Recipe
 from ganglion.data import non_negative
-from ganglion.graph import Graph, nodes_of
+from ganglion.drawing import nodes_of
+from ganglion.graph import Graph
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ganglion import _core
+from ganglion.calls import ActivationCall, LayerCall
 from ganglion.lines import current_line
 from ganglion.spec import snake_case
 from ganglion.value import Operand, Shape, Value
@@ -30,35 +31,6 @@ if TYPE_CHECKING:
 
 Stepped = tuple[Sequence[Value], Sequence[Value]]  # carries and results
 StepFunction = Callable[[list[Value], list[Value]], Stepped]
-
-
-class LayerCall(NamedTuple):
-    """A layer as it was applied in a trace, and how many rows it took for each sample.
-
-    And whether it was given the states that it starts with. Of an operation of a graph ``layer`` is
-    the name.
-    """
-
-    path: str
-    layer: object
-    input: Value
-    output: Value
-    fold: int = 1
-    has_initial_state: bool = False
-
-    @property
-    def kind(self) -> str:
-        """Name of the layer's class, or of the operation."""
-        return self.layer if isinstance(self.layer, str) else type(self.layer).__name__
-
-
-class ActivationCall(NamedTuple):
-    """An activation as it was applied in a trace, within the layer of a path."""
-
-    path: str
-    activation: object
-    input: Value
-    output: Value
 
 
 class _Scope:
