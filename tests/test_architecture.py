@@ -31,7 +31,7 @@ LEVELS = {
     ),
     **dict.fromkeys(["tables", "threads"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
-    **dict.fromkeys(["graph", "nodes"], FOUNDATION),
+    **dict.fromkeys(["calls", "drawing", "graph", "masks", "nodes"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
     **dict.fromkeys(["layers", "losses", "optimizers", "metrics", "decorators"], PARTS),
     "gradient_check": NETWORK,

@@ -271,12 +271,12 @@ def fitted(*chain: Any) -> Sequential:
     [
         (
             [layers.Conv1D(2, 2), layers.GlobalAveragePooling1D(), layers.Dense(1)],
-            r"\[Conv1D\] loses the mask \(layer 'conv1d', \(None, 4, 3\) to \(None, 3, 2\)\)",
+            r"\[Conv1D\] loses the mask \('conv1d', \(None, 4, 3\) to \(None, 3, 2\)\)",
         ),
         ([layers.Dense(2), layers.Flatten(), layers.Dense(1)], r"\[Flatten\] loses the mask"),
         (
             [layers.Residual([layers.Conv1D(3, 1)]), layers.LSTM(1)],
-            r"\[Conv1D\] loses the mask \(layer 'residual/conv1d'",
+            r"\[Conv1D\] loses the mask \('residual/conv1d'",
         ),
     ],
 )

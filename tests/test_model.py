@@ -283,6 +283,57 @@ def test_steps_of_several_sequences_go_together() -> None:
         net.predict((lists[0], np.ones((2, 4, 2))))
 
 
+def test_operations_pass_on_masks() -> None:
+    x = layers.Input((None, 3))
+    average, weights = layers.GlobalAveragePooling1D(), ops.constant(RNG.normal(size=(3, 2)))
+    sequences = [RNG.normal(size=(5, 3)), RNG.normal(size=(2, 3))]
+    made = ops.softmax((2.0 * ops.tanh(x) @ weights)[..., :1] + x, axis=-1)
+    for y in (made, layers.Add()([layers.Dense(3)(x), made])):
+        net = Model(x, average(y), random_state=0)
+        alone = [net.predict([one])[0] for one in sequences]
+        assert_near(net.predict(sequences), alone, FORWARD["float32"])
+    for y in (average(ops.flip(x, 1)), average(ops.softmax(x, axis=1)), ops.mean(x, axis=1)):
+        net = Model(x, y)
+        with pytest.raises(ValueError, match="takes the padding behind sequences"):
+            net.predict(sequences)
+    with pytest.raises(ValueError, match=r"\[reshape\] needs to know the number of steps"):
+        ops.expand_dims(x, -1)
+
+
+def test_operations_that_lose_a_mask_say_so() -> None:
+    x = layers.Input((4, 3))
+    steps = layers.Masking()(x)
+    net = Model(x, layers.Dense(1)(ops.mean(steps, axis=1)), loss="mse")
+    with pytest.warns(UserWarning, match=r"\[reduce_sum\] loses the mask"):
+        net.fit(np.ones((2, 4, 3)), np.ones((2, 1)))
+
+
+def test_a_graph_has_the_arrays_as_they_were() -> None:
+    shift = np.ones(4)
+    x = layers.Input((4,))
+    net = Model(x, layers.Dense(1)(x - shift + ops.constant(shift)), random_state=0)
+    predicted = net.predict(X)
+    shift[:] = 100.0
+    np.testing.assert_array_equal(net.forward(X, training=True), predicted)
+
+
+def test_compile_changes_nothing_that_it_refuses() -> None:
+    net = two_heads(loss_weights=[1.0, 2.0])
+    for wrong in ({"loss": ["mse", "nothing"]}, {"loss": "mse", "metrics": ["nothing"]}):
+        with pytest.raises((TypeError, ValueError)):
+            net.compile(loss_weights=[5.0, 5.0], **wrong)
+        assert net.loss_weights == [1.0, 2.0] and net.loss[0] == losses.MeanSquaredError()
+
+
+def test_every_output_is_looked_at_for_its_loss() -> None:
+    x = layers.Input((4,))
+    kind, size = layers.Dense(3, activation="softmax")(x), layers.Dense(1)(x)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    net = Model(x, [kind, size], loss=[loss, "mse"])
+    with pytest.warns(UserWarning, match="softmax"):
+        net.fit(X, (KIND, SIZE))
+
+
 # Keeping.
 
 
@@ -373,6 +424,8 @@ def test_graphs_that_are_none() -> None:
         Model([], y)
     with pytest.raises(ValueError, match=r"in layer 'conv2_d', input \(None, 4\)|Conv2D"):
         layers.Conv2D(3, 3)(x)
+    with pytest.raises(TypeError, match=r"\[call\].*layer of your own"):
+        ops.call(np.sin, y)
     with pytest.raises(TypeError, match="scan.*layer of your own"):
         ops.scan(lambda carries, steps: (carries, []), [y], [])
     with pytest.raises(RuntimeError, match=r"layers.Input and what layers make of it"):

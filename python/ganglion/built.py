@@ -154,7 +154,7 @@ class Built(Programs):
         call = self._mask_loser
         if call is not None:
             warn(
-                f"[{type(call.layer).__name__}] loses the mask (layer '{call.path}', "
+                f"[{call.kind}] loses the mask ('{call.path}', "
                 f"{call.input.shape} to {call.output.shape}): it and what stands behind it take "
                 "padding for data"
             )

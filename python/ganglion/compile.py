@@ -29,6 +29,7 @@ import numpy as np
 
 from ganglion import _core, ops
 from ganglion.activations import Sigmoid, Softmax
+from ganglion.calls import LayerCall
 from ganglion.graph import Chain, Graph
 from ganglion.layers import Layer
 from ganglion.lines import blame
@@ -36,7 +37,7 @@ from ganglion.losses import Loss
 from ganglion.losses.weights import aligned
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer, Slots
-from ganglion.tracing import LayerCall, Trace
+from ganglion.tracing import Trace
 from ganglion.value import Shape, Value
 from ganglion.variables import Variables
 
@@ -171,7 +172,7 @@ def trace_layers(recipe: Recipe, trace: Trace) -> tuple[list[Value], list[Value]
 
 
 def mask_loser(trace: Trace) -> LayerCall | None:
-    """Return the call of the first layer that takes padding for data; None where all know it."""
+    """Return the first layer or operation that takes padding for data; None where all know it."""
     paths = [call.path for call in trace.calls]
     for call in trace.calls:
         if call.input.mask is None or call.output.mask is not None:
@@ -179,16 +180,15 @@ def mask_loser(trace: Trace) -> LayerCall | None:
         around = any(path.startswith(call.path + "/") for path in paths)
         if not around and not (isinstance(call.layer, Layer) and call.layer.reads_mask):
             return call
-    return None
+    return trace.unmasked[0] if trace.unmasked else None
 
 
 def _check_padding(trace: Trace) -> None:
     call = mask_loser(trace)
     if call is not None:
-        name = type(call.layer).__name__
         raise ValueError(
-            f"[{name}] takes the padding behind sequences of different lengths for data (layer "
-            f"'{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
+            f"[{call.kind}] takes the padding behind sequences of different lengths for data "
+            f"('{call.path}', {call.input.shape} to {call.output.shape}): use layers that know "
             "it, such as the recurrent ones or layers.GlobalAveragePooling1D, or bring the "
             "sequences to one length"
         )

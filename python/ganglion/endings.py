@@ -23,14 +23,16 @@ def ending_of(trace: Trace, prediction: Value) -> str | None:
     trace : Trace
         In which the layers were applied.
     prediction : Value
-        What the last of them put out.
+        What some of them put out.
     """
-    if trace.activations and trace.activations[-1].output.id == prediction.id:
-        activation = trace.activations[-1].activation
-        name = activation.registered_name if isinstance(activation, Spec) else None
-        return name if name in built_in("activation") else None
-    last = trace.calls[-1]
-    if isinstance(last.layer, Dense) and last.output.id == prediction.id:
+    for call in reversed(trace.activations):
+        if call.output.id == prediction.id:
+            activation = call.activation
+            name = activation.registered_name if isinstance(activation, Spec) else None
+            return name if name in built_in("activation") else None
+    made = (call for call in reversed(trace.calls) if call.output.id == prediction.id)
+    last = next(made, None)
+    if last is not None and isinstance(last.layer, Dense):
         return "linear" if last.layer.activation is None else None
     return None
 

@@ -11,7 +11,8 @@ from ganglion.bundle import in_order
 from ganglion.chosen import chosen_losses, chosen_metrics
 from ganglion.compile import Head, Recipe
 from ganglion.data import non_negative
-from ganglion.graph import Graph, nodes_of
+from ganglion.drawing import nodes_of
+from ganglion.graph import Graph
 from ganglion.losses import Loss
 from ganglion.metrics import Metric
 from ganglion.optimizers import Optimizer
@@ -140,8 +141,10 @@ class Model(Showing):
         rule = optimizers.get(optimizer)
         if loss is None and loss_weights is not None:
             raise ValueError("[compile] loss_weights weigh losses, and there is none")
-        self.loss_weights = self._chosen_weights(loss_weights)
-        self._set_objective(rule, self._chosen_losses(loss), self._chosen_metrics(metrics))
+        weights, losses = self._chosen_weights(loss_weights), self._chosen_losses(loss)
+        reported = self._chosen_metrics(metrics)
+        self.loss_weights = weights  # all of it fits
+        self._set_objective(rule, losses, reported)
 
     def _chosen_losses(self, loss: Any) -> list[Loss]:
         names = self.output_names

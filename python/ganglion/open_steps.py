@@ -10,7 +10,7 @@ from ganglion import _core, compile
 from ganglion.buckets import rounded_up
 from ganglion.bundle import arrays_of
 from ganglion.compile import Form, Recipe
-from ganglion.graph import TRIED_STEPS, common_shape
+from ganglion.drawing import TRIED_STEPS, common_shape
 from ganglion.inputs import Inputs
 from ganglion.tracing import Trace
 from ganglion.value import Shape, Value

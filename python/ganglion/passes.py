@@ -110,10 +110,10 @@ class Passes(Keeping):
             check_network_finite("predict", array, built.recipe, self.dtype, column_names(X))
         assert outputs is not None  # else the check has raised
         results = self._results(outputs)
-        plain = isinstance(array, np.ndarray) and results is outputs[0]
         # In this order: another thread may look at the shape at any time.
         self._predict_rows = executable.predict
-        self._row_shape = (1, *array.shape[1:]) if plain and not built.looks_at_data else None
+        plain = results is outputs[0] and not built.looks_at_data
+        self._row_shape = (1, *array.shape[1:]) if plain and isinstance(array, np.ndarray) else None
         return results
 
     def _results(self, outputs: list[Any]) -> Any:

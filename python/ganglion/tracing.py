@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ganglion import _core
+from ganglion.calls import ActivationCall, LayerCall
 from ganglion.lines import current_line
 from ganglion.spec import snake_case
 from ganglion.value import Operand, Shape, Value
@@ -30,29 +31,6 @@ if TYPE_CHECKING:
 
 Stepped = tuple[Sequence[Value], Sequence[Value]]  # carries and results
 StepFunction = Callable[[list[Value], list[Value]], Stepped]
-
-
-class LayerCall(NamedTuple):
-    """A layer as it was applied in a trace, and how many rows it took for each sample.
-
-    And whether it was given the states that it starts with.
-    """
-
-    path: str
-    layer: object
-    input: Value
-    output: Value
-    fold: int = 1
-    has_initial_state: bool = False
-
-
-class ActivationCall(NamedTuple):
-    """An activation as it was applied in a trace, within the layer of a path."""
-
-    path: str
-    activation: object
-    input: Value
-    output: Value
 
 
 class _Scope:
@@ -83,6 +61,8 @@ class Trace:
         Scalars to be added to the loss: regularizers, and what layers gave to ``add_loss``.
     calls : list of LayerCall
         The layers applied, in order, inner ones before the combinator around them.
+    unmasked : list of LayerCall
+        The operations of a graph that have no mask although what they read has one.
     target_shares : dict of int to Value
         Where samples are mixed: what the target of the sample that many places before counts in the
         loss of each, (None,). Empty where each has its own target alone.
@@ -120,6 +100,7 @@ class Trace:
         self.penalties: list[Value] = []
         self.target_shares: dict[int, Value] = {}
         self.calls: list[LayerCall] = []
+        self.unmasked: list[LayerCall] = []
         self.activations: list[ActivationCall] = []
         self.weights: dict[str, Value] = {}
         self.stand_ins: dict[str, Callable[[Value], Value]] = {}

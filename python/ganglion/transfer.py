@@ -7,8 +7,9 @@ from typing import Any
 from ganglion.built import LayerRow
 from ganglion.bundle import in_order
 from ganglion.data import non_negative, whole_number
+from ganglion.drawing import Node, nodes_of
 from ganglion.errors import suggestion
-from ganglion.graph import Chain, Graph, Node, nodes_of
+from ganglion.graph import Chain, Graph
 from ganglion.layers import Layer
 from ganglion.training import Training
 from ganglion.value import fits

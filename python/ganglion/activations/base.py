@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ganglion.calls import ActivationCall
+from ganglion.drawing import is_drawn
 from ganglion.errors import place
-from ganglion.graph import is_drawn
 from ganglion.lines import blame
 from ganglion.nodes import node_of
 from ganglion.spec import Spec
-from ganglion.tracing import ActivationCall, current_trace
+from ganglion.tracing import current_trace
 from ganglion.value import Value
 
 

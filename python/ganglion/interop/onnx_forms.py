@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion import activations, layers
+from ganglion.calls import ActivationCall, LayerCall
 from ganglion.interop import onnx_recurrence as recurrence
 from ganglion.interop.onnx_nodes import OnnxNodes
 from ganglion.ops.pooling import windows_over
-from ganglion.tracing import ActivationCall, LayerCall, Trace
+from ganglion.tracing import Trace
 from ganglion.value import Value
 
 

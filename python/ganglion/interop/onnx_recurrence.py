@@ -13,9 +13,10 @@ import numpy as np
 
 from ganglion import activations, layers
 from ganglion.activations import Activation
+from ganglion.calls import LayerCall
 from ganglion.interop.onnx_nodes import OnnxNodes
 from ganglion.layers.recurrent import Recurrent
-from ganglion.tracing import LayerCall, Trace
+from ganglion.tracing import Trace
 
 OPERATORS: dict[type[Recurrent], str] = {
     layers.LSTM: "LSTM",

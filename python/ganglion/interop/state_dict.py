@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ganglion import compile, layers
 from ganglion.built import Built
+from ganglion.calls import LayerCall
 from ganglion.data import as_array
 from ganglion.interop.recurrent_state import converted, module_and_name, names_of
 from ganglion.layers.convolution import Windowed
 from ganglion.layers.recurrent import Recurrent
-from ganglion.tracing import LayerCall
 from ganglion.variables import Variable
 
 Array = NDArray[Any]

@@ -8,13 +8,14 @@ from typing import Any, ClassVar, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from ganglion import graph, initializers, ops, regularizers
+from ganglion import drawing, initializers, ops, regularizers
+from ganglion.calls import LayerCall
 from ganglion.errors import check_boolean, check_positive, place, suggestion
 from ganglion.initializers import Initializer
 from ganglion.lines import blame
 from ganglion.regularizers import Regularizer
 from ganglion.spec import Spec, parameter_names
-from ganglion.tracing import LayerCall, current_trace
+from ganglion.tracing import current_trace
 from ganglion.value import Value
 
 # What Keras's layers take, and where it is said here.
@@ -154,8 +155,8 @@ class Layer(Spec, kind="layer"):
         ValueError
             ``build`` lost the batch; or whatever it raised, with the name of the layer added.
         """
-        if graph.is_drawn(x):
-            return graph.draw(self, x)
+        if drawing.is_drawn(x):
+            return drawing.draw(self, x)
         trace = current_trace()
         values = x if self.takes_several else [x]
         if not isinstance(values, (list, tuple)) or not values:
@@ -196,7 +197,8 @@ class Layer(Spec, kind="layer"):
             if self.activity_regularizer is not None:
                 self.add_loss(self.activity_regularizer.build(y) / ops.axis_size(y, axis=0))
             carries = any(name.startswith(f"{trace.path}/") for name in trace.carried)
-            trace.calls.append(LayerCall(trace.path, self, first, y, trace.fold, carries))
+            read = next((value for value in values if value.mask is not None), first)
+            trace.calls.append(LayerCall(trace.path, self, read, y, trace.fold, carries))
         return y
 
     def _check_output(self, x: Value, y: object) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.drawing import Call, Node
 from ganglion.errors import check_count
-from ganglion.graph import Call, Node
 from ganglion.layers.base import Layer
 from ganglion.tracing import current_trace
 from ganglion.value import OPERATORS, Shape, Value, fits

@@ -39,7 +39,7 @@ class Merging(Layer, registered=False):
         """Return what was made, with the steps that count in all that have a mask."""
         masks = [value.mask for value in x if value.mask is not None]
         as_long = len(y.shape) > 1 and all(mask.shape[1] == y.shape[1] for mask in masks)
-        if not masks or not as_long:
+        if not masks or not as_long or not self.keeps_mask:
             return y
         return ops.with_mask(y, reduce(ops.multiply, masks[1:], masks[0]))
 

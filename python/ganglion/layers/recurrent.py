@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ganglion import activations, graph, initializers, ops, regularizers
+from ganglion import activations, drawing, initializers, ops, regularizers
 from ganglion.activations import Activation
 from ganglion.errors import check_boolean, check_count, check_seed, check_share, place
 from ganglion.initializers import Initializer
@@ -67,8 +67,8 @@ class Carrying(Layer, registered=False):
         TypeError, ValueError
             As `Layer`; and for another number of states, or one of another shape.
         """
-        if graph.is_drawn([x, initial_state]):
-            return graph.draw(self, x, initial_state=initial_state)
+        if drawing.is_drawn([x, initial_state]):
+            return drawing.draw(self, x, initial_state=initial_state)
         trace = current_trace()
         name = trace.name_of(self, self.name)
         path = f"{trace.path}/{name}" if trace.path else name

@@ -289,7 +289,8 @@ def get_item(x: Value, key: object) -> Value:
             if size != 1:
                 result = slice(result, axis, index, index + 1)
         axis += 1
-    return reshape(result, shape)
+    is_sliced_alone = result is not x and result.shape == tuple(shape)
+    return result if is_sliced_alone else reshape(result, shape)
 
 
 def _bounds(key: builtins.slice, size: int | None, x: Value) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganglion.graph import Call, Graph, Node
+from ganglion.drawing import Call, Node
+from ganglion.graph import Graph
 from ganglion.plot.boxes import BESIDE, GAP, LINE, SIGNS, Beside, Box, Rows, arrow, part_of, text
 from ganglion.plot.layering import Place, arrange, join
 from ganglion.summary import shape_text
