@@ -118,6 +118,10 @@ class Bound:
         if entry.storage == "constant":
             constant = self._lowered.constants[entry.offset]
             return context.device.upload(constant.astype(context.T))
+        if entry.storage == "count":
+            of, first, last = self._lowered.counts[value]
+            count = math.prod(of.of(self.rows)[first : last + 1])
+            return context.device.upload(np.array([count], context.T))
         begin = self._offsets[value]
         return self.arena[begin : begin + size]
 

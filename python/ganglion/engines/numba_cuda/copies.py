@@ -91,13 +91,6 @@ def _move(site: Site) -> list[Call]:
     return move(site, site.outputs[0], site.inputs[0])
 
 
-@operation("axis_size")
-def _axis_size(site: Site) -> list[Call]:
-    first, last = site.attributes["first"], site.attributes["last"]
-    size = math.prod(site.inputs[0].shape[first : last + 1])
-    return [fill(site.device, site.T, site.outputs[0].array, 1, size)]
-
-
 def _reading(site: Site, shape: Sequence[int], first: int, strides: Sequence[int]) -> list[Call]:
     """Return the launch that writes all of the result from some elements of the operand."""
     to = Strided(site.outputs[0].array, 0, strides_of(shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ class Value:
     shape : Shape
         Of its elements.
     storage : str
-        "arena", "input", "parameter", "state", "scalar" or "constant".
+        "arena", "input", "parameter", "state", "scalar" or "constant"; or "count", for how many
+        elements the axes of another value have, which is known with the batch.
     offset : int
         Where it stands in its storage.
     """
@@ -168,6 +169,8 @@ class Lowered:
         Flat.
     roots : dict of int to int
         Of a view, the value whose memory it is.
+    counts : dict of int to (Shape, int, int)
+        Of a value that is a count: of what shape, from which axis to which.
     listed : int
         How many operations the core lists.
     """
@@ -180,6 +183,7 @@ class Lowered:
     scalars: list[str]
     constants: list[NDArray[np.float64]]
     roots: dict[int, int] = field(default_factory=dict)
+    counts: dict[int, tuple[Shape, int, int]] = field(default_factory=dict)
     listed: int = 0
 
     def root(self, value: int) -> int:
@@ -228,6 +232,10 @@ def _lower(lowered: Lowered, entry: dict[str, Any], number: int) -> None:
                 add("move", inputs, outputs)
             else:
                 lowered.roots[outputs[0]] = lowered.root(inputs[0])
+    elif kind == "axis_size":
+        of, (made,) = lowered.values[inputs[0]].shape, outputs
+        lowered.counts[made] = of, settings["first"], settings["last"]
+        lowered.values[made] = replace(lowered.values[made], storage="count")
     elif kind == "assign":
         add("move", inputs[1:], inputs[:1])
     elif kind == "call":
