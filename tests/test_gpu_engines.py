@@ -95,6 +95,39 @@ def test_a_data_set_that_the_gpu_has_no_memory_for_is_sent_batch_by_batch(
     assert_same_weights(*nets)
 
 
+def test_arrays_that_are_on_the_gpu_are_read_there(
+    gpu: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shown:
+        """As CuPy's arrays show themselves."""
+
+        __cuda_array_interface__ = {"version": 3}
+
+        def __init__(self, array: Array) -> None:
+            self.array, self.reads = array, 0
+
+    def as_flat(self: Any, shown: Shown) -> Any:
+        shown.reads += 1
+        return self.upload(shown.array)
+
+    from ganglion.engines.numba_cuda import device
+
+    monkeypatch.setattr(device, "on_host", lambda shown: shown.array.copy())
+    monkeypatch.setattr(device.Device, "as_flat", as_flat)
+    shown = Shown(X)
+    nets = [linear(device=gpu) for _ in range(2)]
+    nets[0].fit(X, Y)
+    nets[1].fit(shown, Y)
+    assert shown.reads == 1
+    assert_same_weights(*nets)
+    np.testing.assert_array_equal(nets[0].predict(X), nets[1].predict(shown))
+    assert shown.reads == 2
+    linear().fit(shown, Y)
+    assert shown.reads == 2
+    with pytest.raises(ValueError, match="9 columns"):
+        nets[1].predict(Shown(np.ones((2, 9))))
+
+
 def test_several_inputs(gpu: str) -> None:
     def joining(device: str) -> Model:
         left, right = layers.Input((6,)), layers.Input((2,))
@@ -258,6 +291,13 @@ def test_a_driver_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     fake_numba(monkeypatch, True, (12, 4))
     assert numba_cuda.missing() is None
+
+
+def test_arrays_on_a_gpu_that_nothing_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_numba(monkeypatch, False, (0, 0))
+    given = SimpleNamespace(__cuda_array_interface__={}, shape=(3, 6))
+    with pytest.raises(TypeError, match=r"\[fit\] X is on a GPU.*driver library cannot"):
+        linear().fit(given, Y[:3])
 
 
 def test_auto_is_the_processor() -> None:

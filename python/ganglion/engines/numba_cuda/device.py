@@ -23,6 +23,12 @@ Call = Callable[[], None]
 _MOST_BLOCKS = 8192
 
 
+def on_host(array: Any) -> Array:
+    """Return a copy of an array that is on the GPU."""
+    copied: Array = cuda.as_cuda_array(array).copy_to_host()
+    return copied
+
+
 class RunLock:
     """Held while something runs: other threads wait, what is called by the run itself must not."""
 
@@ -95,7 +101,7 @@ class Device:
         """Return an array that is on the GPU already, flat, without a copy if it is contiguous."""
         found = cuda.as_cuda_array(array)
         if not found.is_c_contiguous():
-            return self.upload(found.copy_to_host())
+            return self.upload(on_host(array))
         return found.reshape(found.size)
 
     def write(self, to: Any, array: Array) -> None:

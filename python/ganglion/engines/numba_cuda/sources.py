@@ -15,9 +15,13 @@ from ganglion import _core
 from ganglion.engines.numba_cuda.device import Device
 from ganglion.engines.numba_cuda.program import Shape
 from ganglion.engines.numba_cuda.sites import Place
+from ganglion.engines.on_gpu import Downloaded
 
 Array = NDArray[Any]
 
+# Types of numbers that kernels read.
+_READ = [np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)]
+_READ += [np.dtype("f4"), np.dtype("f8")]
 # Of the memory that is free, a data set may take this much; a larger one is sent batch by batch.
 _MOST_OF_FREE = 0.8
 
@@ -254,7 +258,7 @@ class Inputs:
         if isinstance(given, _core.SparseRows):
             arrays = self._resident(given, lambda: _sparse_parts(given))
             return _Sparse(device, T, arrays, len(given), sample)
-        array = given if hasattr(given, "__cuda_array_interface__") else np.asarray(given)
+        array = np.asarray(given)
         size = math.prod(array.shape)
         if not shape.batched:
             if size != sample:
@@ -268,8 +272,8 @@ class Inputs:
                 f"[Executable] input '{name}' takes samples of shape {shape.dims[1:]}, got an "
                 f"array of shape {array.shape}"
             )
-        if not isinstance(array, np.ndarray):
-            return _Dense(device, T, [device.as_flat(array)], rows, sample)
+        if isinstance(given, Downloaded) and given.original is not None and given.dtype in _READ:
+            return _Dense(device, T, [device.as_flat(given.original)], rows, sample)
         if array.nbytes > _MOST_OF_FREE * device.free_bytes():
             return _Sent(device, T, array)
         return _Dense(device, T, self._resident(given, lambda: [array]), rows, sample)
