@@ -174,16 +174,14 @@ class Bound:
             place = self.place(value)
             if self._is_read_otherwise(value, entry, has):
                 apart = Place(device.empty(place.size, context.T), place.shape)
-                source = copies.Strided(apart.array, 0, (1,))
-                to = copies.Strided(place.array, 0, (1,))
-                moves += copies.copy(device, (place.size,), to, source)
+                moves.append(copies.whole(place, apart))
                 place = apart
             results.append(place.array)
         kernel = expressions.kernel(expression.chain, has, len(dims), context.T)
         count = math.prod(shape)
         operands = [place.array for place in inputs]
         arguments = (count, context.key, *dims[1:], *results, *operands)
-        return [device.over(kernel, count, *arguments), *moves]
+        return [device.over(kernel, count, *arguments), *copies.copy(device, moves)]
 
     def _is_read_otherwise(
         self, target: int, entry: Operation, has: Sequence[tuple[bool, ...]]

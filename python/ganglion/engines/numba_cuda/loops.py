@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numba import cuda
 
-from ganglion.engines.numba_cuda.copies import Strided, copy, strides_of
+from ganglion.engines.numba_cuda.copies import Move, Strided, copy, strides_of, whole
 from ganglion.engines.numba_cuda.device import Call
 from ganglion.engines.numba_cuda.program import Loop
 from ganglion.engines.numba_cuda.sites import Place, Site
@@ -62,45 +62,51 @@ def bind_loop(
     made = body.outputs[loop.carries :]
     mask = sequences[-1].array if loop.masked else None
 
-    def take(to: Place, source: Place, at: int) -> list[Call]:
-        """Copy a carry of the next step, where the step happens."""
+    def take(moves: Sequence[tuple[Place, Place]], at: int) -> list[Call]:
+        """Copy carries of the next step, where the step happens."""
         if mask is None:
-            return copy(device, (to.size,), _flat(to), _flat(source))
-        size = to.size // rows
-        arguments = (to.array, source.array, mask, to.size, size, 0, size, at, loop.steps)
-        return [device.over(_masked_copy(T, False), to.size, *arguments)]
+            return copy(device, [whole(to, source) for to, source in moves])
+        calls = []
+        for to, source in moves:
+            size = to.size // rows
+            arguments = (to.array, source.array, mask, to.size, size, 0, size, at, loop.steps)
+            calls.append(device.over(_masked_copy(T, False), to.size, *arguments))
+        return calls
 
-    def give(result: Place, step: Place, at: int) -> list[Call]:
-        """Copy a result of this step."""
-        size = step.size // rows
+    def give(at: int) -> list[Call]:
+        """Copy the results of this step; and put aside carries that others will be."""
+        moves = [whole(place, following[number]) for number, place in aside.items()]
+        steps = list(zip(results, made, strict=False))
         if mask is None:
-            source = Strided(step.array, 0, strides_of(step.shape))
-            return copy(device, step.shape, _step_of(result, at), source)
-        arguments = (result.array, step.array, mask, step.size, size)
-        strides = (at * size, loop.steps * size, at, loop.steps)
-        return [device.over(_masked_copy(T, True), step.size, *arguments, *strides)]
+            return copy(device, [*moves, *(_given(out, step, at) for out, step in steps)])
+        calls = copy(device, moves)
+        for result, step in steps:
+            size = step.size // rows
+            arguments = (result.array, step.array, mask, step.size, size)
+            strides = (at * size, loop.steps * size, at, loop.steps)
+            calls.append(device.over(_masked_copy(T, True), step.size, *arguments, *strides))
+        return calls
 
     # A carry that becomes what another one was is put aside first.
-    aside: dict[int, Place] = {}
     kept = [id(place.array) for place in carried]
-    for number, place in enumerate(following):
-        if id(place.array) in kept:
-            aside[number] = Place(site.numbers(place.size), place.shape)
-    calls: list[Call] = []
-    for carry, first_value in zip(carried, site.inputs[: loop.carries], strict=True):
-        calls += copy(device, (carry.size,), _flat(carry), _flat(first_value))
+    aside = {
+        number: Place(site.numbers(place.size), place.shape)
+        for number, place in enumerate(following)
+        if id(place.array) in kept
+    }
+    next_carries = [
+        (to, aside.get(number, source))
+        for number, (to, source) in enumerate(zip(carried, following, strict=True))
+    ]
+    firsts = zip(carried, site.inputs[: loop.carries], strict=True)
+    calls = copy(device, [whole(to, source) for to, source in firsts])
     order = range(loop.steps)
     for at in reversed(order) if loop.reverse else order:
-        for step, sequence in zip(slices, sequences, strict=True):
-            to = Strided(step.array, 0, strides_of(step.shape))
-            calls += copy(device, step.shape, to, _step_of(sequence, at))
+        read = zip(slices, sequences, strict=True)
+        calls += copy(device, [_taken(step, sequence, at) for step, sequence in read])
         calls += [call for _, launches in body.launches for call in launches]
-        for result, step in zip(results, made, strict=False):
-            calls += give(result, step, at)
-        for number, place in aside.items():
-            calls += copy(device, (place.size,), _flat(place), _flat(following[number]))
-        for number, (carry, made_value) in enumerate(zip(carried, following, strict=True)):
-            calls += take(carry, aside.get(number, made_value), at)
+        calls += give(at)
+        calls += take(next_carries, at)
     return calls
 
 
@@ -109,8 +115,14 @@ def _step_place(site: Site, sequence: Place) -> Place:
     return Place(site.numbers(math.prod(shape)), shape)
 
 
-def _flat(place: Place) -> Strided:
-    return Strided(place.array, 0, (1,))
+def _taken(step: Place, sequence: Place, at: int) -> Move:
+    to = Strided(step.array, 0, strides_of(step.shape))
+    return Move(step.shape, to, _step_of(sequence, at))
+
+
+def _given(sequence: Place, step: Place, at: int) -> Move:
+    source = Strided(step.array, 0, strides_of(step.shape))
+    return Move(step.shape, _step_of(sequence, at), source)
 
 
 def _step_of(sequence: Place, at: int) -> Strided:
