@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganglion import _core
+from ganglion.engines.on_gpu import download, is_on_gpu
 
 Array = NDArray[Any]
 
@@ -85,7 +86,7 @@ def as_array(place: str, name: str, values: Any) -> Array:
     name : str
         Name of the argument, for the error.
     values : array_like
-        Real numbers or booleans.
+        Real numbers or booleans; perhaps on a GPU.
 
     Raises
     ------
@@ -105,6 +106,8 @@ def as_array(place: str, name: str, values: Any) -> Array:
         raise TypeError(f"[{place}] {name} is sparse: pass {name}.toarray()")
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"[{place}] {name} is masked: pass {name}.filled(value)")
+    if is_on_gpu(values):
+        values = download(place, name, values)
     try:
         array = values if isinstance(values, np.ndarray) else np.asarray(values)
         if array.dtype.kind == "O":

@@ -58,7 +58,7 @@ class Model(Showing):
         Keys initial weights, the order of samples and dropout: the same number gives the same bits.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
-    device : {"auto", "cpu"}
+    device : {"auto", "cpu", "cuda", "numba-cuda"}
         As for `Sequential`.
 
     Raises

@@ -35,8 +35,9 @@ class Sequential(Generation):
         By default one is drawn, and kept in ``seed_``.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
-    device : {"auto", "cpu"}
-        Where to train: on the processor, as yet; ``"cuda"`` is refused.
+    device : {"auto", "cpu", "cuda", "numba-cuda"}
+        Where to train: ``"auto"`` is the processor, as yet; ``"cuda"`` a GPU, which needs
+        ``pip install "ganglion[numba-cuda]"``.
 
     Attributes
     ----------

@@ -82,8 +82,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         Seeds weights, order and dropout. The same number gives the same bits.
     dtype : {"float32", "float64"}, default="float32"
         Number type of weights and arithmetic.
-    device : {"auto", "cpu"}, default="auto"
-        Where to train: on the processor, as yet; ``"cuda"`` is refused.
+    device : {"auto", "cpu", "cuda", "numba-cuda"}, default="auto"
+        Where to train: ``"auto"`` is the processor, as yet; ``"cuda"`` a GPU, which needs
+        ``pip install "ganglion[numba-cuda]"``.
     verbose : int or "auto", default=0
         0 for silence, 1 for a progress bar, 2 for a line each epoch.
 

@@ -103,7 +103,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     dtype : {"auto", "float32", "float64"}, default="auto"
         Number type of weights and arithmetic. "auto" follows ``X`` as scikit-learn does: float32
         for float32, otherwise float64. With "float32" training takes about half the time.
-    device : {"auto", "cpu"}, default="auto"
+    device : {"auto", "cpu", "cuda", "numba-cuda"}, default="auto"
         Where to train.
 
     Attributes
