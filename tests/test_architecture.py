@@ -29,7 +29,7 @@ LEVELS = {
     **dict.fromkeys(
         ["_core", "atomic", "errors", "lines", "optional", "spec", "arguments"], FOUNDATION
     ),
-    **dict.fromkeys(["tables", "threads"], FOUNDATION),
+    **dict.fromkeys(["tables", "threads", "engines"], FOUNDATION),
     **dict.fromkeys(["value", "variables", "tracing", "ops", "initializers"], FOUNDATION),
     **dict.fromkeys(["graph", "nodes"], FOUNDATION),
     **dict.fromkeys(["regularizers", "activations", "schedules", "tensors"], FOUNDATION),
@@ -113,7 +113,7 @@ def test_parts_of_a_network_know_only_the_tracing_interface(part):
         others = {known for known in imported_parts(path) if LEVELS[known] >= PARTS}
         # Metrics read a loss's threshold: what stands between yes and no.
         assert others <= {part} | ({"losses"} if part == "metrics" else set()), name(path)
-        assert "_core" not in imported_parts(path), name(path)
+        assert not imported_parts(path) & {"_core", "engines"}, name(path)
 
 
 def test_nothing_imports_the_leaves_but_the_examples():
@@ -146,3 +146,10 @@ def test_the_pure_python_parts_know_scikit_learn_only_where_it_is_meant():
             assert not roots & {"sklearn", "scipy", "matplotlib", "tqdm", "safetensors", "onnx"}, (
                 name(path)
             )
+            if "numba_cuda" not in path.parts:
+                assert "numba" not in roots, name(path)
+
+
+def test_only_the_programs_of_a_network_know_an_engine():
+    known = {part_of(path) for path in python_modules() if "engines" in imported_parts(path)}
+    assert known <= {"batching", "engines", "network", "programs"}

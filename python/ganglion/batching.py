@@ -12,6 +12,7 @@ from ganglion import _core
 from ganglion.buckets import Buckets, Rows
 from ganglion.callbacks.base import Logs
 from ganglion.compile import Form
+from ganglion.engines import Turn
 from ganglion.parts import looked_at_buckets, ragged_together
 from ganglion.samples import Samples
 from ganglion.streaming import rows_together
@@ -29,8 +30,8 @@ def _trainer(
     if buckets is not None:
         forms = [Form(int(end), ragged=True) for end in buckets.ends]
     executables = [built.executable(name, samples.weight_axes, form) for form in forms]
-    turn = _core.Turn(executables, accumulation=built.recipe.optimizer.batches_per_update)
-    return _core.Trainer([turn], samples.arrays, batch_size)
+    turn = Turn(executables, accumulation=built.recipe.optimizer.batches_per_update)
+    return built.engine.trainer([turn], samples.arrays, batch_size)
 
 
 def _logs(built: Built, trainer: _core.Trainer) -> Logs:

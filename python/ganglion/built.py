@@ -73,6 +73,8 @@ class Built(Programs):
         What the programs are made of, with empty variables.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
+    device : {"auto", "cpu", "cuda", "gpu", "numba-cuda"}
+        What its programs run on.
 
     Attributes
     ----------
@@ -88,10 +90,10 @@ class Built(Programs):
         Names of the weights that are states of layers, kept from batch to batch.
     """
 
-    def __init__(self, recipe: Recipe, dtype: str) -> None:
+    def __init__(self, recipe: Recipe, dtype: str, device: str) -> None:
         example, trace, (inputs, predictions), shapes = trace_once(recipe)
         example.variables.lay_out()
-        super().__init__(replace(recipe, variables=example.variables), example, dtype)
+        super().__init__(replace(recipe, variables=example.variables), example, dtype, device)
         calls = len(trace.calls)
         self.output_shapes = shapes[calls:]
         self._endings = [ending_of(trace, prediction) for prediction in predictions]

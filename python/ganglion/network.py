@@ -13,6 +13,7 @@ from ganglion.built import Built
 from ganglion.callbacks.base import Callback
 from ganglion.compile import Head, Recipe
 from ganglion.data import whole_number
+from ganglion.engines import DEVICES, engine_for
 from ganglion.errors import check_choice, not_fitted, place
 from ganglion.inputs import Inputs
 from ganglion.layers import Layer
@@ -39,11 +40,8 @@ class Network:
         self.device = device
         self.random_state = random_state
         check_choice(self, ["float32", "float64"], "dtype")
-        check_choice(self, ["auto", "cpu", "cuda", "gpu"], "device")
-        if device in ("cuda", "gpu"):
-            raise ValueError(
-                f"{place(self)} device {device!r}: no CUDA engine is installed; use 'auto' or 'cpu'"
-            )
+        check_choice(self, DEVICES, "device")
+        engine_for(device, place(self))  # raises where there is none
         if random_state is None:
             self.seed_ = int.from_bytes(os.urandom(4), "little")
         else:
@@ -123,7 +121,7 @@ class Network:
 
     def _make_built(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Build for some shapes, with weights all zero; the network itself does not change."""
-        return Built(self._recipe(input_shapes), self.dtype)
+        return Built(self._recipe(input_shapes), self.dtype, self.device)
 
     def _initialized(self, input_shapes: tuple[Shape, ...]) -> Built:
         """Build for some shapes, and draw the weights."""

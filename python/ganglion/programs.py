@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ganglion import _core, compile
 from ganglion.compile import Form, Recipe
+from ganglion.engines import engine_for
 from ganglion.optimizers import Slots
 from ganglion.weights import Weights, new_store
 
@@ -29,17 +30,22 @@ class Programs(Weights):
         The same for some number of steps, where that is open.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
+    device : {"auto", "cpu", "cuda", "gpu", "numba-cuda"}
+        What they run on.
 
     Attributes
     ----------
+    engine : Engine
+        Runs them.
     states : Store or None
         The flat buffer of the optimizer's state; None before training.
     slots : Slots or None
         What stands where in ``states``.
     """
 
-    def __init__(self, recipe: Recipe, example: Recipe, dtype: str) -> None:
+    def __init__(self, recipe: Recipe, example: Recipe, dtype: str, device: str) -> None:
         super().__init__(recipe.variables, dtype)
+        self.engine = engine_for(device)
         self.recipe = recipe
         self.example = example
         self.states: _core.Store | None = None
@@ -76,7 +82,7 @@ class Programs(Weights):
                 self.states = new_store(slots.size, self.dtype)
                 self.slots = slots
                 slots.fill(self.states.array)
-            return _core.Executable(program, self.dtype, self.parameters, self.states)
+            return self.engine.executable(program, self.dtype, self.parameters, self.states)
         if name == "evaluate":
             program = compile.evaluate_program(recipe, flag)
         elif name == "gradient":
@@ -91,7 +97,7 @@ class Programs(Weights):
 
     def _of(self, program: _core.Program) -> _core.Executable:
         """Return a program that trains nothing ready to run."""
-        return _core.Executable(program, self.dtype, self.parameters, None)
+        return self.engine.executable(program, self.dtype, self.parameters, None)
 
     @property
     def some_form(self) -> Form:
