@@ -3,16 +3,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "program/program.h"
 
 namespace ganglion {
 
-// The flat buffers a program works on. They belong to the network and outlive the executable.
+// The flat buffers a program works on, and their sizes in elements. They belong to the network and outlive the
+// executable.
 struct Buffers {
   void* parameters = nullptr;
   void* states = nullptr;
+  int64_t parameter_count = 0;
+  int64_t state_count = 0;
 };
 
 // Identifies one run to the random numbers.
@@ -64,6 +68,10 @@ class Executable {
   // nobody asks. Null: nowhere.
   virtual bool announce_input(int index, const T* const* rows, int64_t count) = 0;
   virtual void set_scalar(int index, double value) = 0;
+  // Around runs between which nobody else touches the buffers: meanwhile an engine may keep weights and state in memory
+  // of its own. The end writes them back.
+  virtual void begin_runs() {}
+  virtual void end_runs() {}
   // Over at most as many rows as were reserved. When the watch ended it, outputs, and state that the section `gradient`
   // assigns, may be of this run or of the one before; the section `update` runs whole or not at all.
   virtual Ending run(const Run& run) = 0;
@@ -77,5 +85,22 @@ class Executable {
 
 template <class T>
 std::unique_ptr<Executable<T>> make_cpu_executable(Program program, const Buffers& buffers);
+
+// What makes programs ready. An engine in an extension module of its own hands this to the core in a capsule.
+struct Engine {
+  static constexpr const char* kCapsule = "ganglion.engine";
+
+  std::unique_ptr<Executable<float>> (*make_single)(Program, const Buffers&);
+  std::unique_ptr<Executable<double>> (*make_double)(Program, const Buffers&);
+
+  template <class T>
+  std::unique_ptr<Executable<T>> make(Program program, const Buffers& buffers) const {
+    if constexpr (sizeof(T) == sizeof(float)) {
+      return make_single(std::move(program), buffers);
+    } else {
+      return make_double(std::move(program), buffers);
+    }
+  }
+};
 
 }  // namespace ganglion

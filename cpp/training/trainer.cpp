@@ -132,6 +132,11 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
   const auto poll_when_due = [&](int64_t steps_done) { return !clock.due() || poll(steps_done, mean_loss()); };
   auto ended = [&] { return !poll_when_due(done); };
   const Watch watch = watch_with(ended);
+  std::vector<Executable<T>*> executables;
+  for (const Turn& turn : turns_) {
+    for (const Part& part : turn.programs) executables.push_back(part.executable);
+  }
+  Runs<T> runs(std::move(executables));
   std::vector<std::deque<Gathering<T>>> gatherings(turns_.size());
   for (size_t turn = 0; turn < turns_.size(); ++turn) {
     for (Part& part : turns_[turn].programs) gatherings[turn].emplace_back(*part.executable, part.inputs);
@@ -155,13 +160,20 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
       step.update = steps.update && times % static_cast<uint64_t>(pace.accumulation) == 0;
       if (steps.update) step.loss = outputs_[turn].loss;
       const Ending ending = executable.run(step);
-      if (ending != Ending::done) return {done, ending != Ending::not_finite};
+      if (ending != Ending::done) {
+        runs.end();
+        return {done, ending != Ending::not_finite};
+      }
       add_outputs(turn, executable, count);
     }
     position_ += count;
     ++batches_done_;
-    if (!poll_when_due(done + 1)) return {done + 1, true};
+    if (!poll_when_due(done + 1)) {
+      ++done;
+      break;
+    }
   }
+  runs.end();
   return {done, true};
 }
 

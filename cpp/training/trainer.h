@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engines/executable.h"
@@ -99,6 +101,32 @@ class Trainer {
   int64_t position_ = 0;          // rows of the epoch that were handed out
   std::vector<Outputs> outputs_;  // of each turn, as the sums
   std::vector<Sums> sums_;
+};
+
+// Begins the runs of executables, and ends them: said by `end`, so that errors are heard, or else after a failure.
+template <class T>
+class Runs {
+ public:
+  explicit Runs(std::vector<Executable<T>*> executables) : executables_(std::move(executables)) {
+    for (; begun_ < executables_.size(); ++begun_) executables_[begun_]->begin_runs();
+  }
+  ~Runs() {
+    try {
+      end();
+    } catch (const std::exception&) {
+      // There was a failure before, which is the one to be told.
+    }
+  }
+  Runs(const Runs&) = delete;
+  Runs& operator=(const Runs&) = delete;
+
+  void end() {
+    while (begun_ > 0) executables_[--begun_]->end_runs();
+  }
+
+ private:
+  std::vector<Executable<T>*> executables_;
+  size_t begun_ = 0;
 };
 
 // Runs the forward pass over all rows, batch by batch, and writes output i to results[i], (rows, sample). Batch b has
