@@ -51,6 +51,35 @@ struct Run {
 
 enum class Ending { done, not_finite, ended };
 
+// All samples of a data set, for an engine that holds them in memory of its own.
+template <class T>
+struct Samples {
+  const void* owner;  // by which they are known
+  int64_t rows;
+  // Writes samples first ... first + count of input `index` to `out`, contiguous; of one without a batch all of it.
+  void (*read)(void* context, int index, T* out, int64_t first, int64_t count);
+  void* context;
+};
+
+// Runs over batches of samples that the engine holds, one after the other.
+struct Series {
+  static constexpr int64_t kMostRuns = 1024;
+
+  int64_t count;                         // runs, at most kMostRuns
+  int64_t rows;                          // of each
+  int64_t first;                         // where in the order of the samples the first batch begins
+  RunKey key;                            // of the first; the step number grows by one
+  std::vector<const double*> scalars;    // for each of Program::scalars its value in each run
+  bool update = false;                   // the section `update` too, in those whose step number + 1 is a multiple of
+  int64_t accumulation = 1;              // this, unless
+  int loss = -1;                         // this output is not finite, which ends the series
+};
+
+struct SeriesDone {
+  int64_t count;  // runs before the one that ended it
+  Ending ending;
+};
+
 template <class T>
 class Executable {
  public:
@@ -75,6 +104,16 @@ class Executable {
   // Over at most as many rows as were reserved. When the watch ended it, outputs, and state that the section `gradient`
   // assigns, may be of this run or of the one before; the section `update` runs whole or not at all.
   virtual Ending run(const Run& run) = 0;
+  // Whether the engine now holds these samples; then runs can be asked for in series. Outputs have no batch.
+  virtual bool hold(const Samples<T>&) { return false; }
+  // Whose samples it holds; null: none.
+  virtual const void* holder() const { return nullptr; }
+  virtual void let_go() {}
+  // The order in which batches take them; null: as they lie.
+  virtual void set_order(const uint32_t*) {}
+  virtual SeriesDone run_series(const Series&) { return {0, Ending::done}; }
+  // Where output `index` of run `run` of the last series stands.
+  virtual const T* series_output(int64_t, int) const { return nullptr; }
   // Where output `index` (position in Program::outputs) stands after a run.
   virtual const T* output(int index) const = 0;
   // Seconds spent in each operation since the last call with `enable`.

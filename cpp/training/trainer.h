@@ -64,6 +64,9 @@ class Trainer {
   // A program's output "loss" is the mean over its batch: over its rows, or over as much as its output "loss_weight"
   // says. Outputs do not depend on the batch's size. All turns have equally many programs.
   Trainer(std::vector<Turn> turns, int64_t batch_size);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   // Sets the position and the sums back. Without a seed the rows come as they lie. The first program of each turn runs
   // them all.
@@ -90,7 +93,12 @@ class Trainer {
   void begin();
   Batch next_batch() const;
   double mean_loss() const;
-  void add_outputs(size_t turn, const Executable<T>& executable, int64_t rows);
+  // output(index): where output `index` of a run stands.
+  template <class Output>
+  void add_outputs(size_t turn, Output output, int64_t rows);
+  bool is_held();
+  // The same as `run`, of samples that the engine holds: many batches at a time.
+  StepsDone run_held(const Steps& steps, const Poll& poll);
 
   std::vector<Turn> turns_;
   int64_t batch_size_;
@@ -98,6 +106,7 @@ class Trainer {
   EpochOrder order_;
   std::vector<Batch> batches_;  // of the epoch, where they are not all alike
   size_t batches_done_ = 0;
+  bool has_order_ = false;        // the engine that holds the samples knows this epoch's
   int64_t position_ = 0;          // rows of the epoch that were handed out
   std::vector<Outputs> outputs_;  // of each turn, as the sums
   std::vector<Sums> sums_;
@@ -108,15 +117,14 @@ template <class T>
 class Runs {
  public:
   explicit Runs(std::vector<Executable<T>*> executables) : executables_(std::move(executables)) {
-    for (; begun_ < executables_.size(); ++begun_) executables_[begun_]->begin_runs();
-  }
-  ~Runs() {
     try {
-      end();
-    } catch (const std::exception&) {
-      // There was a failure before, which is the one to be told.
+      for (; begun_ < executables_.size(); ++begun_) executables_[begun_]->begin_runs();
+    } catch (...) {
+      end_quietly();
+      throw;
     }
   }
+  ~Runs() { end_quietly(); }
   Runs(const Runs&) = delete;
   Runs& operator=(const Runs&) = delete;
 
@@ -125,6 +133,16 @@ class Runs {
   }
 
  private:
+  // There was a failure before, which is the one to be told.
+  void end_quietly() {
+    while (begun_ > 0) {
+      try {
+        end();
+      } catch (const std::exception&) {
+      }
+    }
+  }
+
   std::vector<Executable<T>*> executables_;
   size_t begun_ = 0;
 };

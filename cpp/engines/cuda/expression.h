@@ -80,7 +80,7 @@ GANGLION_DEVICE void draw(const Control& control, bool is_normal, uint32_t strea
 // Elements [at, at + count) of the expression, at most kWidth, in its flat order; `product`: what the kernel computed
 // for them.
 template <class C>
-GANGLION_DEVICE void evaluate(const C& code, const Control* control, int64_t at, int count,
+GANGLION_DEVICE_CALL void evaluate(const C& code, const Control* control, int64_t at, int count,
                               const typename C::Scalar* product) {
   using T = typename C::Scalar;
   using F = Functions<T>;

@@ -29,8 +29,14 @@ class Memory {
   void require_scratch(int64_t elements) {
     if (elements > scratch_elements_) scratch_elements_ = elements;
   }
-  // When all steps have said what they need; whether it has moved.
-  bool allocate_scratch() { return scratch_.require(scratch_elements_); }
+  // When all steps have said what they need; whether anything has moved since.
+  bool allocate_scratch() {
+    const bool moved = scratch_.require(scratch_elements_) || has_moved_;
+    has_moved_ = false;
+    return moved;
+  }
+  // A step has moved memory of its own.
+  void note_move() { has_moved_ = true; }
   T* scratch() const { return scratch_.data(); }
 
   T* scalars() const { return scalars_.data(); }
@@ -48,6 +54,7 @@ class Memory {
   int64_t reserved_ = 0, local_samples_ = 0, scratch_elements_ = 0;
   DeviceBuffer<T> arena_, local_, constants_, scalars_, scratch_;
   std::vector<T*> lent_;  // for each value
+  bool has_moved_ = false;
 };
 
 }  // namespace ganglion::cuda

@@ -97,8 +97,10 @@ __global__ void __launch_bounds__(Shape::kTileThreads)
         if (j < count) to[j] = sum[i][j];
       }
     } else {
-      evaluate(code, control, batch * sizes.result_batch + of_row * sizes.result_row + column + my_column, count,
-               sum[i]);
+      T made[Shape::kOfColumns];  // a copy, so that the sums themselves stay in registers
+#pragma unroll
+      for (int j = 0; j < Shape::kOfColumns; ++j) made[j] = sum[i][j];
+      evaluate(code, control, batch * sizes.result_batch + of_row * sizes.result_row + column + my_column, count, made);
     }
   }
 }

@@ -46,13 +46,19 @@ void launch(cudaStream_t stream, int64_t blocks, int threads, void (*kernel)(Par
 // What kernels read of the run at hand, in memory of the device, so that a captured graph need not change.
 struct Control {
   uint64_t seed, step;
-  int32_t stopped;  // a loss was not finite: weights and state stay as they are
+  int64_t position;  // of the batch in the order of held samples
+  int64_t run;       // of a series
+  int32_t ordered;   // there is an order; otherwise samples come as they lie
+  int32_t stopped;   // a loss was not finite: weights and state stay as they are
 };
 
-#if !defined(__CUDACC__)
-#define __grid_constant__
-#endif
 #define GANGLION_DEVICE __device__ __forceinline__
+#if defined(__CUDACC__)
+#define GANGLION_DEVICE_CALL __device__ __noinline__  // one copy, however many kernels and places call it
+#else
+#define __grid_constant__
+#define GANGLION_DEVICE_CALL inline
+#endif
 
 GANGLION_DEVICE int64_t thread_of_grid() {
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + static_cast<int64_t>(threadIdx.x);

@@ -80,7 +80,7 @@ class ScanStep : public Step<T> {
     }
     for (int i = 0; i < loop_.carries; ++i) memory_.lend(input(i), source_.at(source_.input(static_cast<size_t>(i))));
     for (const StepPointer<T>& step : steps_) step->bind(rows);
-    memory_.allocate_scratch();
+    if (memory_.allocate_scratch()) source_.memory.note_move();
   }
 
   void enqueue(cudaStream_t stream) override {

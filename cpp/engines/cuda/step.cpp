@@ -44,7 +44,7 @@ template <class T>
 StepPointer<T> make_step(const StepSource<T>& source) {
   const Operation& operation = source.operation;
   check(!operation.foreign, "[cuda] the function '", operation.foreign ? operation.foreign->name() : "",
-        "' runs in Python on the processor, which a step on the device cannot call: use device='cpu'");
+        "' runs in Python on the processor, which a loop on the device cannot call: use device='cpu'");
   const auto found = step_makers<T>().find(operation.kind);
   check(found != step_makers<T>().end(), "[cuda] cannot run the operation '", operation.kind, "'");
   return found->second(source);
