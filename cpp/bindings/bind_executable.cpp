@@ -17,7 +17,7 @@ namespace {
 template <class Engine>
 using ScalarOf = std::remove_pointer_t<decltype(std::declval<Engine>()->input(0))>;
 
-void* buffer_of(py::handle store, const char* name, int64_t needed, const char* dtype) {
+void* buffer_of(py::handle store, const char* name, int64_t needed, const char* dtype, int64_t* count) {
   if (store.is_none()) {
     check(needed == 0, "[Executable] the program has ", needed, " ", name, ", but none were given");
     return nullptr;
@@ -25,7 +25,15 @@ void* buffer_of(py::handle store, const char* name, int64_t needed, const char* 
   auto& found = store.cast<Store&>();
   check(std::string(found.dtype()) == dtype, "[Executable] ", name, " are ", found.dtype(), ", expected ", dtype);
   check(found.size() >= needed, "[Executable] the program has ", needed, " ", name, ", got ", found.size());
+  *count = found.size();
   return found.data();
+}
+
+const Engine* engine_in(const py::object& capsule) {
+  if (capsule.is_none()) return nullptr;
+  const void* const engine = PyCapsule_GetPointer(capsule.ptr(), Engine::kCapsule);
+  if (!engine) throw py::error_already_set();
+  return static_cast<const Engine*>(engine);
 }
 
 py::array store_array(const py::object& self) {
@@ -51,15 +59,20 @@ void* Store::data() {
   return std::visit([](auto& buffer) -> void* { return buffer.data(); }, buffer_);
 }
 
-BoundExecutable::BoundExecutable(py::object program, const std::string& dtype, py::object parameters, py::object states)
+BoundExecutable::BoundExecutable(py::object program, const std::string& dtype, py::object parameters, py::object states,
+                                 const py::object& capsule)
     : program_object_(std::move(program)),
       parameters_(std::move(parameters)),
       states_(std::move(states)),
       program_(&program_object_.cast<const Program&>()) {
   with_scalar("Executable", dtype, [&](auto scalar) {
-    const Buffers buffers{buffer_of(parameters_, "parameters", program_->parameters, dtype.c_str()),
-                          buffer_of(states_, "states", program_->states, dtype.c_str())};
-    engine = make_cpu_executable<decltype(scalar)>(*program_, buffers);
+    using T = decltype(scalar);
+    Buffers buffers;
+    buffers.parameters =
+        buffer_of(parameters_, "parameters", program_->parameters, dtype.c_str(), &buffers.parameter_count);
+    buffers.states = buffer_of(states_, "states", program_->states, dtype.c_str(), &buffers.state_count);
+    const Engine* const other = engine_in(capsule);
+    engine = other ? other->make<T>(*program_, buffers) : make_cpu_executable<T>(*program_, buffers);
   });
 }
 
@@ -107,7 +120,9 @@ py::list BoundExecutable::run(const py::list& given, int64_t rows, const py::dic
         Gathering<T> gathering(*chosen, sources);
         Run run{rows, key, gathering.from(nullptr, 0, rows, 0)};
         run.update = update;
+        Runs<T> runs({chosen.get()});
         chosen->run(run);
+        runs.end();
         for (size_t index = 0; index < results.size(); ++index) {
           const int64_t size = program_->shape(program_->outputs[index].second).size(rows);
           std::copy_n(chosen->output(static_cast<int>(index)), size, results[index]);
@@ -139,9 +154,11 @@ py::object BoundExecutable::predict(const py::list& given, int64_t batch_size, u
         }
         const Running running(lock_);
         prepare(std::min(batch_size, rows));
+        Runs<T> runs({chosen.get()});
         ending = ganglion::predict(
             *chosen, sources, rows, batch_size, RunKey{seed, step}, results,
             [](int64_t, double) { return poll_python(Py_None, 0, 0.0); }, checked);
+        runs.end();
       },
       engine);
   raise_pending();
@@ -191,9 +208,9 @@ void bind_executable(py::module_& m) {
       .def(py::init<int64_t, const std::string&>(), py::arg("size"), py::arg("dtype"))
       .def_property_readonly("array", &store_array, "Writable view of the buffer, shape (size,).");
 
-  py::class_<BoundExecutable>(m, "Executable", "A program made ready to run on the CPU, one run at a time.")
-      .def(py::init<py::object, const std::string&, py::object, py::object>(), py::arg("program"), py::arg("dtype"),
-           py::arg("parameters"), py::arg("states"))
+  py::class_<BoundExecutable>(m, "Executable", "A program made ready to run, one run at a time: on the CPU, or by the engine in a capsule.")
+      .def(py::init<py::object, const std::string&, py::object, py::object, const py::object&>(), py::arg("program"),
+           py::arg("dtype"), py::arg("parameters"), py::arg("states"), py::arg("engine") = py::none())
       .def("reserve", &BoundExecutable::reserve, py::arg("rows"), "Lays out memory for batches of at most `rows`.")
       .def("run", &BoundExecutable::run, py::arg("inputs"), py::arg("rows"), py::arg("scalars") = py::dict(),
            py::arg("seed") = 0, py::arg("step") = 0, py::arg("update") = true,

@@ -31,8 +31,9 @@ class Store {
 // An executable with what it works on. Its methods are called with the GIL, and give it up while they run.
 class BoundExecutable {
  public:
+  // `capsule`: of the engine; None: the CPU.
   BoundExecutable(pybind11::object program, const std::string& dtype, pybind11::object parameters,
-                  pybind11::object states);
+                  pybind11::object states, const pybind11::object& capsule);
 
   void reserve(int64_t rows);
   pybind11::list run(const pybind11::list& inputs, int64_t rows, const pybind11::dict& scalars, uint64_t seed,

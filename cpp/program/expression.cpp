@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <map>
 
+#include "program/loop.h"
 #include "program/passes.h"
-#include "program/program.h"
 #include "program/rule.h"
 
 namespace ganglion {
@@ -111,6 +111,26 @@ Expression join_expression(const Program& program, const std::vector<const Opera
     if (wanted[static_cast<size_t>(made_value)]) store(made_value, registers.at(made_value));
   }
   return expression;
+}
+
+Program with_expressions(Program program) {
+  const std::vector<char> wanted(program.values.size(), 1);
+  for (Operation& operation : program.operations) {
+    if (operation.loop) {
+      Loop loop = *operation.loop;
+      loop.body = with_expressions(std::move(loop.body));
+      operation.loop = std::make_shared<const Loop>(std::move(loop));
+    }
+    if (operation.kind == "expression" || !is_elementwise(operation)) continue;
+    Operation single;
+    single.kind = "expression";
+    single.section = operation.section;
+    single.label = operation.label;
+    single.stage = operation.stage;
+    single.expression = join_expression(program, {&operation}, wanted, &single.inputs, &single.outputs);
+    operation = std::move(single);
+  }
+  return program;
 }
 
 }  // namespace ganglion

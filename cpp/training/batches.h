@@ -46,6 +46,7 @@ class Source {
   Source(const RaggedSource& ragged, int64_t rows, int64_t sample_size);
 
   DataType type() const { return type_; }
+  bool is_stream() const { return stream_ != nullptr; }
   bool batched() const { return batched_; }
   int64_t rows() const { return rows_; }
   int64_t sample_size() const { return sample_size_; }

@@ -88,7 +88,14 @@ void Trainer<T>::start_epoch(const int64_t* order, std::vector<Batch> batches) {
 }
 
 template <class T>
+Trainer<T>::~Trainer() {
+  Executable<T>& executable = *turns_.front().programs.front().executable;
+  if (executable.holder() == this) executable.let_go();
+}
+
+template <class T>
 void Trainer<T>::begin() {
+  has_order_ = false;
   position_ = 0;
   batches_done_ = 0;
   for (Sums& sums : sums_) {
@@ -112,26 +119,88 @@ double Trainer<T>::mean_loss() const {
 }
 
 template <class T>
-void Trainer<T>::add_outputs(size_t turn, const Executable<T>& executable, int64_t rows) {
+template <class Output>
+void Trainer<T>::add_outputs(size_t turn, Output output_at, int64_t rows) {
   const auto [loss, weight] = outputs_[turn];
   Sums& sums = sums_[turn];
-  const double loss_weight = weight < 0 ? static_cast<double>(rows) : static_cast<double>(*executable.output(weight));
+  const double loss_weight = weight < 0 ? static_cast<double>(rows) : static_cast<double>(*output_at(weight));
   sums.loss_weight += loss_weight;
   for (size_t index = 0; index < sums.outputs.size(); ++index) {
-    const T* output = executable.output(static_cast<int>(index));
+    const T* output = output_at(static_cast<int>(index));
     const double times = static_cast<int>(index) == loss ? loss_weight : 1.0;
     for (double& sum : sums.outputs[index]) sum += times * static_cast<double>(*output++);
   }
 }
 
+// Whether an engine holds the samples: of one program over arrays in memory.
+template <class T>
+bool Trainer<T>::is_held() {
+  const Turn& turn = turns_.front();
+  if (turns_.size() > 1 || turn.programs.size() > 1 || turn.pace.every > 1 || !batches_.empty()) return false;
+  const Part& part = turn.programs.front();
+  if (part.executable->holder() == this) return true;
+  for (const Source& input : part.inputs) {
+    if (input.is_stream()) return false;
+  }
+  const auto read = [](void* context, int index, T* out, int64_t first, int64_t count) {
+    static_cast<const Part*>(context)->inputs[static_cast<size_t>(index)].gather(out, nullptr, first, count);
+  };
+  return part.executable->hold({this, data_rows_, read, const_cast<Part*>(&part)});
+}
+
+template <class T>
+StepsDone Trainer<T>::run_held(const Steps& steps, const Poll& poll) {
+  constexpr double seconds_of_series = 0.03;
+  Clock clock;
+  Turn& turn = turns_.front();
+  Executable<T>& executable = *turn.programs.front().executable;
+  Runs<T> runs({&executable});
+  if (!has_order_) executable.set_order(order_.rows());
+  has_order_ = true;
+  int64_t done = 0, most = 8;
+  while (done < steps.count && position_ < data_rows_) {
+    const int64_t rows = std::min(batch_size_, data_rows_ - position_);
+    const int64_t alike = std::min(steps.count - done, (data_rows_ - position_) / rows);
+    Series series{std::min({alike, most, Series::kMostRuns}), rows, position_,
+                  RunKey{steps.key.seed, steps.key.step + static_cast<uint64_t>(done)}, steps.scalars.front()};
+    for (const double*& values : series.scalars) values += done;
+    series.update = steps.update;
+    series.accumulation = turn.pace.accumulation;
+    if (steps.update) series.loss = outputs_.front().loss;
+    const auto start = std::chrono::steady_clock::now();
+    const SeriesDone made = executable.run_series(series);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    for (int64_t run = 0; run < made.count; ++run) {
+      add_outputs(0, [&](int index) { return executable.series_output(run, index); }, rows);
+    }
+    position_ += made.count * rows;
+    done += made.count;
+    if (made.ending == Ending::not_finite) {
+      runs.end();
+      return {done, false};
+    }
+    if (clock.due() && !poll(done, mean_loss())) break;
+    if (took.count() < seconds_of_series / 2) most = std::min(2 * most, Series::kMostRuns);
+    if (took.count() > seconds_of_series) most = std::max<int64_t>(most / 2, 1);
+  }
+  runs.end();
+  return {done, true};
+}
+
 template <class T>
 StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
+  if (is_held()) return run_held(steps, poll);
   Clock clock;
   RunKey key = steps.key;
   int64_t done = 0;
   const auto poll_when_due = [&](int64_t steps_done) { return !clock.due() || poll(steps_done, mean_loss()); };
   auto ended = [&] { return !poll_when_due(done); };
   const Watch watch = watch_with(ended);
+  std::vector<Executable<T>*> executables;
+  for (const Turn& turn : turns_) {
+    for (const Part& part : turn.programs) executables.push_back(part.executable);
+  }
+  Runs<T> runs(std::move(executables));
   std::vector<std::deque<Gathering<T>>> gatherings(turns_.size());
   for (size_t turn = 0; turn < turns_.size(); ++turn) {
     for (Part& part : turns_[turn].programs) gatherings[turn].emplace_back(*part.executable, part.inputs);
@@ -155,13 +224,20 @@ StepsDone Trainer<T>::run(const Steps& steps, const Poll& poll) {
       step.update = steps.update && times % static_cast<uint64_t>(pace.accumulation) == 0;
       if (steps.update) step.loss = outputs_[turn].loss;
       const Ending ending = executable.run(step);
-      if (ending != Ending::done) return {done, ending != Ending::not_finite};
-      add_outputs(turn, executable, count);
+      if (ending != Ending::done) {
+        runs.end();
+        return {done, ending != Ending::not_finite};
+      }
+      add_outputs(turn, [&](int index) { return executable.output(index); }, count);
     }
     position_ += count;
     ++batches_done_;
-    if (!poll_when_due(done + 1)) return {done + 1, true};
+    if (!poll_when_due(done + 1)) {
+      ++done;
+      break;
+    }
   }
+  runs.end();
   return {done, true};
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "engines/executable.h"
@@ -62,6 +64,9 @@ class Trainer {
   // A program's output "loss" is the mean over its batch: over its rows, or over as much as its output "loss_weight"
   // says. Outputs do not depend on the batch's size. All turns have equally many programs.
   Trainer(std::vector<Turn> turns, int64_t batch_size);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   // Sets the position and the sums back. Without a seed the rows come as they lie. The first program of each turn runs
   // them all.
@@ -88,7 +93,12 @@ class Trainer {
   void begin();
   Batch next_batch() const;
   double mean_loss() const;
-  void add_outputs(size_t turn, const Executable<T>& executable, int64_t rows);
+  // output(index): where output `index` of a run stands.
+  template <class Output>
+  void add_outputs(size_t turn, Output output, int64_t rows);
+  bool is_held();
+  // The same as `run`, of samples that the engine holds: many batches at a time.
+  StepsDone run_held(const Steps& steps, const Poll& poll);
 
   std::vector<Turn> turns_;
   int64_t batch_size_;
@@ -96,9 +106,45 @@ class Trainer {
   EpochOrder order_;
   std::vector<Batch> batches_;  // of the epoch, where they are not all alike
   size_t batches_done_ = 0;
+  bool has_order_ = false;        // the engine that holds the samples knows this epoch's
   int64_t position_ = 0;          // rows of the epoch that were handed out
   std::vector<Outputs> outputs_;  // of each turn, as the sums
   std::vector<Sums> sums_;
+};
+
+// Begins the runs of executables, and ends them: said by `end`, so that errors are heard, or else after a failure.
+template <class T>
+class Runs {
+ public:
+  explicit Runs(std::vector<Executable<T>*> executables) : executables_(std::move(executables)) {
+    try {
+      for (; begun_ < executables_.size(); ++begun_) executables_[begun_]->begin_runs();
+    } catch (...) {
+      end_quietly();
+      throw;
+    }
+  }
+  ~Runs() { end_quietly(); }
+  Runs(const Runs&) = delete;
+  Runs& operator=(const Runs&) = delete;
+
+  void end() {
+    while (begun_ > 0) executables_[--begun_]->end_runs();
+  }
+
+ private:
+  // There was a failure before, which is the one to be told.
+  void end_quietly() {
+    while (begun_ > 0) {
+      try {
+        end();
+      } catch (const std::exception&) {
+      }
+    }
+  }
+
+  std::vector<Executable<T>*> executables_;
+  size_t begun_ = 0;
 };
 
 // Runs the forward pass over all rows, batch by batch, and writes output i to results[i], (rows, sample). Batch b has

@@ -135,10 +135,15 @@ class Stream:
 _Inputs = Sequence[_Array | SparseRows | RaggedRows | Stream]
 
 class Executable:
-    """A program made ready to run on the CPU, one run at a time."""
+    """A program made ready to run, one run at a time: on the CPU, or by the engine in a capsule."""
 
     def __init__(
-        self, program: Program, dtype: str, parameters: Store | None, states: Store | None
+        self,
+        program: Program,
+        dtype: str,
+        parameters: Store | None,
+        states: Store | None,
+        engine: object | None = None,
     ) -> None: ...
     @property
     def program(self) -> Program: ...

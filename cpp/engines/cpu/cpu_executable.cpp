@@ -36,7 +36,7 @@ template <class T>
 class CpuExecutable : public Executable<T> {
  public:
   CpuExecutable(Program program, const Buffers& buffers)
-      : program_(lowered(std::move(program))), memory_(program_, buffers) {
+      : program_(with_expressions(std::move(program))), memory_(program_, buffers) {
     check(program_.parameters == 0 || buffers.parameters, "[cpu] the program needs a buffer of weights");
     check(program_.states == 0 || buffers.states, "[cpu] the program needs a buffer of optimizer state");
     seconds_.assign(program_.operations.size(), 0.0);
@@ -128,27 +128,6 @@ class CpuExecutable : public Executable<T> {
     Phases<T> phases;
     int64_t work = 0;  // FLOPs and bytes
   };
-
-  // Engines know one elementwise operation, the expression; an unfused program becomes one of single instructions.
-  static Program lowered(Program program) {
-    const std::vector<char> wanted(program.values.size(), 1);
-    for (Operation& operation : program.operations) {
-      if (operation.loop) {
-        Loop loop = *operation.loop;
-        loop.body = lowered(std::move(loop.body));
-        operation.loop = std::make_shared<const Loop>(std::move(loop));
-      }
-      if (operation.kind == "expression" || !is_elementwise(operation)) continue;
-      Operation single;
-      single.kind = "expression";
-      single.section = operation.section;
-      single.label = operation.label;
-      single.stage = operation.stage;
-      single.expression = join_expression(program, {&operation}, wanted, &single.inputs, &single.outputs);
-      operation = std::move(single);
-    }
-    return program;
-  }
 
   const Binding& bound_to(int64_t rows) {
     if (bindings_[recent_].rows != rows) recent_ = 1 - recent_;

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ganglion import _core
-from ganglion.engines import numba_cuda
+from ganglion.engines import cuda, numba_cuda
 from ganglion.errors import suggestion
 
 __all__ = ["DEVICES", "ENGINES", "Engine", "Turn", "engine_for", "missing", "named"]
@@ -97,11 +97,12 @@ class CpuEngine:
 
 # Engines of a GPU, the fastest first: what tells why one cannot be used.
 _GPU_ENGINES: dict[str, Callable[[], str | None]] = {
-    "cuda": lambda: "[cuda] this build of ganglion has no CUDA module",
+    "cuda": cuda.missing,
     "numba-cuda": numba_cuda.missing,
 }
 _MAKERS: dict[str, Callable[[], Engine]] = {
     "cpu": CpuEngine,
+    "cuda": cuda.CudaEngine,
     "numba-cuda": numba_cuda.NumbaCudaEngine,
 }
 ENGINES = ("cpu", *_GPU_ENGINES)
