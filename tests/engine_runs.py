@@ -17,8 +17,8 @@ import reference
 from ganglion import Sequential, _core, engines
 
 Array = np.ndarray
-# The CUDA engine's kernels, compiled for the processor by -DGANGLION_EMULATED_CUDA=ON: the tests run them as the CUDA
-# module, unless that is there.
+# The CUDA engine's kernels, compiled for the processor by -DGANGLION_EMULATED_CUDA=ON: the tests
+# run them as the CUDA module, unless that is there.
 IS_EMULATED = importlib.util.find_spec("ganglion._cuda_emulated") is not None
 if IS_EMULATED and importlib.util.find_spec("ganglion._cuda") is None:
     sys.modules["ganglion._cuda"] = importlib.import_module("ganglion._cuda_emulated")

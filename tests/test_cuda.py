@@ -1,4 +1,4 @@
-"""The CUDA engine beside what every engine does (test_engines.py): its data set, failures, its order.
+"""The CUDA engine, beside what every engine does: its data set, failures, its order.
 
 The kernels run as they are on a GPU, or, built with -DGANGLION_EMULATED_CUDA=ON, on the processor.
 What only the emulation can do is run in processes of its own, with other settings.

@@ -292,8 +292,8 @@ class CapsuleClassifier(ClassifierMixin, BaseEstimator):
         unknown = ~np.isin(labels, self.classes_)
         if unknown.any():
             raise ValueError(
-                f"[CapsuleClassifier] {name} holds {labels[unknown].tolist()[0]!r}, which is none of the "
-                f"classes {self.classes_.tolist()}"
+                f"[CapsuleClassifier] {name} holds {labels[unknown].tolist()[0]!r}, which is none "
+                f"of the classes {self.classes_.tolist()}"
             )
         found: NDArray[np.intp] = np.searchsorted(self.classes_, labels)
         return found

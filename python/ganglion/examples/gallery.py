@@ -2,9 +2,9 @@
 
 The data ships with scikit-learn: 1797 images of handwritten digits. A network is trained on three
 quarters of them, and tested on the rest with noise added, since without it hardly takes one for
-another. A second one, of convolutions, shows what it looks at; an autoencoder where digits lie among
-each other, and capsules what their numbers stand for. Each function of `ganglion.plot`
-draws what it can.
+another. A second one, of convolutions, shows what it looks at; an autoencoder where digits lie
+among each other, and capsules what their numbers stand for. Each function of `ganglion.plot` draws
+what it can.
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
