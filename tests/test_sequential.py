@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_networks import X, Y, assert_same_weights, classifier, linear
 
-from ganglion import NotFittedError, Sequential, fitting, layers, optimizers
+from ganglion import NotFittedError, Sequential, epochs, layers, optimizers
 
 RNG = np.random.default_rng(1)
 
@@ -385,7 +385,7 @@ def test_predict_one_row_checks_the_batch_size():
 
 def test_an_epoch_in_several_calls_is_the_same(monkeypatch):
     whole = classifier(metrics=["accuracy"]).fit(X, Y, epochs=2, batch_size=3)
-    monkeypatch.setattr(fitting, "_STEPS_AT_ONCE", 4)
+    monkeypatch.setattr(epochs, "_STEPS_AT_ONCE", 4)
     parts = classifier(metrics=["accuracy"]).fit(X, Y, epochs=2, batch_size=3)
     assert_same_weights(whole, parts)
     assert whole.history_ == parts.history_
