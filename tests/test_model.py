@@ -317,6 +317,11 @@ def test_a_graph_has_the_arrays_as_they_were() -> None:
     np.testing.assert_array_equal(net.forward(X, training=True), predicted)
 
 
+def test_a_column_named_node_is_no_input() -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"node": [1.0, 2.0], "other": [3.0, 4.0]})
+    assert ops.evaluate(lambda x: 2.0 * x, frame).shape == (2, 2)
+
+
 def test_compile_changes_nothing_that_it_refuses() -> None:
     net = two_heads(loss_weights=[1.0, 2.0])
     for wrong in ({"loss": ["mse", "nothing"]}, {"loss": "mse", "metrics": ["nothing"]}):
