@@ -165,6 +165,16 @@ def test_networks_for_other_shapes() -> None:
     )
 
 
+def test_weights_that_do_not_fit_replace_none() -> None:
+    joint = Joint(both(), [Objective(error)], random_state=0).fit(X)
+    before = joint.get_weights()
+    given = [weight + 1.0 for weight in before[:-1]]
+    with pytest.raises(ValueError, match="must have shape"):
+        joint.set_weights([*given, np.zeros(77)])
+    for weight, kept in zip(joint.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+
+
 def test_scalars_of_one_name() -> None:
     def other(networks: Any, x: Any) -> Any:
         return {"other": error(networks, x), "error": error(networks, x)}

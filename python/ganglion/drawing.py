@@ -54,6 +54,8 @@ class Call:
         The same by name; the attributes of an operation.
     nodes : list of Node
         The results.
+    batch_size : int or None
+        Samples of every batch, where an input says so.
     network : object
         The network that was called, of which this is a part; None where there is none.
     """
@@ -70,6 +72,8 @@ class Call:
         self.arguments = tuple(arguments)
         self.keywords = dict(keywords)
         self.nodes: list[Node] = []
+        sizes = (node.call.batch_size for node in self.operands())
+        self.batch_size = next((size for size in sizes if size is not None), None)
         self.network: Any = None
 
     @property
@@ -111,6 +115,7 @@ class Call:
 
     def _shapes_for(self, steps: int | None) -> list[Shape]:
         trace = Trace(training=False, variables=Variables())
+        trace.batch_size = self.batch_size
         values: dict[Node, Value] = {}
 
         def value_of(node: Node) -> Value:

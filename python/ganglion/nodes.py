@@ -27,4 +27,4 @@ def taking_inputs(operation: Operation) -> Operation:
 
 
 def _stands(given: Any) -> bool:
-    return hasattr(given, "node")
+    return hasattr(type(given), "node")  # a frame has a column of that name itself

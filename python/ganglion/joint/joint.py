@@ -63,7 +63,8 @@ class Joint(Keeping):
 
     The networks stay what they are: between epochs each has its weights, and can be predicted with,
     saved, or trained by itself. Their own losses and optimizers are not looked at. Those of one
-    ``random_state`` begin with the same weights where they have the same layers.
+    ``random_state`` begin with the same weights where they have the same layers. Layers hold no
+    weights: one that stands in two networks has weights of its own in each.
 
     Parameters
     ----------

@@ -49,13 +49,21 @@ class Keeping:
         Raises
         ------
         ValueError
-            For another number of arrays, or one that does not fit.
+            For another number of arrays, or one that does not fit; then none is replaced.
         """
         counts = [len(network.weights) for network in self.networks.values()]
         if len(weights) != sum(counts):
             raise ValueError(
                 f"[set_weights] the networks have {sum(counts)} weights, got {len(weights)}"
             )
+        before = self.get_weights()
+        try:
+            self._set_weights(weights, counts)
+        except (TypeError, ValueError):
+            self._set_weights(before, counts)
+            raise
+
+    def _set_weights(self, weights: Sequence[ArrayLike], counts: Sequence[int]) -> None:
         ends = itertools.accumulate(counts)
         for network, count, end in zip(self.networks.values(), counts, ends, strict=True):
             network.set_weights(weights[end - count : end])

@@ -75,6 +75,7 @@ class Input(Layer):
     def node(self) -> Node:
         """What it is in a graph, (None, *shape): where `Model` takes what a user gives."""
         call = Call(self, "", (), {})
+        call.batch_size = self.batch_size
         call.nodes = [Node(call, (None, *self.shape))]
         return call.nodes[0]
 
@@ -94,7 +95,14 @@ class Input(Layer):
         """Return ``x``, (None, *shape)."""
         if not fits((None, *self.shape), x.shape):
             raise ValueError(f"[Input] expected {(None, *self.shape)}, got {x.shape}")
-        current_trace().batch_size = self.batch_size
+        trace = current_trace()
+        if self.batch_size is not None:
+            if trace.batch_size not in (None, self.batch_size):
+                raise ValueError(
+                    f"[Input] batch_size is {self.batch_size}, and {trace.batch_size} of another "
+                    "input: they go together"
+                )
+            trace.batch_size = self.batch_size
         return x
 
 
