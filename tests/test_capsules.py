@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from ganglion import CapsuleClassifier, Sequential, layers, losses, ops, set_num_threads
+from ganglion import CapsuleClassifier, Sequential, layers, losses, ops, plot, set_num_threads
 from ganglion.threads import get_num_threads
 
 Array = np.ndarray
@@ -191,6 +191,23 @@ def test_reconstruction_is_of_the_class_asked_for_and_in_the_pixels_range() -> N
     moved = model.reconstruct(X, y, perturb=0.25 * np.eye(16)[3])
     assert not np.array_equal(moved, own)
     np.testing.assert_array_equal(model.reconstruct(X, y, perturb=np.zeros((500, 16))), own)
+
+
+def test_picture_of_dimensions() -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    X, y = digits(100)
+    model = small(epochs=1).fit(X, y)
+    panel = plot.capsule_dimensions(model, X[0], dimensions=[2, 5], amounts=[-0.1, 0.0, 0.1])
+    drawn = panel.get_images()[0].get_array()
+    assert drawn.shape == (2 * 9 + 1, 3 * 9 + 1)
+    np.testing.assert_allclose(drawn[1:9, 10:18], model.reconstruct(X[:1])[0] / 16, atol=1e-6)
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["2", "5"]
+    with pytest.raises(ValueError, match=r"dimensions must be numbers from 0 to 15, got \[16\]"):
+        plot.capsule_dimensions(model, X[0], dimensions=[16])
+    with pytest.raises(TypeError, match="model must be a CapsuleClassifier, got str"):
+        plot.capsule_dimensions("capsules", X[0])
+    matplotlib.pyplot.close("all")
 
 
 def test_classifier_of_two_classes() -> None:

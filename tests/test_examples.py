@@ -112,7 +112,7 @@ def test_regression_compares_every_method(tmp_path, capsys):
 
 def test_the_gallery_draws_everything_that_can_be_drawn(tmp_path, capsys):
     written = gallery.main(["--output", str(tmp_path / "new" / "gallery")])
-    assert len(written) == len(set(written)) == 18
+    assert len(written) == len(set(written)) == 21
     for picture in written:
         assert picture.read_bytes().startswith(PNG), picture
         assert picture.stat().st_size > 5000, picture

@@ -14,24 +14,19 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ganglion import layers, losses, ops, optimizers
+from ganglion import optimizers
 from ganglion.arguments import names_arguments
 from ganglion.callbacks import Callback
 from ganglion.errors import check_at_least, check_count, check_sizes
 from ganglion.estimators.base import with_learning_rate
+from ganglion.estimators.capsule_networks import CapsuleSizes, capsule_joint
 from ganglion.estimators.checking import check_inputs
 from ganglion.estimators.failing import leaves_estimator_whole
 from ganglion.estimators.labels import label_array
-from ganglion.joint import Joint, Objective
-from ganglion.layers.capsules import capsule_lengths, only_capsule
+from ganglion.joint import Joint
 from ganglion.sequential import Sequential
-from ganglion.value import Value
 
 Array = NDArray[Any]
-
-# Images from this size on, both ways, have the paper's kernels and strides; smaller ones others.
-_LARGE = 20
-_LARGE_KERNEL, _SMALL_KERNEL = 9, 3
 
 
 class CapsuleClassifier(ClassifierMixin, BaseEstimator):
@@ -291,51 +286,32 @@ class CapsuleClassifier(ClassifierMixin, BaseEstimator):
         """Return the numbers of classes that labels are."""
         unknown = ~np.isin(labels, self.classes_)
         if unknown.any():
+            first = labels[unknown].tolist()[0]
             raise ValueError(
-                f"[CapsuleClassifier] {name} holds {labels[unknown].tolist()[0]!r}, which is none "
-                f"of the classes {self.classes_.tolist()}"
+                f"[CapsuleClassifier] {name} holds {first!r}, which is none of the classes "
+                f"{self.classes_.tolist()}"
             )
         found: NDArray[np.intp] = np.searchsorted(self.classes_, labels)
         return found
 
     def _build(self) -> Joint:
-        seed = self._seed()
-        least, greatest = self.pixel_range_
-        scale = 1.0 / (greatest - least) if greatest > least else 1.0
-        scaling = layers.Rescaling(scale, -least * scale)
-        large = min(self.image_shape_[:2]) >= _LARGE
-        kernel = self.kernel_size or (_LARGE_KERNEL if large else _SMALL_KERNEL)
-        capsules = Sequential(
-            [
-                scaling,
-                layers.Conv2D(self.filters, kernel, activation="relu"),
-                layers.PrimaryCapsule(
-                    self.primary_capsules, self.primary_dim, kernel, strides=2 if large else 1
-                ),
-                layers.CapsuleLayer(len(self.classes_), self.dim_capsule, self.routings),
-            ],
-            random_state=seed,
-            dtype=self.dtype,
-        )
-        capsules.build((None, *self.image_shape_))
-        networks = {"capsules": capsules}
-        if self.reconstruction_weight:
-            decoder = Sequential(
-                [
-                    layers.Flatten(),
-                    *(layers.Dense(width, activation="relu") for width in self.decoder),
-                    layers.Dense(math.prod(self.image_shape_), activation="sigmoid"),
-                ],
-                random_state=seed + 1,
-                dtype=self.dtype,
-            )
-            decoder.build(capsules.output_shape)
-            networks["decoder"] = decoder
-        objective = CapsuleObjective(len(self.classes_), self.reconstruction_weight, scaling)
-        return Joint(
-            networks,
-            [Objective(objective, optimizer=self._optimizer(), name="loss")],
-            random_state=seed,
+        return capsule_joint(
+            CapsuleSizes(
+                self.image_shape_,
+                len(self.classes_),
+                self.filters,
+                self.primary_capsules,
+                self.primary_dim,
+                self.dim_capsule,
+                self.routings,
+                self.kernel_size,
+                tuple(self.decoder),
+            ),
+            self.pixel_range_,
+            self.reconstruction_weight,
+            self._optimizer(),
+            self._seed(),
+            self.dtype,
         )
 
     def _fitted(self, network: Joint) -> dict[str, Any]:
@@ -492,35 +468,3 @@ class CapsuleClassifier(ClassifierMixin, BaseEstimator):
         least, greatest = self.pixel_range_
         pixels: Array = self.decoder_.predict(masked) * (greatest - least) + least
         return pixels.reshape(len(pixels), *self.sample_shape_)
-
-
-class CapsuleObjective:
-    """What a capsule network minimises: the margin loss, and the error of decoded images.
-
-    Called by `Joint` with the networks ``capsules`` and, where ``reconstruction_weight`` is not 0,
-    ``decoder``, whose pixels are those of the images behind ``scaling``.
-    """
-
-    def __init__(
-        self, classes: int, reconstruction_weight: float, scaling: layers.Rescaling
-    ) -> None:
-        self.classes = classes
-        self.reconstruction_weight = reconstruction_weight
-        self.scaling = scaling
-
-    def __call__(self, networks: Any, x: Value, y: Value) -> dict[str, Value]:
-        capsules = networks.capsules(x)
-        lengths = capsule_lengths(capsules)
-        margin = ops.mean(losses.Margin()(ops.one_hot(y, self.classes), lengths))
-        right = ops.mean(ops.equal(ops.argmax(lengths), y))
-        if not self.reconstruction_weight:
-            return {"loss": margin, "margin": margin, "accuracy": right}
-        pixels = ops.flatten(self.scaling.build(x))
-        decoded = networks.decoder(only_capsule(capsules, y))
-        error = ops.mean(ops.square(decoded - pixels))
-        return {
-            "loss": margin + self.reconstruction_weight * error,
-            "margin": margin,
-            "reconstruction": error,
-            "accuracy": right,
-        }

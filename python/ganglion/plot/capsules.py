@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ganglion.figure import panels
+from ganglion.plot.samples import tiled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,22 +93,18 @@ def capsule_dimensions(
     pictures = model.reconstruct(images, labels, moved.reshape(count, -1))
     height, width, channels = model.image_shape_
     least, greatest = model.pixel_range_
-    shown = (pictures.reshape(count, height, width, channels) - least) / (greatest - least)
-    # A line of white beside and below each.
-    shown = np.pad(shown, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1)
-    height, width = height + 1, width + 1
-    grid = shown.reshape(len(chosen), len(steps), height, width, channels)
-    grid = grid.transpose(0, 2, 1, 3, 4).reshape(len(chosen) * height, len(steps) * width, channels)
+    shown = (pictures.reshape(count, height, width, channels) - least) / ((greatest - least) or 1.0)
+    grid = tiled(shown, len(steps), 1.0)
     (panel,) = panels(
         "capsule_dimensions", ax, size=(_SIZE * len(steps) + 1, _SIZE * len(chosen) + 0.7)
     )
     panel.imshow(grid if channels == 3 else grid[..., 0], cmap="gray", vmin=0, vmax=1)
     panel.spines[:].set_visible(False)
     panel.set_xticks(
-        [(0.5 + column) * width - 0.5 for column in range(len(steps))],
+        [(0.5 + column) * (width + 1) for column in range(len(steps))],
         [f"{step:+.2f}" for step in steps],
         fontsize="small",
     )
-    panel.set_yticks([(0.5 + row) * height - 0.5 for row in range(len(chosen))], map(str, chosen))
+    panel.set_yticks([(0.5 + row) * (height + 1) for row in range(len(chosen))], map(str, chosen))
     panel.set(xlabel="added to it", ylabel="dimension")
     return panel
