@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 from engine_runs import IS_SIMULATED, engine_named
+from layer_grid import samples
+from registry import examples
 from row_sources import Rows, network
 from small_networks import X, Y, assert_same_weights, classifier, linear
+from tolerances import assert_near
 
 from ganglion import DivergenceWarning, Model, Sequential, engines, layers, optimizers
 from ganglion.engines import numba_cuda
@@ -34,6 +37,21 @@ def gpu(request: pytest.FixtureRequest) -> str:
 def assert_alike(net: Sequential, other: Sequential) -> None:
     for left, right in zip(net.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", examples("layer"))
+def test_every_layer_as_on_the_processor(gpu: str, layer: Any) -> None:
+    """In training, with the same random numbers, and back."""
+    X = samples(layer, layer.example_shape, 3, np.random.default_rng(5))
+    passes = []
+    for device in ("cpu", gpu):
+        again = type(layer).from_config(layer.get_config())
+        net = Sequential([again], random_state=1, dtype="float64", device=device)
+        forward = net.forward(X, training=True)
+        back = net.backward(np.ones_like(forward))
+        passes.append([forward, back, *net.gradients_, *net.get_weights()])
+    for left, right in zip(*passes, strict=True):
+        assert_near(right, left, 1e-9, absolute=1e-9)
 
 
 # Data.

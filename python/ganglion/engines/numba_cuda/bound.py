@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -125,17 +126,17 @@ class Bound:
         begin = self._offsets[value]
         return self.arena[begin : begin + size]
 
-    @property
+    @cached_property
     def inputs(self) -> list[Place]:
         """Where the inputs stand."""
         return [self.place(value) for value in self._lowered.inputs]
 
-    @property
+    @cached_property
     def outputs(self) -> list[Place]:
         """Where the outputs stand after a run."""
         return [self.place(value) for value in self._lowered.outputs]
 
-    @property
+    @cached_property
     def report(self) -> tuple[Any, list[int]] | None:
         """Memory that holds all outputs and nothing else, and where each begins in it.
 

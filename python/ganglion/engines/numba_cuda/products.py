@@ -32,8 +32,8 @@ def _product(T: Any, across: int, own: int, depth: int) -> Any:
         sums = cuda.local.array((own, own), T)
         thread = cuda.threadIdx.x
         down, right = thread // across, thread % across
-        first_row = cuda.blockIdx.y * side
-        first_column = cuda.blockIdx.x * side
+        first_row = cuda.blockIdx.x * side
+        first_column = cuda.blockIdx.y * side
         for batch in range(cuda.blockIdx.z, batches, cuda.gridDim.z):
             from_a, from_b = batch * a_batch, batch * b_batch
             for i in range(own):
@@ -89,7 +89,8 @@ def _matmul(site: Site) -> list[Call]:
     if m <= across * own // 2 or n <= across * own // 2:
         own = 1
     side = across * own
-    grid = (-(-n // side), -(-m // side), min(batches, _MOST_BATCHES))
+    # Rows are along x, where a grid is long enough for any.
+    grid = (-(-m // side), -(-n // side), min(batches, _MOST_BATCHES))
     a_strides = (1, a_columns) if transpose_a else (a_columns, 1)
     b_strides = (1, b_columns) if transpose_b else (b_columns, 1)
     strides = (a_rows * a_columns, *a_strides, b_rows * b_columns, *b_strides)
