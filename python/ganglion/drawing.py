@@ -73,7 +73,7 @@ class Call:
         self.keywords = dict(keywords)
         self.nodes: list[Node] = []
         sizes = (node.call.batch_size for node in self.operands())
-        self.batch_size = next((size for size in sizes if size is not None), None)
+        self.batch_size: int | None = next((size for size in sizes if size is not None), None)
         self.network: Any = None
 
     @property

@@ -123,17 +123,24 @@ def latent_space(
         raise ValueError(f"[latent_space] y must have shape ({len(codes)},), got {labels.shape}")
     points, names = _two_directions(codes)
     (panel,) = panels("latent_space", ax, size=(_INCHES, _INCHES))
-    style = {"s": max(2.0, min(16.0, 2e4 / len(points))), "alpha": 0.7, "linewidths": 0}
+    style: dict[str, Any] = {
+        "s": max(2.0, min(16.0, 2e4 / len(points))),
+        "alpha": 0.7,
+        "linewidths": 0,
+    }
     classes = [None] if labels is None else list(np.unique(labels))
     if len(classes) > _MOST_CLASSES:
-        colored = panel.scatter(*points.T, c=labels, cmap="viridis", **style)
+        style |= {"c": labels, "cmap": "viridis"}
+        colored = panel.scatter(points[:, 0], points[:, 1], **style)
         panel.figure.colorbar(colored, ax=panel)
     else:
         colors = require("matplotlib", "latent_space", extra="plot").colormaps["tab20"].colors
         order = [*range(0, _MOST_CLASSES, 2), *range(1, _MOST_CLASSES, 2)]
         for index, label in enumerate(classes):
             chosen = points if label is None else points[labels == label]
-            panel.scatter(*chosen.T, color=colors[order[index]], label=plain(label), **style)
+            panel.scatter(
+                chosen[:, 0], chosen[:, 1], color=colors[order[index]], label=plain(label), **style
+            )
         if labels is not None:
             panel.legend(
                 frameon=False,
@@ -183,8 +190,9 @@ class SampleGrid:
         pyplot = require("matplotlib.pyplot", "SampleGrid", extra="plot")
         panel = image_grid(samples, columns=self.columns, shape=self.shape)
         panel.set_title(f"epoch {epoch}", fontsize="medium")
-        panel.figure.savefig(os.fspath(self.path).format(epoch=epoch), dpi=110)
-        pyplot.close(panel.figure)
+        figure: Any = panel.figure
+        figure.savefig(os.fspath(self.path).format(epoch=epoch), dpi=110)
+        pyplot.close(figure)
 
 
 def tiled(pictures: Array, columns: int | None, between: float) -> Array:

@@ -227,8 +227,8 @@ class GAN(GenerativeEstimator):
 
     def _learn_classes(self, samples: Array, y: ArrayLike | None) -> Array | None:
         """Return the classes as numbers, or None."""
-        vars(self).pop("classes_", None)
         if y is None:
+            self.__dict__.pop("classes_", None)  # of a fit before
             return None
         labels = column_or_1d(y, warn=True)
         check_consistent_length(samples, labels)
@@ -256,6 +256,7 @@ class GAN(GenerativeEstimator):
         self._check_output("generator", generator, shape)
         wasserstein, penalty = self.loss == "wasserstein", self._penalty
         steps = self.discriminator_steps
+        usual = _STEPS if wasserstein else 1
         objectives = [
             Objective(
                 DiscriminatorLoss(
@@ -269,7 +270,7 @@ class GAN(GenerativeEstimator):
                 GeneratorLoss(self.latent_dim, classes, wasserstein),
                 trains="generator",
                 optimizer=self._rule(),
-                every=(_STEPS if wasserstein else 1) if steps == "auto" else steps,
+                every=usual if isinstance(steps, str) else steps,
                 name="generator_loss",
             ),
         ]
