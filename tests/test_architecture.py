@@ -152,4 +152,4 @@ def test_the_pure_python_parts_know_scikit_learn_only_where_it_is_meant():
 
 def test_only_the_programs_of_a_network_know_an_engine():
     known = {part_of(path) for path in python_modules() if "engines" in imported_parts(path)}
-    assert known <= {"batching", "data", "engines", "network", "programs"}
+    assert known <= {"batching", "data", "engines", "joint", "network", "programs"}

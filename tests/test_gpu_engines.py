@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engine_runs import IS_SIMULATED, engine_named
+from joint_networks import data, joint
 from layer_grid import samples
 from registry import examples
 from row_sources import Rows, network
@@ -184,6 +185,24 @@ def test_inputs_that_are_not_finite_are_named(gpu: str) -> None:
     wrong[3, 2] = np.nan
     with pytest.raises(ValueError, match="row 3"):
         net.predict(wrong)
+
+
+def test_several_networks_take_turns(gpu: str) -> None:
+    samples, noise = data(20)
+    found = []
+    for device in ("cpu", gpu):
+        nets = {
+            "generator": Sequential([layers.Dense(3)], random_state=0, device=device),
+            "discriminator": Sequential([layers.Dense(1)], random_state=1, device=device),
+        }
+        trained = joint(nets, every=2).fit((samples, noise), epochs=2, batch_size=8)
+        found.append([*trained.get_weights(), *trained.history_.values()])
+        found[-1] += trained.evaluate((samples, noise)).values()
+    for left, right in zip(*found, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+    mixed = nets | {"other": Sequential([layers.Dense(1)])}
+    with pytest.raises(ValueError, match="must be on one device"):
+        joint(mixed)
 
 
 # Failures.

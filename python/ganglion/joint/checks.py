@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganglion.engines import engine_for
 from ganglion.errors import suggestion
 from ganglion.joint.objective import Objective
 from ganglion.training import Training
@@ -30,6 +31,9 @@ def check_networks(networks: Any) -> None:
     dtypes = {name: network.dtype for name, network in networks.items()}
     if len(set(dtypes.values())) > 1:
         raise ValueError(f"[Joint] the networks must be of one dtype, got {dtypes}")
+    devices = {name: network.device for name, network in networks.items()}
+    if len({engine_for(device).name for device in devices.values()}) > 1:
+        raise ValueError(f"[Joint] the networks must be on one device, got {devices}")
 
 
 def check_objectives(objectives: Any, networks: Mapping[str, Training]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ganglion import _core
 from ganglion.callbacks.base import Logs
+from ganglion.engines import Turn
 from ganglion.epochs import EVALUATION_BATCH, Epochs, Evaluation, Steps
 from ganglion.errors import DivergenceWarning, warn
 from ganglion.joint.arrays import Arrays
@@ -49,15 +49,15 @@ class JointBatches:
         self._parts = programs.parts
         if train:
             turns = [
-                _core.Turn(
+                Turn(
                     [part.train], part.objective.every, part.objective.optimizer.batches_per_update
                 )
                 for part in programs.parts
             ]
         else:
-            turns = [_core.Turn([part.evaluate]) for part in programs.parts]
+            turns = [Turn([part.evaluate]) for part in programs.parts]
             batch_size = rows_together(samples.X, batch_size)
-        self.trainer = _core.Trainer(turns, samples.arrays, batch_size)
+        self.trainer = programs.engine.trainer(turns, samples.arrays, batch_size)
         self.count = -(-len(samples) // batch_size)
 
     def start_epoch(self, seed: int | None = None, epoch: int = 0) -> None:

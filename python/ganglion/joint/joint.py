@@ -69,8 +69,8 @@ class Joint(Keeping):
     Parameters
     ----------
     networks : dict of str to Sequential or Model
-        By names, of one dtype. Those without weights draw them when `fit` shows which shapes they
-        take.
+        By names, of one dtype and device. Those without weights draw them when `fit` shows which
+        shapes they take.
     objectives : sequence of Objective
         In the order in which they take a batch.
     random_state : int, optional
@@ -84,14 +84,14 @@ class Joint(Keeping):
         epoch: means over the samples that each took, NaN where it took none.
     epoch_, step_ : int
         Epochs, and batches, trained so far. They go on from fit to fit.
-    dtype : str
+    dtype, device : str
         Of the networks.
 
     Raises
     ------
     TypeError, ValueError
         For no networks or objectives, names that are not known or given twice, networks of
-        different dtypes, and where no objective takes every batch.
+        different dtypes or devices, and where no objective takes every batch.
 
     Examples
     --------
@@ -280,7 +280,9 @@ class Joint(Keeping):
         known = self._programs
         programs = known
         if programs is None or programs.inputs != inputs or programs.outdated:
-            programs = JointPrograms(self.networks, self.objectives, inputs, self.dtype)
+            programs = JointPrograms(
+                self.networks, self.objectives, inputs, self.dtype, self.device
+            )
         programs.check_adapted()
         for samples in data:
             if samples is not None:

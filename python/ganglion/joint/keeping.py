@@ -30,7 +30,8 @@ class Keeping:
     ) -> None:
         self.networks = dict(networks)
         self.objectives = list(objectives)
-        self.dtype = next(iter(networks.values())).dtype
+        first = next(iter(networks.values()))
+        self.dtype, self.device = first.dtype, first.device
         self.seed_ = seed
         self.history_: dict[str, list[float]] = {}
         self.epoch_ = 0

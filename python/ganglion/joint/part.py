@@ -65,7 +65,9 @@ class Part:
         objective.optimizer.settle()
         self.states = new_store(self.slots.size, programs.dtype)
         self.slots.fill(self.states.array)
-        self.train = _core.Executable(program, programs.dtype, programs.parameters, self.states)
+        self.train = programs.engine.executable(
+            program, programs.dtype, programs.parameters, self.states
+        )
         self._evaluate: _core.Executable | None = None
 
     @property
@@ -74,7 +76,9 @@ class Part:
         if self._evaluate is None:
             programs = self._programs
             program = programs.evaluate_program(self.objective)
-            self._evaluate = _core.Executable(program, programs.dtype, programs.parameters, None)
+            self._evaluate = programs.engine.executable(
+                program, programs.dtype, programs.parameters, None
+            )
         return self._evaluate
 
     def logs(self, sums: Mapping[str, Array], rows: float) -> Logs:

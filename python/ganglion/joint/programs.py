@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ganglion import _core
 from ganglion.built import Built
+from ganglion.engines import engine_for
 from ganglion.joint.objective import Objective
 from ganglion.joint.part import Part, State, output_name
 from ganglion.joint.tracing import Inputs, ObjectiveTrace, is_zero, trace_objective
@@ -52,9 +53,13 @@ class JointPrograms(Weights):
         What their functions are given.
     dtype : {"float32", "float64"}
         Of weights and arithmetic.
+    device : {"auto", "cpu", "cuda", "gpu", "numba-cuda"}
+        What they run on.
 
     Attributes
     ----------
+    engine : Engine
+        Runs the programs.
     parts : list of Part
         One for each objective.
     readers : list of Reader
@@ -73,8 +78,10 @@ class JointPrograms(Weights):
         objectives: Sequence[Objective],
         inputs: Inputs,
         dtype: str,
+        device: str,
     ) -> None:
         self._networks = dict(networks)
+        self.engine = engine_for(device, "[Joint]")
         self.inputs = inputs
         self.readers: list[Reader] = []
         self._adapting: set[str] = set()
