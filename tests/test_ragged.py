@@ -468,6 +468,17 @@ def test_estimators_take_sequences_of_different_lengths() -> None:
         model.fit(x, words[:7])
 
 
+def test_likelihoods_of_batches_count_by_their_samples() -> None:
+    net = Sequential([layers.Input((None, 2)), layers.Dense(1)], loss="gaussian_nll")
+    generator = np.random.default_rng(0)
+    sequences = [generator.normal(size=(steps, 2)) for steps in (3, 9, 30, 41)]
+    wanted = [np.ones((len(one), 1)) for one in sequences]
+    alone = [net.evaluate([x], [y])["loss"] for x, y in zip(sequences, wanted, strict=True)]
+    for batch in (1, 3, 4):
+        found = net.evaluate(sequences, wanted, batch_size=batch)["loss"]
+        np.testing.assert_allclose(found, np.mean(alone), rtol=1e-5)
+
+
 def test_losses_of_batches_count_by_their_steps() -> None:
     net = classifier(by_step=True)
     loss, _ = net.loss_and_gradients(X, STEPS)
