@@ -433,7 +433,7 @@ def test_networks_that_take_no_different_lengths() -> None:
     net = Sequential(
         [layers.Input((None, 3)), layers.Conv1D(4, 3), layers.GlobalMaxPooling1D()], loss="mse"
     )
-    with pytest.raises(ValueError, match=r"\[Conv1D\] takes the padding.*layer 'conv1d'"):
+    with pytest.raises(ValueError, match=r"\[Conv1D\] takes the padding.*'conv1d'"):
         net.predict(X)
     with pytest.raises(ValueError, match=r"\[fit\] X has rows of different lengths: \[Dense\]"):
         Sequential([layers.Flatten(), layers.Dense(1)], loss="mse").fit(X, Y)
@@ -466,6 +466,17 @@ def test_estimators_take_sequences_of_different_lengths() -> None:
     assert model.predict(x[:1]).shape == (1,)
     with pytest.raises(ValueError, match="inconsistent"):
         model.fit(x, words[:7])
+
+
+def test_likelihoods_of_batches_count_by_their_samples() -> None:
+    net = Sequential([layers.Input((None, 2)), layers.Dense(1)], loss="gaussian_nll")
+    generator = np.random.default_rng(0)
+    sequences = [generator.normal(size=(steps, 2)) for steps in (3, 9, 30, 41)]
+    wanted = [np.ones((len(one), 1)) for one in sequences]
+    alone = [net.evaluate([x], [y])["loss"] for x, y in zip(sequences, wanted, strict=True)]
+    for batch in (1, 3, 4):
+        found = net.evaluate(sequences, wanted, batch_size=batch)["loss"]
+        np.testing.assert_allclose(found, np.mean(alone), rtol=1e-5)
 
 
 def test_losses_of_batches_count_by_their_steps() -> None:

@@ -250,7 +250,7 @@ def _objective(recipe: Recipe, trace: Trace, weight_axes: int, reported: bool = 
         return loss
     # Of several outputs the mean is over the samples, since one may have padding and another none.
     mask = predictions[0].mask if len(predictions[0].shape) > 2 and not several else None
-    if mask is not None:
+    if mask is not None and not recipe.heads[0].loss.by_sample:
         trace.output("loss_weight", ops.sum(mask))
     for name, part, (head, target, prediction) in zip(
         recipe.output_names, parts, ends, strict=True

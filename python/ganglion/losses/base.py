@@ -35,6 +35,8 @@ class Loss(Spec, kind="loss"):
         sum to 1), "class_index" or "sign".
     multilabel : bool
         Whether each output is a yes/no question of its own, rather than one class of many.
+    by_sample : bool
+        Whether `reduce` gives the mean over samples, of however many steps each.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Loss(Spec, kind="loss"):
 
     target_kind: ClassVar[str] = "real"
     multilabel: ClassVar[bool] = False
+    by_sample: ClassVar[bool] = False
     # The one class index that is allowed besides, and does not count.
     ignore_class: int | None = None
 

@@ -23,6 +23,8 @@ class Likelihood(Loss, registered=False):
     Penalties are added as they are.
     """
 
+    by_sample = True
+
     def of_samples(self, target: Value, prediction: Value) -> Value:
         """Return one number for each sample, (None,)."""
         return _summed(self(target, prediction))
