@@ -71,6 +71,10 @@ class Bound:
 
     Attributes
     ----------
+    rows : int
+        Samples of a batch.
+    arena : device array
+        Memory of intermediates.
     launches : list of (Operation, list of Call)
         In the order in which they run.
     """

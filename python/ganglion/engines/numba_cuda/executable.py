@@ -77,6 +77,19 @@ class Executable:
         Of weights and arithmetic.
     parameters, states : Store or None
         The flat buffers it works on.
+
+    Attributes
+    ----------
+    device : Device
+        The GPU.
+    T : type
+        ``numpy.float32`` or ``numpy.float64``.
+    lowered : Lowered
+        The program as it runs here.
+    mirrors : list of Mirror
+        Of the flat buffers.
+    scalars, key : device array
+        The numbers of the next run; its seed and step.
     """
 
     def __init__(
