@@ -25,8 +25,8 @@ void fuse_epilogues(Program& program);
 Expression join_expression(const Program& program, const std::vector<const Operation*>& members,
                            const std::vector<char>& wanted, std::vector<int>* inputs, std::vector<int>* outputs);
 
-// What an engine runs: it knows one elementwise operation, the expression, so that the single ones of a program that was
-// not fused become expressions of one instruction, in the bodies of loops too.
+// What an engine runs: it knows one elementwise operation, the expression, so that the single ones of a program that
+// was not fused become expressions of one instruction, in the bodies of loops too.
 Program with_expressions(Program program);
 
 // Sorts the operations into stages: what may run at once (schedule.cpp).
