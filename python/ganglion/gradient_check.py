@@ -147,6 +147,9 @@ class _Checked:
         for variable in self._variables:
             weights.array[variable.span] = variable.initial_value(seed).ravel()
         self._executable = _core.Executable(trace.finish(), "float64", weights, None)
+        # Statistics and the like, which a run in training may change: each begins with the same.
+        self._untrained = weights.array[self._variables.trainable_size :]
+        self._kept = self._untrained.copy()
         self.arrays: dict[str, NDArray[Any]] = {} if reads_ids else {"input": inputs[-1]}
         for variable in self._variables.trainable:
             self.arrays[variable.name] = weights.array[variable.span].reshape(variable.shape)
@@ -162,6 +165,7 @@ class _Checked:
 
     def _run(self) -> list[Any]:
         rows = len(self._factors)
+        self._untrained[:] = self._kept
         return self._executable.run([*self._inputs, self._factors], rows, seed=self._seed)
 
     def largest_error(self, tolerance: float) -> float:
