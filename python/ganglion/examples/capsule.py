@@ -67,7 +67,7 @@ def files(folder: Path, count: int) -> Images:
     """Return the first images of a folder's training files, and its test images."""
     data = datasets.read_mnist(folder)
     train, test = data.X_train[:count] / np.float32(255), data.X_test / np.float32(255)
-    return Images(train, data.y_train[:count], test, data.y_test, (0, 1, 2, 3, 4), 12)
+    return Images(train, data.y_train[:count], test, data.y_test, (0, 1, 2, 3, 4), 8)
 
 
 def shifted(images: Array, distance: float) -> Array:
