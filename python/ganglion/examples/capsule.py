@@ -6,6 +6,12 @@ with it those of Fashion-MNIST, or of MNIST, from the four files.
 
 The convolutions are the same in both, and so is the number of weights, but for the capsules'
 decoder, which reads the image back and is not needed to classify.
+
+Neither wins. With three seeds each, of digits upright capsules recognised 0.990 and convolutions
+0.979, moved by a pixel 0.48 and 0.51, turned by 20 degrees 0.70 and 0.76. Of Fashion-MNIST, with
+``--epochs 12``, 0.869 and 0.866 upright, 0.823 and 0.824 moved by a pixel, 0.696 and 0.700 by two,
+0.756 and 0.752 turned by 10 degrees, 0.288 and 0.256 by 30: but for the last no more than the seeds
+differ. That capsules forgive more (Sabour et al. 2017, section 5.2) was not seen.
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
