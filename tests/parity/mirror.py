@@ -33,7 +33,10 @@ MODULES = {
 
 # kind -> name -> why there is no counterpart
 WITHOUT: dict[str, dict[str, str]] = {
-    "activation": {"prelu": "a layer in Keras: compared as one"},
+    "activation": {
+        "prelu": "a layer in Keras: compared as one",
+        "squash": "Keras has none; tests/formulas.py has the formula",
+    },
     "schedule": {"one_cycle": "Keras has none; tests/test_schedules.py has the formula"},
     "layer": {
         "input": "no layer in Keras, but where a model begins",
@@ -41,12 +44,17 @@ WITHOUT: dict[str, dict[str, str]] = {
         "positional_encoding": "KerasHub's; tests/test_attention.py has the formula",
         "position_embedding": "KerasHub's; tests/test_attention.py has the formula",
         "gaussian_sampling": "Keras has none; parity/test_torch_generative.py trains with it",
+        **dict.fromkeys(
+            ["primary_capsule", "capsule_layer", "capsule_length", "longest_capsule"],
+            "Keras has none; tests/capsule_formulas.py has the formula",
+        ),
         "spectral_normalization": "Keras overwrites the kernel; compared with PyTorch's",
     },
     "loss": {
         "function_loss": "made from a user's function",
         "quantile": "Keras has none; tests/test_losses.py has the formula",
         "bernoulli_nll": "Keras has none; tests/test_losses.py has the formula",
+        "margin": "Keras has none; tests/formulas.py has the formula",
         "gaussian_nll": "Keras has none; tests/test_losses.py has the formula",
     },
 }
