@@ -18,9 +18,12 @@ from ganglion import Sequential, _core, engines
 
 Array = np.ndarray
 # The CUDA engine's kernels, compiled for the processor by -DGANGLION_EMULATED_CUDA=ON: the tests
-# run them as the CUDA module, unless that is there.
-IS_EMULATED = importlib.util.find_spec("ganglion._cuda_emulated") is not None
-if IS_EMULATED and importlib.util.find_spec("ganglion._cuda") is None:
+# run them as the CUDA module, unless that is there and finds a GPU.
+IS_EMULATED = (
+    importlib.util.find_spec("ganglion._cuda_emulated") is not None
+    and engines.missing("cuda") is not None
+)
+if IS_EMULATED:
     sys.modules["ganglion._cuda"] = importlib.import_module("ganglion._cuda_emulated")
 # Numba's simulator runs kernels as Python, on the processor.
 IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"

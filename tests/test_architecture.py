@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "python" / "ganglion"
-SOURCE_SUFFIXES = {".py", ".pyi", ".h", ".cpp"}
+SOURCE_SUFFIXES = {".py", ".pyi", ".h", ".cpp", ".cu"}
 MAX_LINES = 500
 
 # Folder of cpp/ -> the folders whose headers it may include.

@@ -208,7 +208,8 @@ void bind_executable(py::module_& m) {
       .def(py::init<int64_t, const std::string&>(), py::arg("size"), py::arg("dtype"))
       .def_property_readonly("array", &store_array, "Writable view of the buffer, shape (size,).");
 
-  py::class_<BoundExecutable>(m, "Executable", "A program made ready to run, one run at a time: on the CPU, or by the engine in a capsule.")
+  py::class_<BoundExecutable>(
+      m, "Executable", "A program made ready to run, one run at a time: on the CPU, or by the engine in a capsule.")
       .def(py::init<py::object, const std::string&, py::object, py::object, const py::object&>(), py::arg("program"),
            py::arg("dtype"), py::arg("parameters"), py::arg("states"), py::arg("engine") = py::none())
       .def("reserve", &BoundExecutable::reserve, py::arg("rows"), "Lays out memory for batches of at most `rows`.")

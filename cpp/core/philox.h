@@ -25,8 +25,8 @@ struct PhiloxWords {
 // whose lower half holds a word; what stands in the upper halves does not matter. multiply(x, m) is the
 // product of lower halves. Internal linkage, here and below: each instruction set must compile its own.
 template <class Number, class Multiply>
-GANGLION_HOST_DEVICE static inline void philox_blocks(Number (&c)[4], Number block, uint32_t stream, uint64_t step, uint32_t half,
-                                 uint64_t key, Multiply multiply) {
+GANGLION_HOST_DEVICE static inline void philox_blocks(Number (&c)[4], Number block, uint32_t stream, uint64_t step,
+                                                      uint32_t half, uint64_t key, Multiply multiply) {
   c[0] = block;
   c[1] = Number{} + uint64_t{stream};
   c[2] = Number{} + step;
@@ -43,7 +43,8 @@ GANGLION_HOST_DEVICE static inline void philox_blocks(Number (&c)[4], Number blo
   }
 }
 
-GANGLION_HOST_DEVICE static inline PhiloxWords philox(uint64_t block, uint32_t stream, uint64_t step, uint32_t half, uint64_t key) {
+GANGLION_HOST_DEVICE static inline PhiloxWords philox(uint64_t block, uint32_t stream, uint64_t step, uint32_t half,
+                                                      uint64_t key) {
   uint64_t c[4];
   philox_blocks(c, block, stream, step, half, key,
                 [](uint64_t x, uint32_t m) { return uint64_t{static_cast<uint32_t>(x)} * m; });

@@ -65,14 +65,14 @@ struct Samples {
 struct Series {
   static constexpr int64_t kMostRuns = 1024;
 
-  int64_t count;                         // runs, at most kMostRuns
-  int64_t rows;                          // of each
-  int64_t first;                         // where in the order of the samples the first batch begins
-  RunKey key;                            // of the first; the step number grows by one
-  std::vector<const double*> scalars;    // for each of Program::scalars its value in each run
-  bool update = false;                   // the section `update` too, in those whose step number + 1 is a multiple of
-  int64_t accumulation = 1;              // this, unless
-  int loss = -1;                         // this output is not finite, which ends the series
+  int64_t count;                       // runs, at most kMostRuns
+  int64_t rows;                        // of each
+  int64_t first;                       // where in the order of the samples the first batch begins
+  RunKey key;                          // of the first; the step number grows by one
+  std::vector<const double*> scalars;  // for each of Program::scalars its value in each run
+  bool update = false;                 // the section `update` too, in those whose step number + 1 is a multiple of
+  int64_t accumulation = 1;            // this, unless
+  int loss = -1;                       // this output is not finite, which ends the series
 };
 
 struct SeriesDone {

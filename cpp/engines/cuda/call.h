@@ -12,9 +12,7 @@ template <class T>
 class Call {
  public:
   explicit Call(const StepSource<T>& source)
-      : source_(source),
-        operands_(source.operation.inputs.size()),
-        results_(source.operation.outputs.size()) {}
+      : source_(source), operands_(source.operation.inputs.size()), results_(source.operation.outputs.size()) {}
 
   void bind(int64_t rows) {
     rows_ = rows;

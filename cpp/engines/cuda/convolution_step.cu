@@ -112,7 +112,8 @@ template <class T>
 class ConvolutionStep : public Step<T> {
  public:
   explicit ConvolutionStep(const StepSource<T>& source)
-      : source_(source), sizes_(convolution_sizes(source.program, source.operation)),
+      : source_(source),
+        sizes_(convolution_sizes(source.program, source.operation)),
         runner_(source.program, source.operation) {
     images_ = {narrowed(sizes_.rows),
                narrowed(sizes_.columns),

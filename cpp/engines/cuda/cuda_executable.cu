@@ -1,5 +1,3 @@
-#include "engines/cuda/cuda_executable.h"
-
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -7,6 +5,7 @@
 
 #include "core/error.h"
 #include "engines/cuda/call.h"
+#include "engines/cuda/cuda_executable.h"
 #include "engines/cuda/functions.h"
 #include "engines/cuda/graph.h"
 #include "engines/cuda/held.h"
@@ -270,8 +269,7 @@ class CudaExecutable : public Executable<T> {
         calls_[i]->run(device_, lock);
       }
       device_.wait();
-      seconds_[operations_[i]] +=
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      seconds_[operations_[i]] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     }
   }
 

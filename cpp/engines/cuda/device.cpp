@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "core/error.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kOldestMajor = 7, kOldestMinor = 5;
 
+std::atomic<int64_t> kernels{0};
+
 }  // namespace
 
 void check_cuda(cudaError_t error, const char* doing) {
@@ -21,6 +24,9 @@ void check_cuda(cudaError_t error, const char* doing) {
   if (error == cudaErrorMemoryAllocation) throw OutOfMemory(text);
   throw std::runtime_error(text);
 }
+
+int64_t count_kernels() { return kernels.load(); }
+void count_kernel() { ++kernels; }
 
 std::string Device::missing() {
   int count = 0;
@@ -62,7 +68,8 @@ void* allocate(int64_t bytes) {
   const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();  // it is told here, not by the next call
-    throw OutOfMemory(concatenate("[cuda] the device has no ", bytes, " bytes of memory left: use a smaller batch_size, "
+    throw OutOfMemory(concatenate("[cuda] the device has no ", bytes,
+                                  " bytes of memory left: use a smaller batch_size, "
                                   "or device='cpu'"));
   }
   check_cuda(error, "allocating memory");
@@ -102,9 +109,9 @@ void Mirror::begin() {
   Device& device = Device::get();
   const std::lock_guard<std::recursive_mutex> lock(device.mutex());
   if (users_ == 0) {
-    check_cuda(cudaMemcpyAsync(data(), host_, static_cast<size_t>(device_.size()), cudaMemcpyHostToDevice,
-                               device.stream()),
-               "copying weights to it");
+    check_cuda(
+        cudaMemcpyAsync(data(), host_, static_cast<size_t>(device_.size()), cudaMemcpyHostToDevice, device.stream()),
+        "copying weights to it");
     device.wait();
   }
   ++users_;

@@ -99,8 +99,8 @@ class PinnedBuffer {
   int64_t size_ = 0;
 };
 
-// A flat buffer of the host, and the same on the device between `begin` and `end`. All executables over one buffer share
-// its mirror.
+// A flat buffer of the host, and the same on the device between `begin` and `end`. All executables over one buffer
+// share its mirror.
 class Mirror {
  public:
   static std::shared_ptr<Mirror> of(void* host, int64_t bytes);

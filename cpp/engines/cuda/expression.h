@@ -36,7 +36,7 @@ struct Code {
   int32_t length, operands, results;
   int32_t keeps;  // a result is weights or state
   CodeInstruction instructions[Length];
-  uint8_t stored[Views];   // slots of the results
+  uint8_t stored[Views];    // slots of the results
   Operand<T> views[Views];  // operands, then results
 };
 
@@ -81,7 +81,7 @@ GANGLION_DEVICE void draw(const Control& control, bool is_normal, uint32_t strea
 // for them.
 template <class C>
 GANGLION_DEVICE_CALL void evaluate(const C& code, const Control* control, int64_t at, int count,
-                              const typename C::Scalar* product) {
+                                   const typename C::Scalar* product) {
   using T = typename C::Scalar;
   using F = Functions<T>;
   T slot[C::kSlots][C::kWidth];
@@ -104,8 +104,8 @@ GANGLION_DEVICE_CALL void evaluate(const C& code, const Control* control, int64_
         draw<C>(*control, instruction.opcode == static_cast<uint8_t>(Opcode::random_normal), instruction.stream, at,
                 count, to);
         break;
-#define GANGLION_CASE(name, expression)                                     \
-  case static_cast<uint8_t>(Opcode::name):                                  \
+#define GANGLION_CASE(name, expression)                                       \
+  case static_cast<uint8_t>(Opcode::name):                                    \
     _Pragma("unroll") for (int v = 0; v < C::kWidth; ++v) to[v] = expression; \
     break;
 #define GANGLION_UNARY(name) GANGLION_CASE(name, F::name(a[v]))

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "core/philox.h"
-#include "engines/cuda/runtime.h"
+#include "engines/cuda/kernel.h"
 
 namespace ganglion::cuda {
 

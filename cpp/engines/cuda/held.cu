@@ -1,16 +1,16 @@
-#include "engines/cuda/held.h"
-
 #include <algorithm>
 
 #include "core/error.h"
+#include "engines/cuda/held.h"
+#include "engines/cuda/kernel.h"
 
 namespace ganglion::cuda {
 
 namespace {
 
 constexpr int64_t kMostBlocks = 2048;
-constexpr int kMostValues = 32;             // inputs, or outputs, of a program
-constexpr int64_t kChunkBytes = 16 << 20;   // that are copied to the device at once
+constexpr int kMostValues = 32;            // inputs, or outputs, of a program
+constexpr int64_t kChunkBytes = 16 << 20;  // that are copied to the device at once
 constexpr double kMostOfMemory = 0.5;
 
 template <class T>
@@ -27,8 +27,8 @@ struct Batch {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) batch_kernel(const __grid_constant__ Batch<T> batch,
-                                                         const Control* control) {
+__global__ void __launch_bounds__(kThreads)
+    batch_kernel(const __grid_constant__ Batch<T> batch, const Control* control) {
   for (int i = 0; i < batch.inputs; ++i) {
     const int64_t sample = batch.sample[i];
     const int64_t elements = batch.batched[i] ? batch.rows * sample : sample;
@@ -118,10 +118,10 @@ bool HeldSamples<T>::hold(const Samples<T>& samples, const Program& program) {
     for (int64_t first = 0; first < all; first += at_once) {
       const int64_t count = std::min(at_once, all - first);
       samples.read(samples.context, static_cast<int>(i), staging.data(), first, count);
-      check_cuda(cudaMemcpyAsync(inputs_[i].data() + first * sample, staging.data(),
-                                 static_cast<size_t>(count * sample) * sizeof(T), cudaMemcpyHostToDevice,
-                                 device.stream()),
-                 "copying the data set to it");
+      check_cuda(
+          cudaMemcpyAsync(inputs_[i].data() + first * sample, staging.data(),
+                          static_cast<size_t>(count * sample) * sizeof(T), cudaMemcpyHostToDevice, device.stream()),
+          "copying the data set to it");
       device.wait();
     }
   }
@@ -173,8 +173,7 @@ void HeldSamples<T>::enqueue_batch(cudaStream_t stream, const Program& program, 
     batch.batched[batch.inputs++] = shape.batched ? 1 : 0;
     longest = std::max(longest, shape.size(rows));
   }
-  launch(stream, std::min(divide_up(longest, kThreads), kMostBlocks), kThreads, batch_kernel<T>, batch,
-         memory.control);
+  launch(stream, std::min(divide_up(longest, kThreads), kMostBlocks), kThreads, batch_kernel<T>, batch, memory.control);
 }
 
 template <class T>
@@ -194,8 +193,8 @@ void HeldSamples<T>::enqueue_record(cudaStream_t stream, const Program& program,
 template <class T>
 void HeldSamples<T>::fetch(cudaStream_t stream, int64_t runs) {
   if (record_size_ == 0) return;
-  check_cuda(cudaMemcpyAsync(record_now_.data(), record_.data(),
-                             static_cast<size_t>(runs * record_size_) * sizeof(T), cudaMemcpyDeviceToHost, stream),
+  check_cuda(cudaMemcpyAsync(record_now_.data(), record_.data(), static_cast<size_t>(runs * record_size_) * sizeof(T),
+                             cudaMemcpyDeviceToHost, stream),
              "copying outputs from it");
 }
 

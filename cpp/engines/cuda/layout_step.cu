@@ -81,8 +81,8 @@ __global__ void __launch_bounds__(kThreads) join_kernel(const __grid_constant__ 
     const int64_t row = at / join.width, column = at % join.width;
     T value = 0;
     if (join.from) {
-      value = join.from[row / join.rows_of_sample * join.sample_stride + row % join.rows_of_sample * join.width +
-                        column];
+      value =
+          join.from[row / join.rows_of_sample * join.sample_stride + row % join.rows_of_sample * join.width + column];
     }
     join.out[row * join.out_width + column] = value;
   }

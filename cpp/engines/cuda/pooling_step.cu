@@ -49,8 +49,7 @@ GANGLION_DEVICE void each_window(const Pooling<T>& p, int64_t image, int32_t row
     for (int32_t c = (column + p.columns.before) % p.columns.stride; c < p.columns.window; c += p.columns.stride) {
       const int32_t x = (column + p.columns.before - c) / p.columns.stride;
       if (column + p.columns.before - c < 0 || x >= p.columns.windows) continue;
-      visit(((image * p.rows.windows + y) * p.columns.windows + x) * p.channels + channel,
-            r * p.columns.window + c);
+      visit(((image * p.rows.windows + y) * p.columns.windows + x) * p.channels + channel, r * p.columns.window + c);
     }
   }
 }
@@ -119,8 +118,8 @@ class PoolingStep : public Step<T> {
     const Operation& operation = source.operation;
     const bool back = operation.attributes.count("size") != 0;
     const std::vector<int64_t>& in = source.shape(source.input(0)).dims;
-    const std::vector<int64_t> out =
-        operation.expression.instructions.empty() ? source.shape(source.output()).dims : operation.expression.shape.dims;
+    const std::vector<int64_t> out = operation.expression.instructions.empty() ? source.shape(source.output()).dims
+                                                                               : operation.expression.shape.dims;
     const std::vector<int64_t>& image = back ? out : in;
     const std::vector<int64_t>& windows = back ? in : out;
     Axis* const axes[] = {&pooling_.rows, &pooling_.columns};

@@ -1,6 +1,6 @@
-// Sums of products: result(batch, row, column) = sum over k of a(batch, row, k) b(batch, k, column), in tiles. Where the
-// factors come from, a loader says: matrices through strides, patches of images, couplings of capsules. What follows the
-// product is evaluated by the thread that computed it.
+// Sums of products: result(batch, row, column) = sum over k of a(batch, row, k) b(batch, k, column), in tiles. Where
+// the factors come from, a loader says: matrices through strides, patches of images, couplings of capsules. What
+// follows the product is evaluated by the thread that computed it.
 //
 // Each element is one chain of multiply-adds in the order of k, or as many chains as k is split into, added up in their
 // order: the split is a function of the sizes alone.
@@ -172,7 +172,7 @@ class ProductRunner {
 
  private:
   static constexpr int64_t kMostBlocks = 4096;
-  static constexpr int64_t kManyTiles = 128;    // about as many as a large device has processors
+  static constexpr int64_t kManyTiles = 128;  // about as many as a large device has processors
   static constexpr int64_t kShortestSplit = 128, kMostSplits = 64;
 
   int64_t elements() const { return sizes_.batch * sizes_.m * sizes_.n; }

@@ -67,7 +67,7 @@ class ReductionStep : public Step<T> {
   void bind(int64_t rows) override {
     const Shape& shape = source_.shape(source_.input(0));
     const int64_t first = attribute_int(source_.operation, "first"), last = attribute_int(source_.operation, "last");
-    whole_ = {source_.at(source_.input(0)), source_.at(source_.output()), 1, 1, 1, 1, 1,
+    whole_ = {source_.at(source_.input(0)),          source_.at(source_.output()), 1, 1, 1, 1, 1,
               source_.operation.kind == "reduce_sum"};
     for (int axis = 0; axis < shape.rank(); ++axis) {
       (axis < first ? whole_.outer : axis <= last ? whole_.reduced : whole_.inner) *= shape.extent(axis, rows);

@@ -72,8 +72,8 @@ __global__ void __launch_bounds__(kThreads) input_gradient_kernel(T* out, const 
     const int64_t input = at % f.inputs, k = at / f.inputs % f.input_dim, sample = at / f.inputs / f.input_dim;
     T sum = 0;
     for (int64_t capsule = 0; capsule < f.capsules; ++capsule) {
-      sum = std::fma(prediction(f, sample, capsule, k, input),
-                     f.c[(sample * f.capsules + capsule) * f.inputs + input], sum);
+      sum = std::fma(prediction(f, sample, capsule, k, input), f.c[(sample * f.capsules + capsule) * f.inputs + input],
+                     sum);
     }
     out[at] = sum;
   }

@@ -1,5 +1,4 @@
-// CUDA's runtime, its errors as exceptions, and the launch of a kernel. Tests compile the same sources against
-// emulated/cuda_runtime.h.
+// CUDA's runtime, and its errors as exceptions. Tests compile the same sources against emulated/cuda_runtime.h.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -26,22 +25,11 @@ class OutOfMemory : public std::bad_alloc {
 // Raises std::runtime_error: "[cuda] the device failed while ...".
 void check_cuda(cudaError_t error, const char* doing);
 
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Kernels that were started or captured in this process: what a step costs in launches, for benchmarks.
+int64_t count_kernels();
+void count_kernel();
 
-template <class... Parameters, class... Arguments>
-void launch(cudaStream_t stream, int64_t blocks, int threads, void (*kernel)(Parameters...),
-            const Arguments&... arguments) {
-  if (blocks == 0) return;
-  dim3 grid, block;
-  grid.x = static_cast<unsigned>(blocks);
-  block.x = static_cast<unsigned>(threads);
-#if defined(__CUDACC__)
-  kernel<<<grid, block, 0, stream>>>(static_cast<Parameters>(arguments)...);
-#else
-  emulated::enqueue(stream, [=] { emulated::run_grid(grid, block, [&] { kernel(arguments...); }); });
-#endif
-  check_cuda(cudaGetLastError(), "starting a kernel");
-}
+inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // What kernels read of the run at hand, in memory of the device, so that a captured graph need not change.
 struct Control {
@@ -51,18 +39,5 @@ struct Control {
   int32_t ordered;   // there is an order; otherwise samples come as they lie
   int32_t stopped;   // a loss was not finite: weights and state stay as they are
 };
-
-#define GANGLION_DEVICE __device__ __forceinline__
-#if defined(__CUDACC__)
-#define GANGLION_DEVICE_CALL __device__ __noinline__  // one copy, however many kernels and places call it
-#else
-#define __grid_constant__
-#define GANGLION_DEVICE_CALL inline
-#endif
-
-GANGLION_DEVICE int64_t thread_of_grid() {
-  return static_cast<int64_t>(blockIdx.x) * blockDim.x + static_cast<int64_t>(threadIdx.x);
-}
-GANGLION_DEVICE int64_t threads_of_grid() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
 
 }  // namespace ganglion::cuda

@@ -1,5 +1,6 @@
 // scan: the kernels of the body once for each step of the sequences, one after the other. Between two steps one kernel
 // keeps what the step made, and brings what the next one reads.
+#include "engines/cuda/kernel.h"
 #include "engines/cuda/step.h"
 #include "program/loop.h"
 #include "program/rule.h"
@@ -121,9 +122,7 @@ class ScanStep : public Step<T> {
     return {source_.at(value) + at * (sample / loop_.steps), sample};
   }
 
-  T* entered(int sequence, int64_t step) const {
-    return entered_[static_cast<size_t>(2 * sequence + step % 2)].data();
-  }
+  T* entered(int sequence, int64_t step) const { return entered_[static_cast<size_t>(2 * sequence + step % 2)].data(); }
   void lend_entered(int64_t step) {
     for (int i = 0; i < loop_.sequences; ++i) memory_.lend(input(loop_.carries + i), entered(i, step));
   }

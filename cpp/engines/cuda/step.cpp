@@ -27,8 +27,7 @@ const std::map<std::string, StepMaker<T>>& step_makers() {
         {"routing_agreement", "routing_input_gradient", "routing_sum", "routing_weight_gradient"});
     add(make_resampling_step<T>, {"resample", "resample_gradient"});
     add(make_take_step<T>, {"take", "take_gradient"});
-    add(make_layout_step<T>,
-        {"transpose", "slice", "flip", "as_batch", "from_batch", "pad", "concat", "roll", "pack"});
+    add(make_layout_step<T>, {"transpose", "slice", "flip", "as_batch", "from_batch", "pad", "concat", "roll", "pack"});
     add(make_row_step<T>,
         {"softmax", "log_softmax", "softmax_gradient", "log_softmax_gradient", "crossentropy", "sparse_crossentropy",
          "crossentropy_gradient", "sparse_crossentropy_gradient", "argmax", "kth_largest"});

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/shape.h"
-#include "engines/cuda/runtime.h"
+#include "engines/cuda/kernel.h"
 
 namespace ganglion::cuda {
 
@@ -66,9 +66,9 @@ View<T, kMostAxes> make_view(T* data, const std::vector<int64_t>& extents, const
     view.extents[axis] = static_cast<uint32_t>(sizes[axis]);
     view.strides[axis] = steps[axis];
   }
-  view.access = view.axes == 0 || (view.axes == 1 && steps[0] == 1)   ? Access::contiguous
-                : view.axes == 1 && steps[0] == 0 ? Access::single
-                                                                      : Access::strided;
+  view.access = view.axes == 0 || (view.axes == 1 && steps[0] == 1) ? Access::contiguous
+                : view.axes == 1 && steps[0] == 0                   ? Access::single
+                                                                    : Access::strided;
   return view;
 }
 

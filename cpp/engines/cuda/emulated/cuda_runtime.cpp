@@ -65,8 +65,7 @@ int thread_number() {
 void run_threads() {
   for (;;) {
     while (block.started < block.threads) {
-      const unsigned number =
-          static_cast<unsigned>(block.reversed ? block.threads - 1 - block.started : block.started);
+      const unsigned number = static_cast<unsigned>(block.reversed ? block.threads - 1 - block.started : block.started);
       ++block.started;
       thread_index = {number % block_size.x, number / block_size.x % block_size.y,
                       number / block_size.x / block_size.y};

@@ -1,9 +1,10 @@
-// The part of CUDA that the engine uses, on the processor: kernels are the same source, compiled by the host's compiler.
-// For tests alone. What it is strict about:
+// The part of CUDA that the engine uses, on the processor: kernels are the same source, compiled by the host's
+// compiler. For tests alone. What it is strict about:
 //
 //   - A stream does nothing before somebody waits for it, so that a missing wait shows.
 //   - Device memory can be touched only while a stream runs, ends at a page that cannot, and holds NaN at first.
-//   - Threads of a block are fibers that change places at barriers alone; GANGLION_EMULATED_ORDER=reversed starts blocks
+//   - Threads of a block are fibers that change places at barriers alone; GANGLION_EMULATED_ORDER=reversed starts
+//   blocks
 //     and threads from the last to the first: where a barrier is missing, results differ.
 //   - A graph replays what was captured, with the arguments as they were.
 #pragma once
