@@ -10,10 +10,10 @@ namespace ganglion::cuda {
 class Graph {
  public:
   Graph() = default;
-  // What `work` gives to the stream.
+  // What `work` gives to the stream. Relaxed, since kernels may be loaded when they are first captured.
   template <class Work>
   static Graph capture(cudaStream_t stream, Work work) {
-    check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "capturing a step");
+    check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "capturing a step");
     cudaGraph_t captured = nullptr;
     try {
       work();

@@ -103,17 +103,19 @@ void resume(Fiber* fiber) {
   swapcontext(&block.scheduler, &fiber->context);
 }
 
+Fiber* new_fiber() {
+  block.fibers.push_back(std::make_unique<Fiber>());
+  Fiber* const made = block.fibers.back().get();
+  getcontext(&made->context);
+  made->context.uc_stack.ss_sp = made->stack.get();
+  made->context.uc_stack.ss_size = kStackBytes;
+  made->context.uc_link = nullptr;
+  makecontext(&made->context, run_threads, 0);
+  return made;
+}
+
 Fiber* idle_fiber() {
-  if (block.idle.empty()) {
-    block.fibers.push_back(std::make_unique<Fiber>());
-    Fiber* const made = block.fibers.back().get();
-    getcontext(&made->context);
-    made->context.uc_stack.ss_sp = made->stack.get();
-    made->context.uc_stack.ss_size = kStackBytes;
-    made->context.uc_link = nullptr;
-    makecontext(&made->context, run_threads, 0);
-    return made;
-  }
+  if (block.idle.empty()) return new_fiber();
   Fiber* const fiber = block.idle.back();
   block.idle.pop_back();
   return fiber;
