@@ -139,7 +139,7 @@ class CudaExecutable : public Executable<T> {
       return false;
     }
   }
-  const void* holder() const override { return profiling_ ? nullptr : held_.owner(); }
+  const void* holder() const override { return held_.owner(); }
   void let_go() override {
     Lock lock(device_.mutex());
     held_.let_go();
