@@ -2,8 +2,8 @@
 
 An autoencoder is trained on all kinds of images but one. How badly it reconstructs an image tells
 how likely that is of the kind it never saw. A second one, which saw noise in training, removes it.
-Handwritten digits, which ship with scikit-learn, without a zero among them; with ``--data`` the
-images of MNIST or Fashion-MNIST, without their first class.
+Handwritten digits, which ship with scikit-learn, without an eight among them; with ``--data`` the
+images of MNIST, likewise, or Fashion-MNIST, without bags.
 """
 
 # ruff: noqa: E402  the libraries are looked for before they are imported
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 # Of what is added to the pixels, which go from 0 to 1.
 NOISE = 0.4
 # Class that is not trained on, and images in a row of the picture.
-UNKNOWN, SHOWN = 0, 10
+UNKNOWN, SHOWN = 8, 10
 EPOCHS, MANY_EPOCHS = 5, 150
 
 
