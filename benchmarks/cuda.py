@@ -1,8 +1,8 @@
 """The CUDA engine: a training step beside PyTorch's on the same GPU, kernels, registers.
 
 ``python -m benchmarks cuda`` measures, on a machine with a GPU. ``--counts`` counts kernels, FLOPs
-and bytes of a step, for which the emulated module is enough, and ``--registers`` reads the built
-module with ``cuobjdump``. Each prints its table last.
+and bytes of a step, for which the emulated module is enough, and ``--registers`` reads what the
+compiler said of its kernels. Each prints its table last.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ MEASURED = [
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--counts", action="store_true", help="count, and measure nothing")
-    parser.add_argument("--registers", action="store_true", help="of the kernels in the module")
+    parser.add_argument(
+        "--registers",
+        type=Path,
+        nargs="+",
+        metavar="LOG",
+        help="of kernels: what nvcc -Xptxas -v said when it compiled them",
+    )
 
 
 def samples(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -176,23 +182,23 @@ def count() -> list[str]:
     return lines
 
 
-def registers() -> list[str]:
-    """The table of registers, stack and shared memory of each kernel in the module."""
-    spec = importlib.util.find_spec("ganglion._cuda")
-    if spec is None or spec.origin is None:
-        raise SystemExit("no CUDA module was built")
-    command = ["cuobjdump", "-res-usage", str(Path(spec.origin))]
-    dumped = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    lines = ["| architecture | kernel | registers | stack | shared |", "|---|---|---|---|---|"]
-    architecture = ""
-    name = ""
-    for line in dumped.splitlines():
-        if found := re.search(r"arch = (\w+)", line):
-            architecture = found.group(1)
-        elif found := re.search(r"Function (\S+):", line):
-            name = demangled(found.group(1))
-        elif found := re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+)", line):
-            lines.append(f"| {architecture} | {name} | {' | '.join(found.groups())} |")
+def registers(logs: list[Path]) -> list[str]:
+    """The table of registers, stack, spills and shared memory of each kernel that was compiled."""
+    lines = [
+        "| architecture | kernel | registers | stack | spilled | shared |",
+        "|---|---|---|---|---|---|",
+    ]
+    symbol = architecture = stack = spilled = ""
+    for line in "\n".join(log.read_text() for log in logs).splitlines():
+        if found := re.search(r"entry function '(\S+)' for '(\w+)'", line):
+            symbol, architecture = found.groups()
+            stack = ""
+        elif found := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", line):
+            stack, spilled = (stack, spilled) if stack else found.groups()
+        elif found := re.search(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?", line):
+            used, shared = found.groups(default="0")
+            cells = (architecture, demangled(symbol), used, stack, spilled, shared)
+            lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -200,15 +206,17 @@ def demangled(symbol: str) -> str:
     """A kernel's name and what it was made for, without namespaces and parameters."""
     text = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout
     text = text.replace("ganglion::cuda::", "").replace("(anonymous namespace)::", "")
-    text = re.sub(r"Code<(\w+), 16, 4, 20, 56>", "ShortCode", text.strip())
-    text = re.sub(r"Code<(\w+), 16, 1, 20, 56>", "ShortNarrowCode", text)
-    text = re.sub(r"Code<(\w+), 250, 1, 240, 620>", "LongCode", text)
+    text = re.sub(r"Code<(\w+), 16, 4, 20, 56>", r"ShortCode<\1>", text.strip())
+    text = re.sub(r"Code<(\w+), 16, 1, 20, 56>", r"ShortNarrowCode<\1>", text)
+    text = re.sub(r"Code<(\w+), 250, 1, 240, 620>", r"LongCode<\1>", text)
     return re.sub(r"^void ", "", text).split("(")[0].replace("|", "/")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """What was asked for, as the lines of a table."""
-    return {"lines": registers() if options.registers else count() if options.counts else race()}
+    if options.registers:
+        return {"lines": registers(options.registers)}
+    return {"lines": count() if options.counts else race()}
 
 
 def show(result: dict[str, Any]) -> str:
