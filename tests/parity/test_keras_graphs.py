@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import torch
-from mirror import numpy, tensor
 from tolerances import PARITY, assert_near
 
 import ganglion
 from ganglion import layers
+
+keras = pytest.importorskip("keras")
+torch = pytest.importorskip("torch")
+
+from mirror import numpy, tensor  # noqa: E402
 
 pytestmark = pytest.mark.parity
 
