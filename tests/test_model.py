@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tolerances import FORWARD, assert_near
 
-from ganglion import Model, Sequential, callbacks, layers, losses, ops
+from ganglion import Model, Sequential, callbacks, layers, losses, metrics, ops
 from ganglion.graph import Graph
 
 RNG = np.random.default_rng(0)
@@ -380,6 +380,10 @@ def test_losses_that_do_not_fit_the_outputs() -> None:
         two_heads(metrics={"colour": ["mae"]})
     with pytest.raises(ValueError, match="loss_weights of 'kind' must be a number of at least 0"):
         two_heads(loss_weights=[1.0, -1.0])
+    x = layers.Input((4,))
+    outputs = {"a": layers.Dense(1)(x), "a_b": layers.Dense(1)(x)}
+    with pytest.raises(ValueError, match="two numbers would be reported as 'a_b_loss'"):
+        Model(x, outputs, loss="mse", metrics={"a": [metrics.MeanSquaredError(name="b_loss")]})
     with pytest.raises(ValueError, match="loss_weights weigh losses, and there is none"):
         two_heads(loss=None, metrics=None, loss_weights=[1.0, 1.0])
 

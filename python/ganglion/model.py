@@ -143,6 +143,7 @@ class Model(Showing):
             raise ValueError("[compile] loss_weights weigh losses, and there is none")
         weights, losses = self._chosen_weights(loss_weights), self._chosen_losses(loss)
         reported = self._chosen_metrics(metrics)
+        self._check_reported(reported)
         self.loss_weights = weights  # all of it fits
         self._set_objective(rule, losses, reported)
 
@@ -182,6 +183,21 @@ class Model(Showing):
             non_negative("compile", f"loss_weights of {name!r}", weight)
             for name, weight in zip(names, given, strict=True)
         ]
+
+    def _check_reported(self, metrics: list[list[Metric]]) -> None:
+        """Raise where two numbers would be reported under one name."""
+        names = self.output_names
+        if len(names) == 1:
+            return
+        reported = [f"{name}_loss" for name in names]
+        for name, own in zip(names, metrics, strict=True):
+            reported += [f"{name}_{metric.label}" for metric in own]
+        for index, name in enumerate(reported):
+            if name in reported[:index]:
+                raise ValueError(
+                    f"[compile] two numbers would be reported as {name!r}: give a metric another "
+                    "name=..."
+                )
 
     def _heads(self) -> tuple[Head, ...]:
         heads = super()._heads()
