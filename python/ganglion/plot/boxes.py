@@ -38,6 +38,7 @@ class Chain:
         self.height: float = sum(part.height for part in self.parts) + gaps
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
+        """Draw the layers and the arrows between them; ``x`` is the middle, ``top`` the upper edge."""
         for index, part in enumerate(self.parts):
             part.draw(axes, x, top)
             top -= part.height
@@ -57,6 +58,7 @@ class Box:
     height: float = _HEIGHT
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
+        """Draw the box; ``x`` is its middle, ``top`` its upper edge."""
         from matplotlib.patches import FancyBboxPatch
 
         row = self.row
@@ -97,6 +99,7 @@ class Beside:
         self.height: float = self.deepest + 2 * _FAN + 2 * _MERGE + 2 * _STUB
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
+        """Draw the paths and where they meet; ``x`` is the middle, ``top`` the upper edge."""
         split = top - _STUB
         first = split - _FAN
         merge = first - self.deepest - _FAN - _MERGE

@@ -40,6 +40,7 @@ class _Small:
         return max(_SMALL, 0.12 + _LETTER * len(self.label))
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
+        """Draw the node; ``x`` is its middle, ``top`` its upper edge."""
         from matplotlib.patches import FancyBboxPatch
 
         if not self.is_end:
@@ -122,6 +123,7 @@ class GraphDrawing:
         self.height: float = sum(self._heights) + sum(self._gaps)
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
+        """Draw all nodes and arrows; ``x`` is the middle, ``top`` the upper edge."""
         self._middle = x
         self._tops = [
             top - sum(self._heights[:rank]) - sum(self._gaps[:rank])
