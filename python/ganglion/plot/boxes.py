@@ -38,7 +38,7 @@ class Chain:
         self.height: float = sum(part.height for part in self.parts) + gaps
 
     def draw(self, axes: Axes, x: float, top: float) -> None:
-        """Draw the layers and the arrows between them; ``x`` is the middle, ``top`` the upper edge."""
+        """Draw layers and the arrows between; ``x`` is the middle, ``top`` the upper edge."""
         for index, part in enumerate(self.parts):
             part.draw(axes, x, top)
             top -= part.height
