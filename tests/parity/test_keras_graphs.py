@@ -84,11 +84,14 @@ def test_trajectory(draw: Callable[[Any], Ends]) -> None:
         dtype="float64",
         random_state=0,
     )
+    policy, number = keras.config.dtype_policy(), keras.backend.floatx()
     keras.backend.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # which another test may have set
     try:
         model = keras.Model(*draw(keras.layers))
     finally:
-        keras.backend.set_floatx("float32")
+        keras.backend.set_floatx(number)
+        keras.config.set_dtype_policy(policy)
     net.set_weights([w + 0.1 * RNG.uniform(size=w.shape) for w in net.get_weights()])
     for layer in model.layers:  # in another order than ours
         layer.set_weights(of_layer(net, layer.name))
